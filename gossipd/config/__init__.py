@@ -1,0 +1,1 @@
+"""Configuration as frozen values (``model.py``) and how they are read (``load.py``)."""

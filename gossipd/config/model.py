@@ -1,0 +1,202 @@
+"""Frozen configuration sections with their defaults and cross-field checks.
+
+Durations are float seconds. Profiles follow memberlist's (gossip.md, section
+13) and Serf's defaults (section 21). Each core takes only its own section.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from gossipd.errors import ConfigError
+
+DEFAULT_PORT = 7946
+LABEL_BYTES_MAX = 255
+
+
+class SwimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Failure detection and dissemination (gossip.md, sections 8-13); defaults are ``lan``."""
+
+    probe_interval: float = 1.0
+    """Seconds between probes; scaled up by the local health multiplier."""
+    probe_timeout: float = 0.5
+    """Seconds to wait for a direct ack before ping-reqs go out; never scaled."""
+    indirect_checks: int = 3
+    """How many helpers are asked to ping a silent node."""
+    stream_ping: bool = True
+    """Also ping a silent node over TCP before suspecting it."""
+    suspicion_mult: int = 4
+    """Minimum suspicion time is this times log10(n), in probe intervals."""
+    suspicion_max_timeout_mult: int = 6
+    """Maximum suspicion time, without confirmations, as a multiple of the minimum."""
+    awareness_max_multiplier: int = 8
+    """Upper bound of the local health multiplier; the score stays below it."""
+    gossip_interval: float = 0.2
+    """Seconds between gossip ticks."""
+    gossip_nodes: int = 3
+    """Random nodes told at each gossip tick."""
+    gossip_to_the_dead_time: float = 30.0
+    """Seconds for which a dead node is still gossiped to, so that it can refute."""
+    retransmit_mult: int = 4
+    """A claim is sent this times ceil(log10(n + 1)) times."""
+    push_pull_interval: float = 30.0
+    """Seconds between full state exchanges, scaled up above 32 nodes; 0 turns them off."""
+    dead_node_reclaim_time: float = 0.0
+    """Seconds after which another address may take a dead node's name; 0 is never."""
+
+
+class SerfConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Members, intents and the queues of Serf's layer (gossip.md, section 21)."""
+
+    broadcast_timeout: float = 5.0
+    """Seconds to wait until an intent or a tag change has been sent often enough."""
+    leave_propagate_delay: float = 1.0
+    """Seconds to keep answering after leaving."""
+    reap_interval: float = 15.0
+    """Seconds between looks for members to forget."""
+    reconnect_interval: float = 30.0
+    """Seconds between attempts to reach a failed member again."""
+    reconnect_timeout: float = 86400.0
+    """Seconds after which a failed member is forgotten."""
+    tombstone_timeout: float = 86400.0
+    """Seconds after which a member that left is forgotten."""
+    recent_intent_timeout: float = 300.0
+    """Seconds for which an intent about an unknown member is remembered."""
+    event_buffer: int = 512
+    """Lamport times of user events kept to recognise duplicates and for replay."""
+    query_buffer: int = 512
+    """Lamport times of queries kept to recognise duplicates."""
+    query_timeout_mult: int = 16
+    """Default query timeout in gossip intervals, times ceil(log10(n + 1))."""
+    query_size_limit: int = 1024
+    query_response_size_limit: int = 1024
+    user_event_size_limit: int = 512
+    queue_check_interval: float = 30.0
+    """Seconds between looks at the queue depths."""
+    queue_depth_warning: int = 128
+    max_queue_depth: int = 4096
+    """A queue longer than this loses its most transmitted entries."""
+    min_queue_depth: int = 0
+    """If set, the maximum is max(this, 2 x members) instead."""
+    resolve_name_conflicts: bool = True
+
+
+class WireConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How packets and streams are wrapped (gossip.md, sections 4, 5, 7)."""
+
+    packet_bytes_max: int = 1400
+    """Budget of one datagram before the checksum's five bytes."""
+    compression: bool = True
+    label: str = ""
+    """Cluster label; packets of another label are dropped. At most 255 bytes."""
+    verify_incoming: bool = True
+    """With a key: refuse plaintext."""
+    verify_outgoing: bool = True
+    """With a key: never send plaintext."""
+    stream_timeout: float = 10.0
+    """Seconds to connect, and for a whole inbound stream."""
+    streams_max: int = 128
+    """Push/pulls served at the same time; the one that reaches this is closed."""
+
+
+class NodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything the sans-IO node needs; the agent's own settings are beside it."""
+
+    name: str
+    """Unique in the cluster, not empty."""
+    tags: Mapping[str, str] = {}
+    keys: tuple[bytes, ...] = ()
+    """Encryption keys of 16, 24 or 32 bytes, primary first; empty is plaintext."""
+    swim: SwimConfig = SwimConfig()
+    serf: SerfConfig = SerfConfig()
+    wire: WireConfig = WireConfig()
+
+
+PROFILES: dict[str, tuple[SwimConfig, WireConfig]] = {
+    "lan": (SwimConfig(), WireConfig()),
+    "wan": (
+        SwimConfig(
+            suspicion_mult=6,
+            push_pull_interval=60.0,
+            probe_interval=5.0,
+            probe_timeout=3.0,
+            gossip_interval=0.5,
+            gossip_nodes=4,
+            gossip_to_the_dead_time=60.0,
+        ),
+        WireConfig(stream_timeout=30.0),
+    ),
+    "local": (
+        SwimConfig(
+            indirect_checks=1,
+            retransmit_mult=2,
+            suspicion_mult=3,
+            push_pull_interval=15.0,
+            probe_timeout=0.2,
+            gossip_interval=0.1,
+            gossip_to_the_dead_time=15.0,
+        ),
+        WireConfig(stream_timeout=1.0),
+    ),
+}
+"""Settings by profile name, as memberlist's DefaultLAN/WAN/LocalConfig."""
+
+
+def check_node_config(config: NodeConfig) -> None:
+    """Refuse a configuration that cannot work.
+
+    Raises:
+        ConfigError: names the key, what it holds and what would be accepted.
+    """
+    swim, serf, wire = config.swim, config.serf, config.wire
+    if not config.name:
+        raise ConfigError("node_name is empty: give the node a name unique in the cluster")
+    for key in config.keys:
+        if len(key) not in (16, 24, 32):
+            raise ConfigError(
+                f"encryption key of {len(key)} bytes: a key has 16, 24 or 32 bytes"
+            )
+    if len(wire.label.encode("utf-8", "surrogateescape")) > LABEL_BYTES_MAX:
+        raise ConfigError(f"label is longer than {LABEL_BYTES_MAX} bytes")
+    positive: dict[str, float] = {
+        "probe_interval": swim.probe_interval,
+        "probe_timeout": swim.probe_timeout,
+        "gossip_interval": swim.gossip_interval,
+        "suspicion_mult": swim.suspicion_mult,
+        "suspicion_max_timeout_mult": swim.suspicion_max_timeout_mult,
+        "awareness_max_multiplier": swim.awareness_max_multiplier,
+        "retransmit_mult": swim.retransmit_mult,
+        "broadcast_timeout": serf.broadcast_timeout,
+        "reap_interval": serf.reap_interval,
+        "reconnect_interval": serf.reconnect_interval,
+        "event_buffer": serf.event_buffer,
+        "query_buffer": serf.query_buffer,
+        "max_queue_depth": serf.max_queue_depth,
+        "stream_timeout": wire.stream_timeout,
+        "streams_max": wire.streams_max,
+    }
+    for key_name, value in positive.items():
+        if not value > 0:
+            raise ConfigError(f"{key_name} is {value:g}: it must be above 0")
+    not_negative: dict[str, float] = {
+        "indirect_checks": swim.indirect_checks,
+        "gossip_nodes": swim.gossip_nodes,
+        "gossip_to_the_dead_time": swim.gossip_to_the_dead_time,
+        "push_pull_interval": swim.push_pull_interval,
+        "dead_node_reclaim_time": swim.dead_node_reclaim_time,
+        "leave_propagate_delay": serf.leave_propagate_delay,
+    }
+    for key_name, value in not_negative.items():
+        if not value >= 0:
+            raise ConfigError(f"{key_name} is {value:g}: it must not be negative")
+    if swim.probe_timeout > swim.probe_interval:
+        raise ConfigError(
+            f"probe_timeout {swim.probe_timeout:g} is above probe_interval"
+            f" {swim.probe_interval:g}: the direct ack must be due within the round"
+        )
+    if not 512 <= wire.packet_bytes_max <= 65000:
+        raise ConfigError(
+            f"packet_bytes_max is {wire.packet_bytes_max}: it must be within 512..65000"
+        )

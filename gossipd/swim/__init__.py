@@ -1,0 +1,1 @@
+"""The failure detector and dissemination: SWIM with Lifeguard (gossip.md, sections 8-12)."""

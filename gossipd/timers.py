@@ -1,0 +1,65 @@
+"""Typed timers behind one deadline.
+
+A core keeps its own ``Timers``; its owner asks for ``next_deadline`` and
+later pops what is due. Timers set for the same moment come out in the order
+in which they were set, so equal inputs give equal runs.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Handle(Generic[T]):
+    """One armed timer; ``cancelled`` ones are skipped, not searched for."""
+
+    __slots__ = ("cancelled", "deadline", "timer")
+
+    def __init__(self, deadline: float, timer: T) -> None:
+        self.deadline = deadline
+        self.timer = timer
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Make sure this timer does not fire; harmless when it already has."""
+        self.cancelled = True
+
+
+class Timers(Generic[T]):
+    """A heap of (deadline, order, timer)."""
+
+    __slots__ = ("_heap", "_order")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Handle[T]]] = []
+        self._order = 0
+
+    def set(self, deadline: float, timer: T) -> Handle[T]:
+        """Arm ``timer`` for ``deadline`` (seconds, monotonic) and return its handle."""
+        handle = Handle(deadline, timer)
+        self._order += 1
+        heappush(self._heap, (deadline, self._order, handle))
+        return handle
+
+    def next_deadline(self) -> float | None:
+        """Return when the earliest live timer is due, or ``None`` without one."""
+        heap = self._heap
+        while heap and heap[0][2].cancelled:
+            heappop(heap)
+        return heap[0][0] if heap else None
+
+    def pop_due(self, now: float) -> T | None:
+        """Remove and return the earliest timer due at ``now``, or ``None``.
+
+        One at a time, because handling a timer may set or cancel others.
+        """
+        deadline = self.next_deadline()
+        if deadline is None or deadline > now:
+            return None
+        return heappop(self._heap)[2].timer
+
+    def __len__(self) -> int:
+        return sum(not handle.cancelled for _, _, handle in self._heap)

@@ -1,0 +1,1 @@
+"""memberlist and Serf on the wire: bytes to messages and back (gossip.md, sections 2-7, 14)."""

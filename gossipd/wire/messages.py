@@ -1,0 +1,141 @@
+"""SWIM messages as memberlist sends them (gossip.md, section 3).
+
+One frozen value per message. Inside, the field's names are used; the names
+on the wire (``SeqNo``, ``Addr``) end in ``codec.py``. Text keeps the bytes it
+came from (``surrogateescape``). Sequence numbers and incarnations are u32.
+
+    prober --Ping-----------------------> target
+           <-------------------------Ack--
+    prober --IndirectPing--> helper --Ping--> target
+           <---Ack or Nack--        <--Ack---
+    anyone --Alive, Suspect, Dead (claims)--> everyone, by gossip
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TypeAlias
+
+import msgspec
+
+from gossipd.address import Address
+
+
+class NodeStatus(enum.IntEnum):
+    """State of a node in the table and in push/pull (values as on the wire)."""
+
+    ALIVE = 0
+    SUSPECT = 1
+    DEAD = 2
+    LEFT = 3
+
+
+class Versions(msgspec.Struct, frozen=True, gc=False):
+    """The six version bytes: protocol and delegate (Serf), each min, max, in use."""
+
+    protocol_min: int = 1
+    protocol_max: int = 5
+    protocol: int = 2
+    delegate_min: int = 2
+    delegate_max: int = 5
+    delegate: int = 5
+
+
+class Ping(msgspec.Struct, frozen=True, gc=False):
+    """Are you ``node``, and alive? Answer to ``source`` if given (section 3.1)."""
+
+    seq: int
+    node: str
+    source: Address | None = None
+    source_node: str = ""
+
+
+class IndirectPing(msgspec.Struct, frozen=True, gc=False):
+    """Ping-req: please ping ``node`` at ``target`` for me (SWIM section 3.1)."""
+
+    seq: int
+    target: Address
+    node: str
+    wants_nack: bool = False
+    source: Address | None = None
+    source_node: str = ""
+
+
+class Ack(msgspec.Struct, frozen=True, gc=False):
+    """Answer to the ping numbered ``seq``; ``payload`` is Serf's, ``None`` is nil."""
+
+    seq: int
+    payload: bytes | None = None
+
+
+class Nack(msgspec.Struct, frozen=True, gc=False):
+    """I could not reach the target of your ping-req ``seq`` (Lifeguard, LHA-Probe)."""
+
+    seq: int
+
+
+class Suspect(msgspec.Struct, frozen=True, gc=False):
+    """Claim by ``accuser`` that ``node`` failed at ``incarnation`` (SWIM section 4.2)."""
+
+    node: str
+    incarnation: int
+    accuser: str
+
+
+class Alive(msgspec.Struct, frozen=True, gc=False):
+    """Claim that ``node`` is alive at ``incarnation``, with what it says of itself.
+
+    ``versions`` is ``None`` when the peer sent none or not all six bytes.
+    """
+
+    node: str
+    incarnation: int
+    address: Address
+    meta: bytes
+    versions: Versions | None
+
+
+class Dead(msgspec.Struct, frozen=True, gc=False):
+    """Claim that ``node`` failed, or left when ``accuser`` is ``node`` itself."""
+
+    node: str
+    incarnation: int
+    accuser: str
+
+
+class UserPayload(msgspec.Struct, frozen=True, gc=False):
+    """Bytes of the layer above (Serf's messages, section 14); first byte is their type."""
+
+    payload: bytes
+
+
+class ErrorReply(msgspec.Struct, frozen=True, gc=False):
+    """Answer on a stream that could not be understood."""
+
+    text: str
+
+
+class NodeState(msgspec.Struct, frozen=True, gc=False):
+    """One entry of a push/pull: what the sender's table says of a node."""
+
+    node: str
+    address: Address
+    meta: bytes
+    incarnation: int
+    status: NodeStatus
+    versions: Versions | None
+
+
+class PushPull(msgspec.Struct, frozen=True):
+    """A whole state exchanged over a stream (section 6.1)."""
+
+    is_join: bool
+    nodes: tuple[NodeState, ...]
+    user_state: bytes = b""
+
+
+Claim: TypeAlias = Alive | Suspect | Dead
+PacketMessage: TypeAlias = (
+    Ping | IndirectPing | Ack | Nack | Suspect | Alive | Dead | UserPayload
+)
+StreamMessage: TypeAlias = Ping | Ack | PushPull | UserPayload | ErrorReply

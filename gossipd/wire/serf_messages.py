@@ -1,0 +1,148 @@
+"""Serf's messages (gossip.md, section 14): what travels in a ``UserPayload``.
+
+Lamport times are u64 on the wire; those of 2**63 and above are refused when
+decoded, because a real clock would wrap (section 7).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from gossipd.address import Address
+from gossipd.wire.messages import Versions
+
+LAMPORT_TIME_MAX = 2**63 - 1
+
+FLAG_ACK = 1
+"""Query wants an ack; in a response: this is the ack."""
+FLAG_NO_BROADCAST = 2
+"""Query must not be gossiped onward."""
+
+
+class MemberStatus(enum.IntEnum):
+    """Serf's status of a member (values as in a conflict response)."""
+
+    NONE = 0
+    ALIVE = 1
+    LEAVING = 2
+    LEFT = 3
+    FAILED = 4
+
+
+class LeaveIntent(msgspec.Struct, frozen=True, gc=False):
+    """``node`` leaves, or is forced to; ``prune`` asks to forget it at once."""
+
+    ltime: int
+    node: str
+    prune: bool = False
+
+
+class JoinIntent(msgspec.Struct, frozen=True, gc=False):
+    """``node`` joins; outdates leave intents of a lower Lamport time."""
+
+    ltime: int
+    node: str
+
+
+class BufferedEvent(msgspec.Struct, frozen=True, gc=False):
+    """One user event inside a push/pull's event list."""
+
+    name: str
+    payload: bytes | None = None
+
+
+class EventSlot(msgspec.Struct, frozen=True):
+    """All user events of one Lamport time."""
+
+    ltime: int
+    events: tuple[BufferedEvent, ...]
+
+
+class SerfPushPull(msgspec.Struct, frozen=True):
+    """Serf's part of a push/pull (section 14.3).
+
+    ``events`` holds one entry per buffer slot, ``None`` for an unused one.
+    """
+
+    ltime: int
+    status_ltimes: Mapping[str, int]
+    left_members: tuple[str, ...]
+    event_ltime: int
+    events: tuple[EventSlot | None, ...]
+    query_ltime: int
+
+
+class UserEvent(msgspec.Struct, frozen=True, gc=False):
+    """An application's event (section 16)."""
+
+    ltime: int
+    name: str
+    payload: bytes | None = None
+    may_coalesce: bool = False
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A question to the cluster (section 17); ``timeout_ns`` is nanoseconds."""
+
+    ltime: int
+    id: int
+    origin: Address
+    origin_node: str
+    filters: tuple[bytes, ...]
+    flags: int
+    relay_factor: int
+    timeout_ns: int
+    name: str
+    payload: bytes | None = None
+
+
+class QueryResponse(msgspec.Struct, frozen=True, gc=False):
+    """Ack of or answer to a query, straight to its origin."""
+
+    ltime: int
+    id: int
+    responder: str
+    flags: int
+    payload: bytes | None = None
+
+
+class ConflictResponse(msgspec.Struct, frozen=True):
+    """Who the responder thinks a name belongs to (section 18.2)."""
+
+    name: str
+    address: Address
+    tags: Mapping[str, str]
+    status: MemberStatus
+    versions: Versions
+
+
+class KeyRequest(msgspec.Struct, frozen=True, gc=False):
+    """Payload of the key queries (section 18.1): the raw key."""
+
+    key: bytes | None
+
+
+class KeyResponse(msgspec.Struct, frozen=True):
+    """Answer to a key query; keys are base64 text."""
+
+    ok: bool
+    message: str = ""
+    keys: tuple[str, ...] | None = None
+    primary_key: str = ""
+
+
+class Relay(msgspec.Struct, frozen=True, gc=False):
+    """Please send ``payload`` on to ``destination``, unchanged (section 17)."""
+
+    destination: Address
+    destination_node: str
+    payload: bytes
+
+
+SerfMessage: TypeAlias = (
+    LeaveIntent | JoinIntent | UserEvent | Query | QueryResponse | Relay
+)
