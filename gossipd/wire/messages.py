@@ -135,7 +135,5 @@ class PushPull(msgspec.Struct, frozen=True):
 
 
 Claim: TypeAlias = Alive | Suspect | Dead
-PacketMessage: TypeAlias = (
-    Ping | IndirectPing | Ack | Nack | Suspect | Alive | Dead | UserPayload
-)
+PacketMessage: TypeAlias = Ping | IndirectPing | Ack | Nack | Suspect | Alive | Dead | UserPayload
 StreamMessage: TypeAlias = Ping | Ack | PushPull | UserPayload | ErrorReply

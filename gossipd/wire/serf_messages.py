@@ -143,6 +143,4 @@ class Relay(msgspec.Struct, frozen=True, gc=False):
     payload: bytes
 
 
-SerfMessage: TypeAlias = (
-    LeaveIntent | JoinIntent | UserEvent | Query | QueryResponse | Relay
-)
+SerfMessage: TypeAlias = LeaveIntent | JoinIntent | UserEvent | Query | QueryResponse | Relay

@@ -1,0 +1,434 @@
+"""Streams: bytes in any pieces to messages and back (gossip.md, sections 5.3 and 6).
+
+A stream carries one request and at most one reply. ``StreamDecoder`` peels
+label, encryption and compression, each at most once, and then reads the
+message as it arrives: what came is looked at once, and memory is taken for
+what came, never for what a header announces. Deadlines and the number of
+open streams belong to the caller.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, Protocol, TypeAlias
+
+from gossipd.errors import WireError
+from gossipd.wire.codec import (
+    MessageKind,
+    ack_untrusted,
+    encode,
+    encode_error,
+    encode_node_state,
+    error_untrusted,
+    node_state_untrusted,
+    ping_untrusted,
+)
+from gossipd.wire.dialect import (
+    INT64_MAX,
+    STRING_BYTES_MAX,
+    Fields,
+    Incomplete,
+    Reader,
+    bool_untrusted,
+    pack,
+    pack_struct_signed,
+    struct_of_untrusted,
+    uint_untrusted,
+)
+from gossipd.wire.label import LABEL_TYPE
+from gossipd.wire.messages import (
+    ErrorReply,
+    NodeState,
+    PushPull,
+    StreamMessage,
+    UserPayload,
+)
+from gossipd.wire.packet import (
+    STREAM_EXPANDED_BYTES_MAX,
+    PacketLayers,
+    expand_fields_untrusted,
+)
+from gossipd.wire.reasons import (
+    NOT_CONFIGURED,
+    PLAINTEXT,
+    TOO_LARGE,
+    TRUNCATED,
+    UNKNOWN_KIND,
+    WRONG_LABEL,
+)
+
+FRAME_BYTES_MAX: Final = 20 * 2**20
+"""An encrypted frame's payload."""
+COMPRESSED_BYTES_MAX: Final = 20 * 2**20
+"""The ``Buf`` of a compressed stream that is not encrypted."""
+NODES_MAX: Final = 1_048_576
+USER_STATE_BYTES_MAX: Final = 20 * 2**20
+USER_MESSAGE_BYTES_MAX: Final = 20 * 2**20
+FRAME_HEADER_BYTES: Final = 5
+
+_HEADER_ORDER: Final = (b"Nodes", b"UserStateLen", b"Join")
+_USER_HEADER_ORDER: Final = (b"UserMsgLen",)
+
+
+class NeedData(enum.Enum):
+    """The type of ``NEED_DATA``."""
+
+    NEED_DATA = enum.auto()
+
+
+NEED_DATA: Final = NeedData.NEED_DATA
+"""No complete message yet: feed more, or, at the end of the stream, call ``end``."""
+
+_Next: TypeAlias = StreamMessage | Literal[NeedData.NEED_DATA]
+
+
+class StreamError(WireError):
+    """A stream that cannot be understood; close it.
+
+    Args:
+        reason, detail: as for ``WireError``; the detail is the text of the reply.
+        is_reply_owed: whether an ``ErrorReply`` goes out before closing
+            (section 6: failures before the message proper, on the accepting side).
+    """
+
+    def __init__(self, reason: str, detail: str = "", *, is_reply_owed: bool = False) -> None:
+        super().__init__(reason, detail)
+        self.is_reply_owed = is_reply_owed
+
+
+def encode_push_pull(
+    is_join: bool,
+    entries: Sequence[bytes],
+    user_state: bytes,
+    *,
+    signed: bool = False,
+) -> bytes:
+    """Return a push/pull message with its type byte, not wrapped.
+
+    Args:
+        is_join: the sender joins explicitly.
+        entries: of ``encode_node_state``, kept or fresh.
+        user_state: Serf's part, may be empty.
+        signed: write the lengths as newer peers do; the same value to every reader.
+    """
+    header = {"Join": is_join, "Nodes": len(entries), "UserStateLen": len(user_state)}
+    packed = pack_struct_signed(header, ("Nodes", "UserStateLen")) if signed else pack(header)
+    return b"".join((b"\x06", packed, *entries, user_state))
+
+
+def encode_stream_message(message: StreamMessage, *, signed: bool = False) -> bytes:
+    """Return a message with its type byte as a stream carries it, not wrapped."""
+    match message:
+        case PushPull(is_join, nodes, user_state):
+            entries = [encode_node_state(node) for node in nodes]
+            return encode_push_pull(is_join, entries, user_state, signed=signed)
+        case UserPayload(payload):
+            header = {"UserMsgLen": len(payload)}
+            packed = pack_struct_signed(header, ("UserMsgLen",)) if signed else pack(header)
+            return b"".join((b"\x08", packed, payload))
+        case ErrorReply():
+            return encode_error(message)
+        case _:
+            return encode(message)
+
+
+class StreamDecoder:
+    """Reads one direction of one stream.
+
+    Args:
+        layers: label, keys and flags of the node.
+        is_dialer: we dialed, so the bytes are a reply: without a label
+            header, and never answered with an error.
+    """
+
+    __slots__ = ("_body", "_is_dialer", "_is_done", "_layers", "_outer")
+
+    def __init__(self, layers: PacketLayers, *, is_dialer: bool) -> None:
+        self._layers = layers
+        self._is_dialer = is_dialer
+        self._is_done = False
+        self._outer: _Outer | None = _Outer(layers, expects_label=not is_dialer)
+        self._body: _Body | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Add bytes that arrived; they are judged by the next ``next_message``."""
+        if self._is_done or not data:
+            return
+        if self._outer is not None:
+            self._outer.feed(data)
+        elif self._body is not None:
+            self._body.feed(data)
+
+    def next_message(self) -> _Next:
+        """Return the message once it is complete, ``NEED_DATA`` before and after.
+
+        Raises:
+            StreamError: the peer's bytes are no legal stream; nothing more comes.
+        """
+        if self._is_done:
+            return NEED_DATA
+        try:
+            return self._advance_untrusted()
+        except StreamError:
+            self._is_done = True
+            raise
+        except WireError as error:
+            self._is_done = True
+            raise StreamError(error.reason, error.detail) from None
+
+    def end(self) -> None:
+        """Say that the peer sends no more.
+
+        Raises:
+            StreamError: the stream ended inside a message. Ending before the
+                type byte, or after a complete message, is fine.
+        """
+        if self._is_done:
+            return
+        self._is_done = True
+        if self._outer is None:
+            raise StreamError(TRUNCATED, "the stream ended inside a message")
+        if self._outer.has_begun:
+            raise StreamError(
+                TRUNCATED, "the stream ended inside a message", is_reply_owed=not self._is_dialer
+            )
+
+    def _advance_untrusted(self) -> _Next:
+        if self._outer is not None:
+            body = self._peel_untrusted(self._outer)
+            if body is None:
+                return NEED_DATA
+            self._outer, self._body = None, body
+        assert self._body is not None  # set together with dropping the outer part
+        message = self._body.next_untrusted()
+        if message is None:
+            return NEED_DATA
+        self._is_done = True
+        self._body = None
+        return message
+
+    def _peel_untrusted(self, outer: _Outer) -> _Body | None:
+        try:
+            return outer.peel_untrusted()
+        except _SilentError:
+            raise
+        except WireError as error:
+            raise StreamError(
+                error.reason, error.detail, is_reply_owed=not self._is_dialer
+            ) from None
+
+
+class _SilentError(StreamError):
+    """A failure that is never answered: a wrong label, an unknown first type."""
+
+
+class _Outer:
+    """What stands before the message proper: label, type, encryption, compression."""
+
+    __slots__ = ("_buffer", "_expand", "_label", "_layers", "has_begun")
+
+    def __init__(self, layers: PacketLayers, *, expects_label: bool) -> None:
+        self._layers = layers
+        self._buffer = bytearray()
+        self._label: bytes | None = layers.label_header if expects_label else None
+        self._expand: Reader | None = None
+        self.has_begun = False
+
+    def feed(self, data: bytes) -> None:
+        if self._expand is not None:
+            self._expand.feed(data)
+        else:
+            self._buffer += data
+
+    def peel_untrusted(self) -> _Body | None:
+        if self._expand is not None:
+            return self._expanded_untrusted(self._expand)
+        if self._label is not None and not self._strip_label_untrusted(self._label):
+            return None
+        if not self._buffer:
+            return None
+        self.has_begun = True
+        kind = self._buffer[0]
+        if kind == MessageKind.ENCRYPT:
+            return self._decrypted_untrusted()
+        if self._layers.needs_encryption:
+            raise WireError(PLAINTEXT, "Encryption is configured but remote state is not encrypted")
+        if kind == MessageKind.COMPRESS:
+            self._expand = Reader(COMPRESSED_BYTES_MAX, COMPRESSED_BYTES_MAX + STRING_BYTES_MAX)
+            self._expand.feed(bytes(self._buffer[1:]))
+            self._buffer.clear()
+            return self._expanded_untrusted(self._expand)
+        return self._plain_untrusted(bytes(self._buffer), is_whole=False)
+
+    def _strip_label_untrusted(self, header: bytes) -> bool:
+        """Return whether the label is dealt with; wait while it may still be right."""
+        if not self._buffer:
+            return False
+        start = bytes(self._buffer[: len(header)])
+        if header and not header.startswith(start):
+            raise _SilentError(WRONG_LABEL, "the label is missing or not ours")
+        if not header and self._buffer[0] == LABEL_TYPE:
+            raise _SilentError(WRONG_LABEL, "a label came, none is configured")
+        if len(start) < len(header):
+            return False
+        del self._buffer[: len(header)]
+        self._label = None
+        return True
+
+    def _decrypted_untrusted(self) -> _Body | None:
+        if not self._layers.is_encrypted:
+            raise WireError(
+                NOT_CONFIGURED, "Remote state is encrypted and encryption is not configured"
+            )
+        if len(self._buffer) < FRAME_HEADER_BYTES:
+            return None
+        frame = bytes(self._buffer[:FRAME_HEADER_BYTES])
+        length = int.from_bytes(frame[1:], "big")
+        if length > FRAME_BYTES_MAX:
+            raise WireError(TOO_LARGE, f"Remote node state is larger than limit ({length})")
+        end = FRAME_HEADER_BYTES + length
+        if len(self._buffer) < end:
+            return None
+        plain = self._layers.open_frame_untrusted(
+            frame, bytes(self._buffer[FRAME_HEADER_BYTES:end])
+        )
+        self._buffer.clear()
+        if plain[0] != MessageKind.COMPRESS:
+            return self._plain_untrusted(plain, is_whole=True)
+        reader = Reader(COMPRESSED_BYTES_MAX, COMPRESSED_BYTES_MAX + STRING_BYTES_MAX)
+        reader.feed(plain[1:])
+        body = self._expanded_untrusted(reader)
+        if body is None:
+            raise WireError(TRUNCATED, "the compressed message is cut")
+        return body
+
+    def _expanded_untrusted(self, reader: Reader) -> _Body | None:
+        try:
+            fields = reader.value_untrusted()
+        except Incomplete:
+            return None
+        message = expand_fields_untrusted(fields, STREAM_EXPANDED_BYTES_MAX)
+        return self._plain_untrusted(message, is_whole=True)
+
+    def _plain_untrusted(self, message: bytes, *, is_whole: bool) -> _Body:
+        parser = _PARSERS.get(message[0])
+        if parser is None:
+            raise _SilentError(UNKNOWN_KIND, f"message type {message[0]} on a stream")
+        return _Body(parser(), message[1:], is_whole=is_whole)
+
+
+class _Body:
+    """The message proper, read value by value as its bytes arrive."""
+
+    __slots__ = ("_is_whole", "_parser", "_reader")
+
+    def __init__(self, parser: _Parser, data: bytes, *, is_whole: bool) -> None:
+        self._parser = parser
+        self._is_whole = is_whole
+        self._reader = Reader(STRING_BYTES_MAX, STREAM_EXPANDED_BYTES_MAX + STRING_BYTES_MAX)
+        self._reader.feed(data)
+
+    def feed(self, data: bytes) -> None:
+        if not self._is_whole:  # what follows a wrapped message is nobody's
+            self._reader.feed(data)
+
+    def next_untrusted(self) -> StreamMessage | None:
+        """Return the message, or ``None`` while bytes are missing."""
+        try:
+            return self._parser.read_untrusted(self._reader)
+        except Incomplete:
+            if self._is_whole:
+                raise WireError(TRUNCATED, "the message ends inside a value") from None
+            return None
+
+
+class _Parser(Protocol):
+    """What reads one type of message; it keeps what it has read between calls."""
+
+    def read_untrusted(self, reader: Reader) -> StreamMessage:
+        """Return the message; ``Incomplete`` while bytes are missing."""
+
+
+class _MapParser:
+    """A message that is a single map: ping, ack, error reply."""
+
+    __slots__ = ("_decode",)
+
+    def __init__(self, decode: Callable[[object], StreamMessage]) -> None:
+        self._decode = decode
+
+    def read_untrusted(self, reader: Reader) -> StreamMessage:
+        return self._decode(reader.value_untrusted())
+
+
+class _UserParser:
+    """A header with the length, then that many bytes (section 6.4)."""
+
+    __slots__ = ("_tail",)
+
+    def __init__(self) -> None:
+        self._tail: _Tail | None = None
+
+    def read_untrusted(self, reader: Reader) -> StreamMessage:
+        if self._tail is None:
+            header = struct_of_untrusted(reader.value_untrusted(), _USER_HEADER_ORDER)
+            self._tail = _Tail(_count_untrusted(header, b"UserMsgLen", USER_MESSAGE_BYTES_MAX))
+        return UserPayload(self._tail.read(reader))
+
+
+class _PushPullParser:
+    """A header, one map for each node, the user state (section 6.1)."""
+
+    __slots__ = ("_expected", "_is_join", "_nodes", "_tail")
+
+    def __init__(self) -> None:
+        self._expected = 0
+        self._is_join = False
+        self._nodes: list[NodeState] = []
+        self._tail: _Tail | None = None
+
+    def read_untrusted(self, reader: Reader) -> StreamMessage:
+        if self._tail is None:
+            header = struct_of_untrusted(reader.value_untrusted(), _HEADER_ORDER)
+            self._is_join = bool_untrusted(header, b"Join")
+            self._expected = _count_untrusted(header, b"Nodes", NODES_MAX)
+            self._tail = _Tail(_count_untrusted(header, b"UserStateLen", USER_STATE_BYTES_MAX))
+        while len(self._nodes) < self._expected:
+            self._nodes.append(node_state_untrusted(reader.value_untrusted()))
+        return PushPull(self._is_join, tuple(self._nodes), self._tail.read(reader))
+
+
+class _Tail:
+    """Raw bytes of a known number, collected as they arrive."""
+
+    __slots__ = ("_data", "_size")
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._data = bytearray()
+
+    def read(self, reader: Reader) -> bytes:
+        """Return all of them; ``Incomplete`` while some are missing."""
+        while len(self._data) < self._size:
+            piece = reader.raw_bytes(self._size - len(self._data))
+            if not piece:
+                raise Incomplete
+            self._data += piece
+        return bytes(self._data)
+
+
+def _count_untrusted(header: Fields, name: bytes, limit: int) -> int:
+    count = uint_untrusted(header, name, INT64_MAX)
+    if count > limit:
+        raise WireError(TOO_LARGE, f"{name.decode()} {count} exceeds {limit}")
+    return count
+
+
+_PARSERS: Final[dict[int, Callable[[], _Parser]]] = {
+    MessageKind.PING: lambda: _MapParser(ping_untrusted),
+    MessageKind.ACK: lambda: _MapParser(ack_untrusted),
+    MessageKind.PUSH_PULL: _PushPullParser,
+    MessageKind.USER: _UserParser,
+    MessageKind.ERROR: lambda: _MapParser(error_untrusted),
+}
