@@ -33,6 +33,11 @@ class Address(msgspec.Struct, frozen=True, gc=False):
             return str(v6.ipv4_mapped or v6)
         return ""
 
+    @property
+    def is_reachable(self) -> bool:
+        """Whether something can be sent there at all; peers may claim anything."""
+        return len(self.ip) in (4, 16) and any(self.ip) and self.port > 0
+
     def __str__(self) -> str:
         host = self.host
         return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"

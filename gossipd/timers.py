@@ -7,10 +7,13 @@ in which they were set, so equal inputs give equal runs.
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+COMPACT_FROM = 64
+"""Heap length from which cancelled timers are swept out when they are half of it."""
 
 
 class Handle(Generic[T]):
@@ -29,16 +32,23 @@ class Handle(Generic[T]):
 
 
 class Timers(Generic[T]):
-    """A heap of (deadline, order, timer)."""
+    """A heap of (deadline, order, timer).
 
-    __slots__ = ("_heap", "_order")
+    Cancelled timers are swept out before they outnumber the live ones, so
+    arming and cancelling in turn, as a hostile peer may make us do, costs no memory.
+    """
+
+    __slots__ = ("_compact_at", "_heap", "_order")
 
     def __init__(self) -> None:
+        self._compact_at = COMPACT_FROM
         self._heap: list[tuple[float, int, Handle[T]]] = []
         self._order = 0
 
     def set(self, deadline: float, timer: T) -> Handle[T]:
         """Arm ``timer`` for ``deadline`` (seconds, monotonic) and return its handle."""
+        if len(self._heap) >= self._compact_at:
+            self._compact()
         handle = Handle(deadline, timer)
         self._order += 1
         heappush(self._heap, (deadline, self._order, handle))
@@ -63,3 +73,8 @@ class Timers(Generic[T]):
 
     def __len__(self) -> int:
         return sum(not handle.cancelled for _, _, handle in self._heap)
+
+    def _compact(self) -> None:
+        self._heap = [entry for entry in self._heap if not entry[2].cancelled]
+        heapify(self._heap)
+        self._compact_at = max(COMPACT_FROM, 2 * len(self._heap))

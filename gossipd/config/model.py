@@ -155,9 +155,7 @@ def check_node_config(config: NodeConfig) -> None:
         raise ConfigError("node_name is empty: give the node a name unique in the cluster")
     for key in config.keys:
         if len(key) not in (16, 24, 32):
-            raise ConfigError(
-                f"encryption key of {len(key)} bytes: a key has 16, 24 or 32 bytes"
-            )
+            raise ConfigError(f"encryption key of {len(key)} bytes: a key has 16, 24 or 32 bytes")
     if len(wire.label.encode("utf-8", "surrogateescape")) > LABEL_BYTES_MAX:
         raise ConfigError(f"label is longer than {LABEL_BYTES_MAX} bytes")
     positive: dict[str, float] = {

@@ -79,9 +79,13 @@ class MessageIgnored(msgspec.Struct, frozen=True):
 
 
 class BroadcastDone(msgspec.Struct, frozen=True):
-    """The intent queued under ``token`` went out as often as it will."""
+    """The intent queued under ``token`` went out as often as it will.
+
+    ``timed_out`` if it was not sent often enough within the broadcast timeout.
+    """
 
     token: int
+    timed_out: bool = False
 
 
 class QueryAcked(msgspec.Struct, frozen=True):

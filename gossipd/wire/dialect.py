@@ -137,6 +137,20 @@ def uint_untrusted(fields: Fields, name: bytes, limit: int = UINT32_MAX) -> int:
     raise WireError(MALFORMED, f"{name.decode()} is no integer within 0..{limit}")
 
 
+def int64_untrusted(fields: Fields, name: bytes) -> int:
+    """Return a signed 64-bit field; 0 if nil or missing.
+
+    Raises:
+        WireError: it is no integer or out of range.
+    """
+    value = fields.get(name)
+    if type(value) is int and -INT64_MAX <= value <= INT64_MAX:
+        return value
+    if value is None:
+        return 0
+    raise WireError(MALFORMED, f"{name.decode()} is no signed 64-bit integer")
+
+
 def text_untrusted(fields: Fields, name: bytes) -> str:
     """Return a text field, its bytes kept by ``surrogateescape``; empty if nil or missing.
 

@@ -14,13 +14,13 @@ from typing import Any, Final
 from gossipd.address import Address
 from gossipd.errors import WireError
 from gossipd.wire.dialect import (
-    INT64_MAX,
     UINT8_MAX,
     UINT16_MAX,
     Fields,
     Incomplete,
     Reader,
     bool_untrusted,
+    int64_untrusted,
     list_untrusted,
     pack,
     pack_struct_signed,
@@ -380,7 +380,7 @@ def _decode_query_untrusted(body: bytes) -> Query:
         filters=tuple(_filter_of_untrusted(item) for item in list_untrusted(fields, b"Filters")),
         flags=uint_untrusted(fields, b"Flags"),
         relay_factor=uint_untrusted(fields, b"RelayFactor", UINT8_MAX),
-        timeout_ns=uint_untrusted(fields, b"Timeout", INT64_MAX),
+        timeout_ns=int64_untrusted(fields, b"Timeout"),
         name=text_untrusted(fields, b"Name"),
         payload=raw_untrusted(fields, b"Payload"),
     )

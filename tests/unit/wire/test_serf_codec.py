@@ -96,7 +96,7 @@ def test_a_relay_keeps_the_wrapped_bytes_as_they_are() -> None:
         (b"\x01", "malformed"),
         (b"\x03\x81\xa4Name\x01", "malformed"),
         (b"\x04\x81\xa7Filters\x91\x01", "malformed"),
-        (b"\x04\x81\xa7Timeout\xff", "malformed"),
+        (b"\x04\x81\xa7Timeout\xa1x", "malformed"),
         (b"\x09\x80", "empty"),
         (b"\x09\x82\xa8DestAddr", "truncated"),
         (b"\x09\x81\xa8DestAddr\x01x", "malformed"),
@@ -185,3 +185,18 @@ def test_a_key_response_without_keys_says_nil() -> None:
 
 def test_a_user_event_without_payload_says_nil() -> None:
     assert encode_serf(UserEvent(1, "n")).endswith(b"\xa7Payload\xc0")
+
+
+def test_a_query_with_a_negative_timeout_is_a_query_all_the_same() -> None:
+    query = Query(
+        ltime=1,
+        id=2,
+        origin=HOME,
+        origin_node="a",
+        filters=(),
+        flags=0,
+        relay_factor=0,
+        timeout_ns=-5,
+        name="load",
+    )
+    assert decode_serf_untrusted(encode_serf(query)) == query

@@ -1,0 +1,1 @@
+"""One machine, sans-IO: bytes and ``now`` in; effects, events and a view out."""

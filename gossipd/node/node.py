@@ -1,0 +1,492 @@
+"""``Node``: one machine of the cluster, told everything and doing nothing itself.
+
+The driver hands in bytes and ``now`` (seconds, monotonic), and takes out
+effects to carry out, events to tell and a view to read. Inside, the cores
+talk through values: what one writes into its outbox is handed to the others
+here, in a fixed order, until all are quiet. Only this room knows all of
+them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import assert_never
+
+from gossipd.address import Address
+from gossipd.config.model import NodeConfig, check_node_config
+from gossipd.errors import UsageError, WireError
+from gossipd.node.departure import Departure, Phase
+from gossipd.node.effects import NodeEffect, SendPacket
+from gossipd.node.events import InputDropped, NodeEvent, OperationFinished
+from gossipd.node.exchange import Exchange
+from gossipd.node.packing import COMPOUND_OVERHEAD, PAYLOAD_OVERHEAD, USER_TYPE, Packer
+from gossipd.node.sessions import PushPullCall, Sessions
+from gossipd.node.statistics import Statistics
+from gossipd.node.traffic import Traffic
+from gossipd.node.view import Suspicion, View
+from gossipd.outbox import Outbox
+from gossipd.serf.effects import Reconnect, SendPayload, SerfEffect, SetMeta
+from gossipd.serf.events import BroadcastDone, MessageIgnored, SerfEvent
+from gossipd.serf.serf import Serf
+from gossipd.swim.effects import (
+    Gossip,
+    PingByStream,
+    Send,
+    SendTogether,
+    SwimEffect,
+    SyncWith,
+)
+from gossipd.swim.events import (
+    BroadcastFinished,
+    MemberFailed,
+    MemberLeft,
+    MemberRefuted,
+    MemberSuspected,
+    SuspicionConfirmed,
+    SwimEvent,
+)
+from gossipd.swim.swim import Swim
+from gossipd.timers import Timers
+from gossipd.wire.codec import decode_untrusted, encode
+from gossipd.wire.keyring import Keyring
+from gossipd.wire.messages import (
+    PacketMessage,
+    UserPayload,
+    Versions,
+)
+from gossipd.wire.packet import PacketLayers
+from gossipd.wire.reasons import TRUNCATED
+from gossipd.wire.serf_messages import MemberStatus
+
+CHECKSUM_PROTOCOL = 5
+"""Receivers that know this protocol get checksums (gossip.md, section 4.3)."""
+
+_SUSPICION_EVENTS = (
+    MemberSuspected,
+    SuspicionConfirmed,
+    MemberRefuted,
+    MemberFailed,
+    MemberLeft,
+)
+"""What changes ``View.suspicions``."""
+
+
+class Node:
+    """The composition of failure detector, Serf layer, packing and streams.
+
+    Args:
+        config: checked here; see ``check_node_config``.
+        address: what others are told to reach us at.
+        random: the only source of choice, seeded by the owner.
+        entropy: returns that many unpredictable bytes, for nonces.
+        bind_port: port we listen on, where it differs from the advertised one.
+
+    Raises:
+        ConfigError: the configuration cannot work.
+        UsageError: the tags do not fit into 512 bytes.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        address: Address,
+        random: Random,
+        entropy: Callable[[int], bytes],
+        *,
+        bind_port: int | None = None,
+    ) -> None:
+        check_node_config(config)
+        self._config = config
+        self._address = address
+        self.keyring = Keyring(config.keys) if config.keys else None
+        self._layers = PacketLayers(
+            label=config.wire.label,
+            keyring=self.keyring,
+            compression=config.wire.compression,
+            verify_incoming=config.wire.verify_incoming,
+            verify_outgoing=config.wire.verify_outgoing,
+            entropy=entropy,
+        )
+        self._outbox: Outbox[NodeEffect, NodeEvent] = Outbox()
+        self._swim_outbox: Outbox[SwimEffect, SwimEvent] = Outbox()
+        self._serf_outbox: Outbox[SerfEffect, SerfEvent] = Outbox()
+        self._swim = Swim(
+            config.swim,
+            config.name,
+            address,
+            Versions(),
+            random,
+            self._swim_outbox,
+            bind_port=address.port if bind_port is None else bind_port,
+        )
+        self._serf = Serf(
+            config.serf,
+            config.swim,
+            config.name,
+            address,
+            random,
+            self._serf_outbox,
+            encrypted=self.keyring is not None,
+            payload_bytes_max=config.wire.packet_bytes_max
+            - COMPOUND_OVERHEAD
+            - PAYLOAD_OVERHEAD
+            - self._layers.overhead,
+        )
+        self._packer = Packer(self._layers, config.wire.packet_bytes_max, self._swim, self._serf)
+        self._sessions = Sessions(
+            self._layers,
+            self._outbox,
+            Exchange(self._swim, self._serf, self._swim_outbox, self._settle),
+            timeout=config.wire.stream_timeout,
+            inbound_max=config.wire.streams_max,
+        )
+        self._timers: Timers[int] = Timers()
+        self._last_operation = 0
+        self._waiting: set[int] = set()
+        self._departure: Departure | None = None
+        self._view: View | None = None
+        self._view_version = 0
+        self._viewed: tuple[int, int] = (-1, -1)
+        self._suspicion_version = 0
+        self._traffic = Traffic()
+
+    # -- the driver's verbs ---------------------------------------------------
+
+    def start(self, now: float) -> None:
+        """Announce ourselves to ourselves and arm the periodic work."""
+        meta = self._serf.start(self._config.tags, now)
+        self._swim.start(meta, now)
+        self._settle(now)
+
+    def receive_packet(self, data: bytes, source: Address, now: float) -> None:
+        """Take one datagram; what is not legal is dropped and counted."""
+        self._traffic.bytes_received += len(data)
+        try:
+            opened = self._layers.open_packet_untrusted(data)
+        except WireError as error:
+            self._drop(error, source)
+            return
+        for bad_part in opened.errors:
+            self._drop(bad_part, source)
+        if opened.lost:
+            self._drop(WireError(TRUNCATED, f"{opened.lost} parts of a compound lost"), source)
+        for part in opened.messages:
+            try:
+                message = decode_untrusted(part)
+            except WireError as error:
+                self._drop(error, source)
+                continue
+            self._traffic.received[type(message).__name__] += 1
+            self._swim.receive(message, source, now)
+        self._settle(now)
+
+    def handle_deadline(self, now: float) -> None:
+        """Do what is due at ``now``; harmless when nothing is."""
+        self._swim.handle_deadline(now)
+        self._serf.handle_deadline(now)
+        self._sessions.handle_deadline(now)
+        while (token := self._timers.pop_due(now)) is not None:
+            self._token_done(token, now, "timeout waiting for update broadcast")
+        self._settle(now)
+
+    def next_deadline(self) -> float | None:
+        """Return when ``handle_deadline`` is due next (seconds, monotonic)."""
+        return min(
+            (
+                deadline
+                for deadline in (
+                    self._swim.next_deadline(),
+                    self._serf.next_deadline(),
+                    self._sessions.next_deadline(),
+                    self._timers.next_deadline(),
+                )
+                if deadline is not None
+            ),
+            default=None,
+        )
+
+    def take_effects(self) -> list[NodeEffect]:
+        """Return what the driver must do now, in order."""
+        return self._outbox.take_effects()
+
+    def take_events(self) -> list[NodeEvent]:
+        """Return what happened since the last call, in order."""
+        return self._outbox.take_events()
+
+    def accept_stream(self, stream: int, source: Address, now: float) -> None:
+        """Take in a stream that a peer opened; the driver numbers it below 0."""
+        self._sessions.accepted(stream, source, now)
+
+    def stream_opened(self, stream: int, now: float) -> None:
+        """An ``OpenStream`` effect succeeded."""
+        self._sessions.opened(stream, now)
+
+    def receive_stream(self, stream: int, data: bytes, now: float) -> None:
+        """Take bytes of a stream, in any portions."""
+        self._sessions.received(stream, data, now)
+        self._settle(now)
+
+    def stream_ended(self, stream: int, now: float) -> None:
+        """The peer ended its side of a stream."""
+        self._sessions.ended(stream, now)
+        self._settle(now)
+
+    def stream_failed(self, stream: int, reason: str, now: float) -> None:
+        """A stream could not be opened, or broke."""
+        self._sessions.failed(stream, reason, now)
+        self._settle(now)
+
+    # -- commands -------------------------------------------------------------
+
+    def join(self, to: Address, node: str, now: float, *, ignore_old: bool) -> int:
+        """Exchange states with ``to`` as a join; ``node`` is its name if known, else empty.
+
+        Args:
+            ignore_old: do not deliver user events from before the join.
+
+        Returns:
+            The number of the ``OperationFinished`` event that tells how it went.
+
+        Raises:
+            UsageError: this node is leaving.
+        """
+        self._refuse_when_leaving("Serf can't Join after Leave or Shutdown")
+        operation = self._next_operation()
+        call = PushPullCall(node, to, is_join=True, ignore_old=ignore_old, operation=operation)
+        self._sessions.push_pull(call, now)
+        self._settle(now)
+        return operation
+
+    def announce_join(self, now: float) -> None:
+        """Gossip our join intent, after at least one successful join."""
+        self._serf.announce_join(now)
+        self._settle(now)
+
+    def leave(self, now: float) -> int:
+        """Leave gracefully; when the operation has finished the node may stop.
+
+        Raises:
+            UsageError: a leave is already in progress, or over.
+        """
+        self._refuse_when_leaving("Leave already in progress")
+        operation = self._next_operation()
+        departure = Departure(operation, self._next_operation(), self._next_operation())
+        self._departure = departure
+        # the intent itself ends at Serf's own deadline; this one guards the whole phase
+        self._timers.set(now + 2 * self._config.serf.broadcast_timeout, departure.announcement)
+        self._serf.announce_leave(departure.announcement, now)
+        self._settle(now)
+        return operation
+
+    def force_leave(self, node: str, prune: bool, now: float) -> int:
+        """Announce in its name that ``node`` left; finished when gossiped or at the time-out."""
+        operation = self._next_operation()
+        self._waiting.add(operation)
+        self._serf.force_leave(node, prune, operation, now)
+        self._settle(now)
+        return operation
+
+    def set_tags(self, tags: Mapping[str, str], delete: Sequence[str], now: float) -> int:
+        """Delete tags, then set tags, and gossip them; finished when gossiped or at the time-out.
+
+        Raises:
+            UsageError: the encoded tags exceed 512 bytes; nothing was changed.
+        """
+        operation = self._next_operation()
+        self._serf.set_tags(tags, delete, operation, now)
+        self._waiting.add(operation)
+        self._timers.set(now + self._config.serf.broadcast_timeout, operation)
+        self._settle(now)
+        return operation
+
+    def ping_all(self, now: float) -> int:
+        """Ask all members for an ack; returns the query number of the events that follow."""
+        query = self._serf.ping_all(now)
+        self._settle(now)
+        return query
+
+    # -- readers --------------------------------------------------------------
+
+    def view(self) -> View:
+        """Return the current picture; the same object until something visible changes."""
+        state = (self._serf.version, self._suspicion_version)
+        view = self._view
+        if view is None or state != self._viewed:
+            self._viewed = state
+            self._view_version += 1
+            members = self._serf.members
+            view = self._view = View(
+                name=self._config.name,
+                address=self._address,
+                version=self._view_version,
+                members=tuple(members[name] for name in sorted(members)),
+                suspicions={
+                    name: Suspicion(
+                        suspicion.accuser,
+                        suspicion.confirmations,
+                        suspicion.since,
+                        suspicion.deadline,
+                    )
+                    for name, suspicion in self._swim.suspicions().items()
+                },
+            )
+        return view
+
+    def statistics(self) -> Statistics:
+        """Return the counters as they are now."""
+        view, serf, swim, traffic = self.view(), self._serf, self._swim, self._traffic
+        return Statistics(
+            members=len(view.members),
+            alive=view.count(MemberStatus.ALIVE),
+            failed=view.count(MemberStatus.FAILED),
+            left=view.count(MemberStatus.LEFT),
+            health_score=swim.health_score,
+            incarnation=swim.incarnation,
+            member_time=serf.member_time,
+            event_time=serf.event_time,
+            query_time=serf.query_time,
+            intent_queue=serf.intent_queue,
+            event_queue=serf.event_queue,
+            query_queue=serf.query_queue,
+            claim_queue=swim.queue_depth,
+            encrypted=self.keyring is not None,
+            coordinate_resets=0,
+            packets_sent=dict(traffic.sent),
+            packets_received=dict(traffic.received),
+            bytes_sent=traffic.bytes_sent,
+            bytes_received=traffic.bytes_received,
+            stream_bytes_sent=self._sessions.bytes_sent,
+            stream_bytes_received=self._sessions.bytes_received,
+            dropped=dict(traffic.dropped + self._sessions.dropped + Counter(swim.refused)),
+        )
+
+    # -- draining the cores ---------------------------------------------------
+
+    def _settle(self, now: float) -> None:
+        """Hand what the cores wrote to each other until all are quiet."""
+        swim, serf = self._swim_outbox, self._serf_outbox
+        while True:
+            if swim.events:
+                for swim_event in swim.take_events():
+                    self._on_swim_event(swim_event, now)
+            elif serf.events:
+                for serf_event in serf.take_events():
+                    self._on_serf_event(serf_event, now)
+            elif serf.effects:
+                for serf_effect in serf.take_effects():
+                    self._do_for_serf(serf_effect, now)
+            elif swim.effects:
+                for swim_effect in swim.take_effects():
+                    self._do_for_swim(swim_effect, now)
+            else:
+                break
+        if self._serf.has_payloads:
+            self._swim.wake_gossip(now)
+
+    def _on_swim_event(self, event: SwimEvent, now: float) -> None:
+        if isinstance(event, BroadcastFinished):
+            self._token_done(event.token, now)
+            return
+        if isinstance(event, _SUSPICION_EVENTS):
+            self._suspicion_version += 1
+        self._serf.handle(event, now)
+        self._outbox.events.append(event)
+
+    def _on_serf_event(self, event: SerfEvent, now: float) -> None:
+        if isinstance(event, BroadcastDone):
+            error = "timed out broadcasting node removal" if event.timed_out else ""
+            self._token_done(event.token, now, error)
+            return
+        if isinstance(event, MessageIgnored):
+            self._traffic.dropped[event.reason] += 1
+        self._outbox.events.append(event)
+
+    def _do_for_serf(self, effect: SerfEffect, now: float) -> None:
+        match effect:
+            case SendPayload():
+                data = self._packer.alone(USER_TYPE + effect.payload)
+                self._send(effect.to, data, UserPayload.__name__)
+            case SetMeta():
+                self._swim.set_meta(effect.meta, effect.token, now)
+            case Reconnect():
+                call = PushPullCall(
+                    effect.node, effect.to, is_join=True, ignore_old=False, operation=None
+                )
+                self._sessions.push_pull(call, now)
+            case _:
+                assert_never(effect)
+
+    def _do_for_swim(self, effect: SwimEffect, now: float) -> None:
+        match effect:
+            case Send():
+                kind = type(effect.message).__name__
+                self._send(effect.to, self._packer.lead(encode(effect.message)), kind)
+            case Gossip():
+                checksum = effect.protocol_max >= CHECKSUM_PROTOCOL
+                for data in self._packer.gossip(checksum=checksum):
+                    self._send(effect.to, data, "Gossip")
+            case SendTogether():
+                self._send_together(effect.to, effect.messages, effect.protocol_max)
+            case SyncWith():
+                call = PushPullCall(
+                    effect.node, effect.to, effect.is_join, ignore_old=False, operation=None
+                )
+                self._sessions.push_pull(call, now)
+            case PingByStream():
+                self._sessions.ping(effect.to, effect.ping, effect.deadline, now)
+            case _:
+                assert_never(effect)
+
+    def _send_together(
+        self, to: Address, messages: tuple[PacketMessage, ...], protocol_max: int
+    ) -> None:
+        encoded = [encode(message) for message in messages]
+        checksum = protocol_max >= CHECKSUM_PROTOCOL
+        for data in self._packer.together(encoded, checksum=checksum):
+            self._send(to, data, type(messages[0]).__name__)
+
+    def _send(self, to: Address, data: bytes, kind: str) -> None:
+        self._traffic.sent[kind] += 1
+        self._traffic.bytes_sent += len(data)
+        self._outbox.effects.append(SendPacket(to, data))
+
+    # -- operations and leaving -----------------------------------------------
+
+    def _next_operation(self) -> int:
+        self._last_operation += 1
+        return self._last_operation
+
+    def _refuse_when_leaving(self, text: str) -> None:
+        if self._departure is not None:
+            raise UsageError(text)
+
+    def _token_done(self, token: int, now: float, error: str = "") -> None:
+        """A broadcast went out often enough, or its time is up (``error``); the first counts."""
+        if token in self._waiting:
+            self._waiting.discard(token)
+            self._outbox.events.append(OperationFinished(token, error))
+        elif self._departure is not None:
+            # a leave goes on after a time-out: telling some is better than telling none
+            self._advance(self._departure, token, now)
+
+    def _advance(self, departure: Departure, token: int, now: float) -> None:
+        serf = self._config.serf
+        if departure.advances_on(token):
+            if departure.phase is Phase.ANNOUNCING:
+                departure.phase = Phase.LEAVING
+                self._timers.set(now + serf.broadcast_timeout, departure.farewell)
+                self._swim.leave(departure.farewell, now)
+            else:
+                departure.phase = Phase.PROPAGATING
+                self._timers.set(now + serf.leave_propagate_delay, departure.operation)
+        elif departure.phase is Phase.PROPAGATING and token == departure.operation:
+            departure.phase = Phase.GONE
+            self._outbox.events.append(OperationFinished(departure.operation))
+
+    # -- counting ------------------------------------------------------------
+
+    def _drop(self, error: WireError, source: Address) -> None:
+        self._traffic.dropped[error.reason] += 1
+        self._outbox.events.append(InputDropped(error.reason, error.detail, source, "udp"))

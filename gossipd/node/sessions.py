@@ -1,0 +1,292 @@
+"""Stream sessions: push/pull both ways, fallback pings, user streams (gossip.md, section 6).
+
+Each stream carries one request and at most one reply. This room keeps their
+state, bounds and deadlines; it writes the effects that the driver carries
+out and tells the node what came in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TypeAlias
+
+import msgspec
+
+from gossipd.address import Address
+from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, WriteStream
+from gossipd.node.events import InputDropped, NodeEvent, OperationFinished, SyncFinished
+from gossipd.node.exchange import Exchange
+from gossipd.outbox import Outbox
+from gossipd.timers import Handle, Timers
+from gossipd.wire.messages import (
+    Ack,
+    ErrorReply,
+    Ping,
+    PushPull,
+    StreamMessage,
+    UserPayload,
+)
+from gossipd.wire.packet import PacketLayers
+from gossipd.wire.stream import NEED_DATA, StreamDecoder, StreamError, encode_stream_message
+
+
+class PushPullCall(msgspec.Struct, frozen=True):
+    """What an outbound push/pull is for; ``operation`` is None when nobody waits for it."""
+
+    node: str
+    to: Address
+    is_join: bool
+    ignore_old: bool
+    operation: int | None
+
+
+class PingCall(msgspec.Struct, frozen=True):
+    """An outbound fallback ping for the probe round ``seq``."""
+
+    to: Address
+    seq: int
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """A stream that a peer opened."""
+
+    source: Address
+
+
+Purpose: TypeAlias = PushPullCall | PingCall | Accepted
+
+
+class Session:
+    """One open stream."""
+
+    __slots__ = ("deadline", "decoder", "has_input", "purpose")
+
+    def __init__(self, purpose: Purpose, decoder: StreamDecoder, deadline: Handle[int]) -> None:
+        self.purpose = purpose
+        self.decoder = decoder
+        self.deadline = deadline
+        self.has_input = False
+
+
+class Sessions:
+    """All open streams of a node.
+
+    Args:
+        timeout: seconds for connecting and, again, for the exchange itself.
+        inbound_max: inbound exchanges served at once; the one that reaches
+            this number is closed without a reply (section 6.1).
+    """
+
+    def __init__(
+        self,
+        layers: PacketLayers,
+        outbox: Outbox[NodeEffect, NodeEvent],
+        exchange: Exchange,
+        *,
+        timeout: float,
+        inbound_max: int,
+    ) -> None:
+        self._layers = layers
+        self._outbox = outbox
+        self._exchange = exchange
+        self._timeout = timeout
+        self._inbound_max = inbound_max
+        self._sessions: dict[int, Session] = {}
+        self._timers: Timers[int] = Timers()
+        self._last_stream = 0
+        self._inbound_busy = 0
+        self.dropped: Counter[str] = Counter()
+        self.bytes_sent = 0
+        self.bytes_received = 0
+
+    # -- what the node starts -------------------------------------------------
+
+    def push_pull(self, call: PushPullCall, now: float) -> None:
+        """Dial ``call.to`` and exchange full states; ends in ``SyncFinished``."""
+        data = self._layers.seal_stream(
+            self._exchange.local_state(is_join=call.is_join), is_dialer=True
+        )
+        self._dial(call, call.to, data, self._timeout, now + 2 * self._timeout)
+
+    def ping(self, to: Address, ping: Ping, deadline: float, now: float) -> None:
+        """Ask for a sign of life over a stream until ``deadline`` (section 6.3)."""
+        data = self._layers.seal_stream(encode_stream_message(ping), is_dialer=True)
+        self._dial(PingCall(to, ping.seq), to, data, deadline - now, deadline)
+
+    # -- what the driver reports ----------------------------------------------
+
+    def accepted(self, stream: int, source: Address, now: float) -> None:
+        """Take in a stream that a peer opened."""
+        self._add(stream, Accepted(source), now + self._timeout, is_dialer=False)
+
+    def opened(self, stream: int, now: float) -> None:
+        """An outbound stream is connected: the exchange has ``timeout`` from now."""
+        session = self._sessions.get(stream)
+        if session is not None and isinstance(session.purpose, PushPullCall):
+            self._rearm(stream, session, now + self._timeout)
+
+    def received(self, stream: int, data: bytes, now: float) -> None:
+        """Take bytes that arrived; unknown streams (already closed) are ignored."""
+        session = self._sessions.get(stream)
+        if session is None or not data:
+            return
+        self.bytes_received += len(data)
+        if not session.has_input:
+            session.has_input = True
+            if isinstance(session.purpose, Accepted):
+                self._inbound_busy += 1
+                if self._inbound_busy >= self._inbound_max:
+                    self._drop("too-many-streams", "", session)
+                    self._close(stream)
+                    return
+        try:
+            session.decoder.feed(data)
+            message = session.decoder.next_message()
+        except StreamError as error:
+            self._refuse(stream, session, error)
+            return
+        if message is not NEED_DATA:
+            self._handle(stream, session, message, now)
+
+    def ended(self, stream: int, now: float) -> None:
+        """The peer will send no more: a message that is not whole by now never will be."""
+        session = self._sessions.get(stream)
+        if session is None:
+            return
+        try:
+            session.decoder.end()
+        except StreamError as error:
+            self._refuse(stream, session, error)
+            return
+        self._close(stream)
+        self._finish(session, "the peer closed the stream without an answer")
+
+    def failed(self, stream: int, reason: str, now: float) -> None:
+        """The stream could not be opened or broke."""
+        session = self._sessions.pop(stream, None)
+        if session is None:
+            return
+        self._forget(session)
+        self._finish(session, reason)
+
+    def next_deadline(self) -> float | None:
+        """Return when the next stream runs out of time."""
+        return self._timers.next_deadline()
+
+    def handle_deadline(self, now: float) -> None:
+        """Close the streams whose time is up."""
+        while (stream := self._timers.pop_due(now)) is not None:
+            session = self._sessions.get(stream)
+            if session is None:
+                continue
+            if isinstance(session.purpose, Accepted):
+                self._drop("stream-timeout", "", session)
+            self._close(stream)
+            self._finish(session, "timed out")
+
+    @property
+    def open_count(self) -> int:
+        """How many streams are open."""
+        return len(self._sessions)
+
+    # -- one whole message ----------------------------------------------------
+
+    def _handle(self, stream: int, session: Session, message: StreamMessage, now: float) -> None:
+        purpose = session.purpose
+        match purpose:
+            case Accepted():
+                self._serve(stream, session, purpose, message, now)
+            case PushPullCall():
+                self._close(stream)
+                self._finish_push_pull(session, purpose, message, now)
+            case PingCall():
+                self._close(stream)
+                if isinstance(message, Ack) and message.seq == purpose.seq:
+                    self._exchange.ping_answered(purpose.seq, now)
+
+    def _serve(
+        self, stream: int, session: Session, purpose: Accepted, message: StreamMessage, now: float
+    ) -> None:
+        match message:
+            case Ping():
+                ack = self._exchange.answer_ping(message)
+                if ack is not None:
+                    self._write(stream, encode_stream_message(ack))
+                self._close(stream)
+            case PushPull():
+                # the reply holds our state from before the merge (section 6.1 step 2)
+                self._write(stream, self._exchange.local_state(is_join=message.is_join))
+                self._close(stream)
+                self._exchange.merge(message, now, ignore_old=False)
+            case UserPayload():
+                self._close(stream)
+                self._exchange.take_payload(message, purpose.source, now)
+            case Ack() | ErrorReply():
+                self._drop("unexpected-kind", type(message).__name__, session)
+                self._close(stream)
+
+    def _finish_push_pull(
+        self, session: Session, call: PushPullCall, message: StreamMessage, now: float
+    ) -> None:
+        match message:
+            case PushPull():
+                refusal = self._exchange.merge(message, now, ignore_old=call.ignore_old)
+                self._finish(session, refusal)
+            case ErrorReply():
+                self._finish(session, message.text)
+            case Ping() | Ack() | UserPayload():
+                self._drop("unexpected-kind", type(message).__name__, session)
+                self._finish(session, "the peer answered with something else than its state")
+
+    # -- bookkeeping ----------------------------------------------------------
+
+    def _dial(
+        self, purpose: Purpose, to: Address, data: bytes, timeout: float, deadline: float
+    ) -> None:
+        self._last_stream += 1
+        stream = self._last_stream
+        self._add(stream, purpose, deadline, is_dialer=True)
+        self.bytes_sent += len(data)
+        self._outbox.effects.append(OpenStream(stream, to, data, timeout))
+
+    def _add(self, stream: int, purpose: Purpose, deadline: float, *, is_dialer: bool) -> None:
+        decoder = StreamDecoder(self._layers, is_dialer=is_dialer)
+        self._sessions[stream] = Session(purpose, decoder, self._timers.set(deadline, stream))
+
+    def _rearm(self, stream: int, session: Session, deadline: float) -> None:
+        session.deadline.cancel()
+        session.deadline = self._timers.set(deadline, stream)
+
+    def _write(self, stream: int, message: bytes) -> None:
+        data = self._layers.seal_stream(message, is_dialer=False)
+        self.bytes_sent += len(data)
+        self._outbox.effects.append(WriteStream(stream, data))
+
+    def _close(self, stream: int) -> None:
+        self._forget(self._sessions.pop(stream))
+        self._outbox.effects.append(CloseStream(stream))
+
+    def _forget(self, session: Session) -> None:
+        session.deadline.cancel()
+        if session.has_input and isinstance(session.purpose, Accepted):
+            self._inbound_busy -= 1
+
+    def _refuse(self, stream: int, session: Session, error: StreamError) -> None:
+        self._drop(error.reason, error.detail, session)
+        if error.is_reply_owed:
+            self._write(stream, encode_stream_message(ErrorReply(error.detail or error.reason)))
+        self._close(stream)
+        self._finish(session, f"{error.reason}: {error.detail}" if error.detail else error.reason)
+
+    def _drop(self, reason: str, detail: str, session: Session) -> None:
+        self.dropped[reason] += 1
+        purpose = session.purpose
+        source = purpose.source if isinstance(purpose, Accepted) else purpose.to
+        self._outbox.events.append(InputDropped(reason, detail, source, "tcp"))
+
+    def _finish(self, session: Session, error: str) -> None:
+        call = session.purpose
+        if isinstance(call, PushPullCall):
+            self._outbox.events.append(SyncFinished(call.node, call.to, call.is_join, error))
+            if call.operation is not None:
+                self._outbox.events.append(OperationFinished(call.operation, error))

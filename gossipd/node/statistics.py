@@ -1,0 +1,37 @@
+"""Counters of all rooms in one value, taken when somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Statistics(msgspec.Struct, frozen=True):
+    """Numbers of one node since it started; mappings are by kind or by reason."""
+
+    members: int
+    alive: int
+    failed: int
+    left: int
+    health_score: int
+    incarnation: int
+    member_time: int
+    event_time: int
+    query_time: int
+    intent_queue: int
+    event_queue: int
+    query_queue: int
+    claim_queue: int
+    encrypted: bool
+    coordinate_resets: int
+    packets_sent: Mapping[str, int]
+    """Datagrams sent by the kind of their first message."""
+    packets_received: Mapping[str, int]
+    """Messages received by kind, after unpacking."""
+    bytes_sent: int
+    bytes_received: int
+    stream_bytes_sent: int
+    stream_bytes_received: int
+    dropped: Mapping[str, int]
+    """Peers' input dropped, by reason."""

@@ -1,0 +1,39 @@
+"""``View``: an immutable picture of the cluster for readers.
+
+Rebuilt only when something changed; until then every reader gets the same
+object, so an answer made from it may be kept and found again by identity.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from gossipd.address import Address
+from gossipd.serf.events import SerfMember
+from gossipd.wire.serf_messages import MemberStatus
+
+
+class Suspicion(msgspec.Struct, frozen=True):
+    """A member that is being suspected now; times in seconds, monotonic."""
+
+    accuser: str
+    confirmations: int
+    since: float
+    deadline: float
+
+
+class View(msgspec.Struct, frozen=True):
+    """All members sorted by name, and who of them is suspected.
+
+    ``version`` grows with every change of ``members`` or ``suspicions``.
+    """
+
+    name: str
+    address: Address
+    version: int
+    members: tuple[SerfMember, ...]
+    suspicions: dict[str, Suspicion]
+
+    def count(self, status: MemberStatus) -> int:
+        """Return how many members have ``status``."""
+        return sum(member.status is status for member in self.members)

@@ -1,0 +1,690 @@
+"""``Serf``: the dispatcher of Serf's layer; swim events and Serf messages in, outbox out.
+
+gossip.md, sections 14 to 18. It routes, gossips, sets timers and writes
+effects and events; the rules are in the leaves: ``roster`` and ``intents``
+for members, ``user_events``, ``queries`` and ``collector`` for the rest,
+``state_sync`` for push/pull.
+
+Messages of others travel on byte for byte, so fields and tails that only
+newer peers know are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import assert_never
+
+from gossipd.address import Address
+from gossipd.config.model import SerfConfig, SwimConfig
+from gossipd.errors import WireError
+from gossipd.outbox import Outbox
+from gossipd.serf.answers import PING, Answers
+from gossipd.serf.broadcasts import Broadcasts, Topic
+from gossipd.serf.collector import Collector, OpenQuery, ResponseVerdict
+from gossipd.serf.effects import Reconnect, SendPayload, SerfEffect, SetMeta
+from gossipd.serf.events import (
+    BroadcastDone,
+    ChangeKind,
+    LeaveIntentRefuted,
+    MemberChange,
+    MessageIgnored,
+    QueryAcked,
+    QueryClosed,
+    QueueTooDeep,
+    ReconnectTried,
+    SerfEvent,
+    SerfMember,
+)
+from gossipd.serf.intents import IntentBuffer
+from gossipd.serf.lamport import LamportClock
+from gossipd.serf.queries import QueryBuffer, QueryVerdict, default_query_timeout
+from gossipd.serf.reconnect import choose_failed
+from gossipd.serf.roster import IntentVerdict, Roster
+from gossipd.serf.state_sync import StateSync, join_intents, leave_intents, replayed_events
+from gossipd.serf.tags import change_tags, encode_own_tags
+from gossipd.serf.timers import (
+    BroadcastTimeout,
+    PruneDue,
+    QueryTimeout,
+    QueueCheck,
+    ReapTick,
+    ReconnectTick,
+    SerfTimer,
+    next_tick,
+)
+from gossipd.serf.user_events import EventBuffer, EventVerdict
+from gossipd.swim.events import (
+    MemberFailed,
+    MemberJoined,
+    MemberLeft,
+    MemberUpdated,
+    PayloadReceived,
+    SwimEvent,
+)
+from gossipd.swim.member import Member
+from gossipd.swim.scaling import retransmit_limit
+from gossipd.timers import Handle, Timers
+from gossipd.wire.serf_codec import (
+    decode_serf_state_untrusted,
+    decode_serf_untrusted,
+    decode_tags_untrusted,
+    encode_serf,
+)
+from gossipd.wire.serf_messages import (
+    FLAG_ACK,
+    FLAG_NO_BROADCAST,
+    BufferedEvent,
+    JoinIntent,
+    LeaveIntent,
+    MemberStatus,
+    Query,
+    QueryResponse,
+    Relay,
+    UserEvent,
+)
+
+PAYLOAD_BYTES_MAX = 1395
+"""Default for the largest Serf message that gossip can carry: 1400 - 2 - 3 (section 11.2)."""
+
+
+class Serf:
+    """Serf's view of the cluster, as one state machine without I/O.
+
+    Args:
+        config: times and limits of this layer.
+        swim_config: gossip interval and retransmit multiplier.
+        name: our name in the cluster.
+        address: where others reach us; answers to our queries come there.
+        random: seeded source for query numbers, relays and reconnects.
+        outbox: where effects and events are written.
+        encrypted: packets are encrypted; words the answers to key queries.
+        payload_bytes_max: the largest message gossip can carry: packet budget
+            - 2 - 3 - label and encryption overhead. Longer ones are applied
+            but not forwarded.
+    """
+
+    def __init__(
+        self,
+        config: SerfConfig,
+        swim_config: SwimConfig,
+        name: str,
+        address: Address,
+        random: Random,
+        outbox: Outbox[SerfEffect, SerfEvent],
+        *,
+        encrypted: bool = False,
+        payload_bytes_max: int = PAYLOAD_BYTES_MAX,
+    ) -> None:
+        self._config = config
+        self._swim_config = swim_config
+        self._name = name
+        self._address = address
+        self._random = random
+        self._outbox = outbox
+        self._tags: dict[str, str] = {}
+        self._is_leaving = False
+        self._started_at = 0.0
+        self._clock = LamportClock()
+        self._roster = Roster()
+        self._intents = IntentBuffer(config.recent_intent_timeout)
+        self._events = EventBuffer(config.event_buffer)
+        self._queries = QueryBuffer(config.query_buffer)
+        self._answers = Answers(config, name, self._roster, random, encrypted=encrypted)
+        self._collector = Collector()
+        self._broadcasts = Broadcasts(payload_bytes_max)
+        self._state = StateSync(self._clock, self._roster, self._events, self._queries.clock)
+        self._timers: Timers[SerfTimer] = Timers()
+        self._waits: dict[int, Handle[SerfTimer]] = {}
+        self._prunes: dict[str, int] = {}
+        self._armed: set[type[SerfTimer]] = set()
+
+    # What readers ask.
+
+    @property
+    def members(self) -> Mapping[str, SerfMember]:
+        """Members of every status by name, in the order in which they became known."""
+        return self._roster.members
+
+    @property
+    def version(self) -> int:
+        """Number that grows with every change of ``members``."""
+        return self._roster.version
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """Our own tags, as last set."""
+        return self._tags
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether ``announce_leave`` was called."""
+        return self._is_leaving
+
+    @property
+    def member_time(self) -> int:
+        """The member clock."""
+        return self._clock.time
+
+    @property
+    def event_time(self) -> int:
+        """The user event clock."""
+        return self._events.clock.time
+
+    @property
+    def query_time(self) -> int:
+        """The query clock."""
+        return self._queries.clock.time
+
+    @property
+    def intent_queue(self) -> int:
+        """Intents that wait to be gossiped."""
+        return self._broadcasts.depth(Topic.INTENT)
+
+    @property
+    def query_queue(self) -> int:
+        """Queries that wait to be gossiped."""
+        return self._broadcasts.depth(Topic.QUERY)
+
+    @property
+    def event_queue(self) -> int:
+        """User events that wait to be gossiped."""
+        return self._broadcasts.depth(Topic.EVENT)
+
+    @property
+    def failed(self) -> int:
+        """Members that failed."""
+        return len(self._roster.failed)
+
+    @property
+    def left(self) -> int:
+        """Members that left."""
+        return len(self._roster.left)
+
+    @property
+    def has_payloads(self) -> bool:
+        """Whether anything waits to be gossiped."""
+        return len(self._broadcasts) > 0
+
+    # Life and commands.
+
+    def start(self, tags: Mapping[str, str], now: float) -> bytes:
+        """Begin with ``tags``; return the node meta to announce.
+
+        Raises:
+            UsageError: the encoded tags exceed 512 bytes.
+        """
+        meta = encode_own_tags(tags)
+        self._tags = dict(tags)
+        self._started_at = now
+        return meta
+
+    def announce_join(self, now: float) -> None:
+        """Gossip a join intent about us, after a join that reached somebody (15.4)."""
+        self._broadcast_join(self._clock.time, now)
+
+    def announce_leave(self, token: int, now: float) -> None:
+        """Announce that we leave; from now on nothing about us is refuted (15.4).
+
+        ``BroadcastDone(token)`` follows: at once if nobody else is alive,
+        when the intent was sent often enough, or at the broadcast timeout.
+        """
+        self._is_leaving = True
+        self._announce_intent(LeaveIntent(self._clock.time, self._name), token, now)
+
+    def force_leave(self, node: str, prune: bool, token: int, now: float) -> None:
+        """Announce in its name that ``node`` leaves; ``prune`` forgets it too (15.4).
+
+        ``BroadcastDone(token)`` follows as for ``announce_leave``. An unknown
+        node is no error.
+        """
+        self._announce_intent(LeaveIntent(self._clock.time, node, prune), token, now)
+
+    def set_tags(
+        self, tags: Mapping[str, str], delete: Sequence[str], token: int, now: float
+    ) -> None:
+        """Delete tags, then set ``tags``; ``SetMeta(meta, token)`` announces them.
+
+        Raises:
+            UsageError: the encoded tags exceed 512 bytes; nothing was changed.
+        """
+        changed = change_tags(self._tags, tags, delete)
+        meta = encode_own_tags(changed)
+        self._tags = changed
+        self._outbox.effects.append(SetMeta(meta, token))
+
+    def ping_all(self, now: float) -> int:
+        """Ask every member for an ack; return the number of the query.
+
+        ``QueryAcked`` follows for each node, and ``QueryClosed`` when every
+        member alive has acked or the default timeout passed (section 17).
+
+        Raises:
+            Unavailable: too many queries are open.
+        """
+        timeout = default_query_timeout(
+            self._swim_config.gossip_interval,
+            self._config.query_timeout_mult,
+            self._roster.running,
+        )
+        query = Query(
+            ltime=self._queries.clock.time,
+            id=self._random.getrandbits(31),
+            origin=self._address,
+            origin_node=self._name,
+            filters=(),
+            flags=FLAG_ACK,
+            relay_factor=0,
+            timeout_ns=round(timeout * 1e9),
+            name=PING,
+        )
+        alive = [
+            member.name
+            for member in self._roster.members.values()
+            if member.status is MemberStatus.ALIVE
+        ]
+        number = self._collector.open(query.ltime, query.id, now + timeout, alive)
+        self._timers.set(now + timeout, QueryTimeout(number))
+        self._queries.apply(query.ltime, query.id)
+        self._gossip(Topic.QUERY, encode_serf(query), now)
+        self._answer(query, None, now)
+        return number
+
+    # Inputs.
+
+    def handle(self, event: SwimEvent, now: float) -> None:
+        """Take in what the failure detector has to tell; events of no concern are ignored."""
+        match event:
+            case PayloadReceived(payload=payload, source=source):
+                self._on_payload(payload, source, now)
+            case MemberJoined(member=member):
+                self._on_joined(member, now)
+            case MemberFailed(member=member) | MemberLeft(member=member):
+                self._on_gone(member.name, now)
+            case MemberUpdated(member=member):
+                self._on_updated(member)
+            case _:
+                pass
+
+    def local_state(self) -> bytes:
+        """Return our part of a push/pull; the same object until something changes."""
+        return self._state.encoded()
+
+    def merge_state(self, data: bytes, is_join: bool, ignore_old_events: bool, now: float) -> None:
+        """Merge a peer's part of a push/pull (section 14.3); nothing is gossiped on.
+
+        Bytes that are no legal state change nothing and are told as
+        ``MessageIgnored``.
+
+        Args:
+            data: the user state as it came.
+            is_join: the push/pull was a join.
+            ignore_old_events: this is our own join and it wants no replay.
+            now: seconds, monotonic.
+        """
+        try:
+            state = decode_serf_state_untrusted(data)
+        except WireError as error:
+            self._ignore(error.reason, error.detail, None)
+            return
+        for clock, seen in (
+            (self._clock, state.ltime),
+            (self._events.clock, state.event_ltime),
+            (self._queries.clock, state.query_ltime),
+        ):
+            if seen > 0:
+                clock.witness(seen - 1)
+        for leave in leave_intents(state):
+            self._apply_leave(leave, now)
+        for join in join_intents(state):
+            self._apply_join(join, now)
+        if is_join and ignore_old_events:
+            self._events.ignore_before(state.event_ltime)
+        for ltime, buffered in replayed_events(state):
+            self._apply_event(ltime, buffered, None)
+        self._arm_ticks(now)
+
+    def take_payloads(self, limit: int, overhead: int) -> list[bytes]:
+        """Return queued messages for one packet: intents, queries, user events (11.2).
+
+        Args:
+            limit: bytes left in the packet.
+            overhead: bytes that each message costs beside its own length.
+        """
+        if not len(self._broadcasts):
+            return []
+        times = retransmit_limit(self._swim_config.retransmit_mult, len(self._roster.members))
+        payloads = self._broadcasts.take(limit, overhead, times)
+        self._report_finished()
+        return payloads
+
+    def next_deadline(self) -> float | None:
+        """Return when ``handle_deadline`` is due (seconds, monotonic)."""
+        return self._timers.next_deadline()
+
+    def handle_deadline(self, now: float) -> None:
+        """Do what is due at ``now``."""
+        while (timer := self._timers.pop_due(now)) is not None:
+            self._armed.discard(type(timer))
+            match timer:
+                case ReapTick():
+                    self._reap(now)
+                case ReconnectTick():
+                    self._reconnect()
+                case QueueCheck():
+                    self._check_queues()
+                case PruneDue(node=node, ltime=ltime):
+                    self._prune_if_gone(node, ltime, now)
+                case BroadcastTimeout(token=token):
+                    self._waits.pop(token, None)
+                    self._outbox.events.append(BroadcastDone(token, timed_out=True))
+                case QueryTimeout(number=number):
+                    self._end_query(number)
+                case unreachable:
+                    assert_never(unreachable)
+            self._arm_ticks(now)
+
+    # Members.
+
+    def _on_joined(self, claim: Member, now: float) -> None:
+        tags = self._read_tags(claim)
+        member = self._roster.joined(claim, tags, self._intents.get(claim.name))
+        self._tell(ChangeKind.JOIN, member)
+        surplus = self._roster.surplus()
+        if surplus is not None:
+            self._erase(surplus, forced=False)
+        self._arm_ticks(now)
+
+    def _on_gone(self, node: str, now: float) -> None:
+        kind = self._roster.gone(node, now)
+        if kind is None:
+            return
+        self._tell(kind, self._roster.members[node])
+        self._stop_waiting_for(node)
+        self._arm_ticks(now)
+
+    def _on_updated(self, claim: Member) -> None:
+        if self._roster.get(claim.name) is None:
+            return
+        member = self._roster.updated(claim, self._read_tags(claim))
+        if member is not None:
+            self._tell(ChangeKind.UPDATE, member)
+
+    def _read_tags(self, claim: Member) -> Mapping[str, str]:
+        tags, is_complete = decode_tags_untrusted(claim.meta)
+        if not is_complete:
+            self._ignore("tags-cut", f"some tags of {claim.name} cannot be read", claim.address)
+        return tags
+
+    def _erase(self, node: str, *, forced: bool) -> None:
+        member = self._roster.erase(node)
+        if member is not None:
+            self._stop_waiting_for(node)
+            self._tell(ChangeKind.REAP, member, forced=forced)
+
+    def _tell(self, kind: ChangeKind, member: SerfMember, *, forced: bool = False) -> None:
+        self._outbox.events.append(MemberChange(kind, member, forced))
+
+    # Intents.
+
+    def _announce_intent(self, intent: LeaveIntent, token: int, now: float) -> None:
+        # Asked before the intent is applied: it may make the only other alive
+        # member leaving, and that one must hear of it to be able to refute.
+        has_listener = self._roster.has_alive_besides(self._name)
+        self._clock.increment()
+        self._apply_leave(intent, now)
+        self._arm_ticks(now)
+        if not has_listener:
+            self._outbox.events.append(BroadcastDone(token))
+            return
+        timeout = BroadcastTimeout(token)
+        self._waits[token] = self._timers.set(now + self._config.broadcast_timeout, timeout)
+        self._gossip(Topic.INTENT, encode_serf(intent), now, token=token)
+
+    def _apply_join(self, intent: JoinIntent, now: float) -> bool:
+        """Witness and apply a join intent; say whether it was new."""
+        self._clock.witness(intent.ltime)
+        match self._roster.apply_join(intent):
+            case IntentVerdict.UNKNOWN:
+                return self._intents.put(intent.node, is_leave=False, ltime=intent.ltime, now=now)
+            case IntentVerdict.ADOPTED:
+                return True
+            case _:
+                return False
+
+    def _apply_leave(self, intent: LeaveIntent, now: float) -> bool:
+        """Witness and apply a leave intent; say whether it was new."""
+        self._clock.witness(intent.ltime)
+        node = intent.node
+        match self._roster.apply_leave(intent, None if self._is_leaving else self._name):
+            case IntentVerdict.STALE:
+                return False
+            case IntentVerdict.UNKNOWN:
+                return self._intents.put(node, is_leave=True, ltime=intent.ltime, now=now)
+            case IntentVerdict.ABOUT_US:
+                self._outbox.events.append(LeaveIntentRefuted(intent.ltime))
+                self._broadcast_join(self._clock.time, now)
+                return False
+            case IntentVerdict.BECAME_LEFT:
+                self._tell(ChangeKind.LEAVE, self._roster.members[node], forced=True)
+            case IntentVerdict.ADOPTED:
+                self._stop_waiting_for(node)
+            case unreachable:
+                assert_never(unreachable)
+        if intent.prune:
+            self._prune(intent, now)
+        return True
+
+    def _prune(self, intent: LeaveIntent, now: float) -> None:
+        """Forget the member; one that is still leaving gets the time to do so."""
+        if self._roster.members[intent.node].status is MemberStatus.LEAVING:
+            # One timer for each member, however many intents ask for it.
+            if intent.node not in self._prunes:
+                self._arm_prune(intent.node, intent.ltime, now)
+            self._prunes[intent.node] = intent.ltime
+        else:
+            self._erase(intent.node, forced=True)
+
+    def _arm_prune(self, node: str, ltime: int, now: float) -> None:
+        wait = self._config.broadcast_timeout + self._config.leave_propagate_delay
+        self._timers.set(now + wait, PruneDue(node, ltime))
+
+    def _prune_if_gone(self, node: str, ltime: int, now: float) -> None:
+        """Forget a member that did not refute the leave it was to be pruned by."""
+        newest = self._prunes[node]
+        if newest != ltime:
+            self._arm_prune(node, newest, now)
+            return
+        del self._prunes[node]
+        member = self._roster.get(node)
+        if (
+            member is not None
+            and member.status in (MemberStatus.LEAVING, MemberStatus.LEFT)
+            and member.status_ltime == ltime
+        ):
+            self._erase(node, forced=True)
+
+    def _broadcast_join(self, ltime: int, now: float) -> None:
+        intent = JoinIntent(ltime, self._name)
+        self._apply_join(intent, now)
+        # Named: only our newest join intent matters, so a flood of leave
+        # intents about us cannot fill the queue with refutations.
+        self._gossip(Topic.INTENT, encode_serf(intent), now, name="own join")
+
+    # Messages of others.
+
+    def _on_payload(self, payload: bytes, source: Address, now: float) -> None:
+        if not payload:
+            return
+        try:
+            message = decode_serf_untrusted(payload)
+        except WireError as error:
+            self._ignore(error.reason, error.detail, source)
+            return
+        match message:
+            case JoinIntent():
+                if self._apply_join(message, now):
+                    self._gossip(Topic.INTENT, payload, now)
+            case LeaveIntent():
+                if self._apply_leave(message, now):
+                    self._gossip(Topic.INTENT, payload, now)
+            case UserEvent(ltime=ltime, name=name, payload=content):
+                if self._apply_event(ltime, BufferedEvent(name, content), source):
+                    self._gossip(Topic.EVENT, payload, now)
+            case Query():
+                self._on_query(message, payload, source, now)
+            case QueryResponse():
+                self._on_response(message, source, now)
+            case Relay():
+                self._on_relay(message, source, now)
+            case unreachable:
+                assert_never(unreachable)
+        self._arm_ticks(now)
+
+    def _apply_event(self, ltime: int, event: BufferedEvent, source: Address | None) -> bool:
+        """Buffer a user event; say whether it was new."""
+        verdict = self._events.apply(ltime, event)
+        if verdict is EventVerdict.TOO_OLD or verdict is EventVerdict.FULL:
+            self._ignore(verdict.value, f"{event.name} at {ltime}", source)
+        return verdict is EventVerdict.NEW
+
+    def _on_query(self, query: Query, payload: bytes, source: Address, now: float) -> None:
+        verdict = self._queries.apply(query.ltime, query.id)
+        if verdict is QueryVerdict.TOO_OLD or verdict is QueryVerdict.FULL:
+            self._ignore(verdict.value, f"{query.name} at {query.ltime}", source)
+        if verdict is not QueryVerdict.NEW:
+            return
+        # Decided before the filters: a query not meant for us travels on too.
+        if not query.flags & FLAG_NO_BROADCAST:
+            self._gossip(Topic.QUERY, payload, now)
+        self._answer(query, source, now)
+
+    def _answer(self, query: Query, source: Address | None, now: float) -> None:
+        replies, complaints = self._answers.to_query(query, self._tags)
+        for error in complaints:
+            self._ignore(error.reason, error.detail, source)
+        for to, payload in replies:
+            self._send(to, payload, source, now)
+
+    def _send(self, to: Address, payload: bytes, source: Address | None, now: float) -> None:
+        """Send straight to ``to``; what is for ourselves takes no detour by the network."""
+        if to == self._address:
+            self._take_own(payload, source, now)
+        elif to.is_reachable:
+            self._outbox.effects.append(SendPayload(to, payload))
+        else:
+            self._ignore("bad-destination", str(to), source)
+
+    def _take_own(self, payload: bytes, source: Address | None, now: float) -> None:
+        try:
+            message = decode_serf_untrusted(payload)
+        except WireError as error:
+            self._ignore(error.reason, error.detail, source)
+            return
+        # Nothing but answers is sent to a query's origin, and a relay inside
+        # a relay could be nested without end.
+        if isinstance(message, QueryResponse):
+            self._on_response(message, source, now)
+        else:
+            self._ignore("bad-relay", type(message).__name__, source)
+
+    def _on_relay(self, relay: Relay, source: Address, now: float) -> None:
+        if relay.payload:
+            self._send(relay.destination, relay.payload, source, now)
+        else:
+            self._ignore("bad-relay", "nothing to relay", source)
+
+    # Our own queries.
+
+    def _on_response(self, response: QueryResponse, source: Address | None, now: float) -> None:
+        verdict, query = self._collector.apply(response, now)
+        if verdict is ResponseVerdict.UNKNOWN:
+            detail = f"{response.responder} answered query {response.id} at {response.ltime}"
+            self._ignore(verdict.value, detail, source)
+        elif verdict is ResponseVerdict.ACK and query is not None:
+            self._outbox.events.append(QueryAcked(query.number, response.responder))
+            if not query.wanted:
+                self._close(query)
+
+    def _stop_waiting_for(self, node: str) -> None:
+        for query in self._collector.without(node):
+            self._close(query)
+
+    def _close(self, query: OpenQuery) -> None:
+        query.closed = True
+        self._outbox.events.append(QueryClosed(query.number))
+
+    def _end_query(self, number: int) -> None:
+        query = self._collector.end(number)
+        if query is not None and not query.closed:
+            self._close(query)
+
+    # Gossip and time.
+
+    def _gossip(
+        self,
+        topic: Topic,
+        payload: bytes,
+        now: float,
+        *,
+        name: str | None = None,
+        token: int | None = None,
+    ) -> None:
+        self._broadcasts.enqueue(topic, payload, self._queue_maximum(), name=name, token=token)
+        self._report_finished()
+        self._arm_ticks(now)
+
+    def _report_finished(self) -> None:
+        for token in self._broadcasts.take_finished():
+            wait = self._waits.pop(token, None)
+            if wait is not None:
+                wait.cancel()
+                self._outbox.events.append(BroadcastDone(token))
+
+    def _queue_maximum(self) -> int:
+        if self._config.min_queue_depth > 0:
+            return max(self._config.min_queue_depth, 2 * len(self._roster.members))
+        return self._config.max_queue_depth
+
+    def _check_queues(self) -> None:
+        reports = self._broadcasts.check_depth(
+            self._config.queue_depth_warning, self._queue_maximum()
+        )
+        for report in reports:
+            self._outbox.events.append(
+                QueueTooDeep(report.queue.value, report.depth, report.dropped)
+            )
+        self._report_finished()
+
+    def _reap(self, now: float) -> None:
+        config = self._config
+        timeouts = config.reconnect_timeout, config.tombstone_timeout
+        for node in self._roster.expired(*timeouts, now):
+            self._erase(node, forced=False)
+        self._intents.expire(now)
+
+    def _reconnect(self) -> None:
+        member = choose_failed(self._roster, self._random)
+        if member is not None:
+            self._outbox.effects.append(Reconnect(member.name, member.address))
+            self._outbox.events.append(ReconnectTried(member))
+
+    def _arm_ticks(self, now: float) -> None:
+        """Arm each tick that has something to look at and is not armed yet."""
+        config, roster = self._config, self._roster
+        if roster.failed or roster.left or len(self._intents):
+            self._arm(ReapTick(), config.reap_interval, now)
+        if roster.failed:
+            self._arm(ReconnectTick(), config.reconnect_interval, now)
+        if len(self._broadcasts):
+            self._arm(QueueCheck(), config.queue_check_interval, now)
+
+    def _arm(
+        self, tick: ReapTick | ReconnectTick | QueueCheck, interval: float, now: float
+    ) -> None:
+        if type(tick) not in self._armed:
+            self._armed.add(type(tick))
+            self._timers.set(next_tick(self._started_at, interval, now), tick)
+
+    def _ignore(self, reason: str, detail: str, source: Address | None) -> None:
+        self._outbox.events.append(MessageIgnored(reason, detail, source))

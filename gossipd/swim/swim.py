@@ -1,0 +1,422 @@
+"""``Swim``: the dispatcher of the failure detector (gossip.md, sections 3, 6.2, 8-12).
+
+Messages, timers and commands come in; effects and events go to the outbox.
+The rules are in the leaf rooms: this file routes, arms timers and writes what
+follows. It never packs packets: the node asks ``take_claims`` for what rides
+along.
+
+Nothing wakes an idle node but its probes and push/pulls. The gossip ticker
+rests, without losing its phase, while there is nothing to tell or nobody to
+tell it to; so does the probe ticker of a node that is alone.
+
+Everything a peer can make us remember is bounded: the table
+(``membership.MEMBERS_MAX``), the queue (claims are named, so one per entry
+and one refutation), relays (``relay.RELAYS_MAX``, one probe timeout each);
+there is at most one probe round. What was refused is counted in ``refused``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from random import Random
+from typing import assert_never
+
+from gossipd.address import Address
+from gossipd.config.model import SwimConfig
+from gossipd.errors import UsageError
+from gossipd.outbox import Outbox
+from gossipd.swim import scaling
+from gossipd.swim.anti_entropy import claim_of, state_of, version_complaint
+from gossipd.swim.claims import Claims
+from gossipd.swim.effects import Gossip, Send, SwimEffect, SyncWith
+from gossipd.swim.events import (
+    MemberForgotten,
+    MergeRefused,
+    PayloadReceived,
+    PingMisdirected,
+    SwimEvent,
+)
+from gossipd.swim.health import LocalHealth
+from gossipd.swim.member import Member
+from gossipd.swim.membership import Membership, MemberTable
+from gossipd.swim.prober import Prober
+from gossipd.swim.rotation import Rotation, ShuffledRotation
+from gossipd.swim.suspicion import Suspicion
+from gossipd.swim.timers import (
+    AckOverdue,
+    GossipTick,
+    NackDue,
+    ProbeTick,
+    PushPullTick,
+    RoundOver,
+    SuspicionOver,
+    SwimTimer,
+    Ticker,
+)
+from gossipd.timers import Timers
+from gossipd.wire.messages import (
+    Ack,
+    Alive,
+    Dead,
+    IndirectPing,
+    Nack,
+    NodeState,
+    PacketMessage,
+    Ping,
+    Suspect,
+    UserPayload,
+    Versions,
+)
+
+
+class Swim:
+    """Membership of one node.
+
+    Args:
+        config: its section of the configuration.
+        name: this node's name.
+        address: where others reach this node; told to them.
+        versions: the protocol versions it announces.
+        random: the injected random stream.
+        outbox: where effects and events are written.
+        bind_port: what port 0 in a claim or ping-req stands for.
+        table: where members are kept; a plain dict by default.
+        rotation: the probe order; a shuffled list by default.
+
+    Raises:
+        UsageError: ``address`` is nothing that others could send to.
+    """
+
+    def __init__(
+        self,
+        config: SwimConfig,
+        name: str,
+        address: Address,
+        versions: Versions,
+        random: Random,
+        outbox: Outbox[SwimEffect, SwimEvent],
+        *,
+        bind_port: int,
+        table: MemberTable | None = None,
+        rotation: Rotation | None = None,
+    ) -> None:
+        if not address.is_reachable:
+            raise UsageError(f"{address} cannot be announced: nobody could send to it")
+        self.name = name
+        self.address = address
+        self._config = config
+        self._random = random
+        self._outbox = outbox
+        self._membership = Membership(
+            name,
+            dead_node_reclaim_time=config.dead_node_reclaim_time,
+            gossip_to_the_dead_time=config.gossip_to_the_dead_time,
+            table=table,
+        )
+        self._rotation: Rotation = ShuffledRotation(random) if rotation is None else rotation
+        self._timers: Timers[SwimTimer] = Timers()
+        self._health = LocalHealth(config.awareness_max_multiplier)
+        self._prober = Prober(
+            config,
+            name,
+            address,
+            self._membership,
+            self._rotation,
+            self._health,
+            self._timers,
+            outbox,
+        )
+        self._claims = Claims(
+            config,
+            name,
+            address,
+            versions,
+            bind_port,
+            self._membership,
+            self._rotation,
+            self._health,
+            self._timers,
+            outbox,
+        )
+        self._ack_payload: bytes | None = None
+        self._gossip_ticker: Ticker | None = None
+        self._is_gossip_armed = False
+        self._is_gossip_wanted = False
+
+    # What is known
+
+    @property
+    def members(self) -> Collection[Member]:
+        """All table entries, this node included, in the order in which they were learnt.
+
+        A live collection of immutable values: a member that changed is another
+        object, so whatever is derived from one may be kept by identity.
+        """
+        return self._membership.table.values()
+
+    @property
+    def count(self) -> int:
+        """Table entries, dead and left ones not yet dropped included."""
+        return len(self._membership)
+
+    def member(self, name: str) -> Member | None:
+        """Return the entry of ``name``, or ``None``."""
+        return self._membership.get(name)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether ``leave`` was called."""
+        return self._membership.is_leaving
+
+    @property
+    def incarnation(self) -> int:
+        """This node's own incarnation, 0 before the start."""
+        return self._claims.own.value
+
+    @property
+    def health_score(self) -> int:
+        """Local health, 0 is good (section 10.2)."""
+        return self._health.score
+
+    @property
+    def queue_depth(self) -> int:
+        """Claims still being gossiped."""
+        return len(self._claims.queue)
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How much input was ignored on purpose, by reason."""
+        return self._claims.refused
+
+    def suspicions(self) -> Mapping[str, Suspicion]:
+        """Return the running suspicions by node; read them at once, they change."""
+        return self._claims.suspicions
+
+    def local_states(self) -> list[NodeState]:
+        """Return every entry as it goes into a push/pull (section 6.1)."""
+        return [state_of(member) for member in self._membership]
+
+    # Commands
+
+    def start(self, meta: bytes, now: float) -> None:
+        """Announce this node to itself and start the tickers (section 12).
+
+        Raises:
+            UsageError: ``meta`` is longer than 512 bytes; nothing was started.
+        """
+        config, random = self._config, self._random
+        self._claims.announce(meta, now)
+        probe_stagger = random.random() * config.probe_interval
+        push_pull_stagger = random.random() * config.push_pull_interval
+        gossip_stagger = random.random() * config.gossip_interval
+        self._prober.start(now + probe_stagger)
+        self._gossip_ticker = Ticker(now + gossip_stagger, config.gossip_interval)
+        self._arm(now)
+        if config.push_pull_interval > 0:
+            self._arm_push_pull(now + push_pull_stagger)
+
+    def set_meta(self, meta: bytes, token: int, now: float) -> None:
+        """Announce new ``meta`` (section 12, Update).
+
+        ``BroadcastFinished(token)`` follows when it was gossiped often enough,
+        or at once if there is nobody to tell or this node is leaving.
+
+        Raises:
+            UsageError: ``meta`` is longer than 512 bytes; nothing was changed.
+        """
+        self._claims.announce(meta, now, token)
+        self._arm(now)
+
+    def set_ack_payload(self, payload: bytes | None) -> None:
+        """Set what acks over UDP carry for the layer above; ``None`` is nil."""
+        self._ack_payload = payload
+
+    def leave(self, token: int, now: float) -> None:
+        """Say that this node leaves (section 12, Leave); it keeps answering.
+
+        ``BroadcastFinished(token)`` follows as for ``set_meta``; at once also
+        if this node was leaving already.
+        """
+        self._claims.leave(now, token)
+        self._arm(now)
+
+    def wake_gossip(self, now: float) -> None:
+        """Make sure that a gossip tick comes: a queue above holds something."""
+        self._is_gossip_wanted = True
+        self._arm_gossip(now)
+
+    def take_claims(self, limit: int, overhead: int) -> list[bytes]:
+        """Return queued claims for one packet, encoded (section 11.1).
+
+        Args:
+            limit: bytes left in the packet.
+            overhead: bytes each costs beside its own length.
+        """
+        return self._claims.take(limit, overhead)
+
+    # Messages
+
+    def receive(self, message: PacketMessage, source: Address, now: float) -> None:
+        """Handle one message that came by packet from ``source``."""
+        match message:
+            case Ping():
+                self._on_ping(message, source)
+            case IndirectPing():
+                self._on_indirect_ping(message, source, now)
+            case Ack():
+                self._prober.on_ack(message, now)
+            case Nack():
+                self._prober.on_nack(message.seq)
+            case UserPayload():
+                self._tell(PayloadReceived(message.payload, source))
+            case Alive() | Suspect() | Dead():
+                self._claims.receive(message, now)
+                self._arm(now)
+            case unreachable:
+                assert_never(unreachable)
+
+    def answer_stream_ping(self, ping: Ping) -> Ack | None:
+        """Return the answer to a ping by stream; ``None`` is to close without one (6.3)."""
+        if ping.node and ping.node != self.name:
+            self._claims.refuse("ping-misdirected")
+            return None
+        return Ack(ping.seq)
+
+    def stream_ping_answered(self, seq: int, now: float) -> None:
+        """Note that the target of probe round ``seq`` answered by stream."""
+        self._prober.on_stream_answer(seq, now)
+
+    def merge(self, nodes: Sequence[NodeState], is_join: bool, now: float) -> bool:
+        """Take over a remote state (section 6.2); returns whether it was merged.
+
+        A state with versions that do not fit is refused as a whole and told as
+        ``MergeRefused``. ``is_join`` makes no difference to the rules: the
+        agent of the reference vetoes no join either.
+        """
+        complaint = version_complaint(nodes, self._membership)
+        if complaint:
+            self._tell(MergeRefused(complaint))
+            return False
+        for state in nodes:
+            self._claims.receive(claim_of(state, self.name), now)
+        self._arm(now)
+        return True
+
+    # Time
+
+    def next_deadline(self) -> float | None:
+        """Return when ``handle_deadline`` is due, ``None`` before the start."""
+        return self._timers.next_deadline()
+
+    def handle_deadline(self, now: float) -> None:
+        """Handle every timer that is due."""
+        while (timer := self._timers.pop_due(now)) is not None:
+            self._on_timer(timer, now)
+
+    def _on_timer(self, timer: SwimTimer, now: float) -> None:
+        match timer:
+            case ProbeTick():
+                self._prober.on_tick(lambda: self._forget_expired(now), now)
+            case AckOverdue():
+                self._prober.on_ack_overdue(timer.seq)
+            case RoundOver():
+                self._on_round_over(timer.seq, now)
+            case NackDue():
+                self._prober.on_nack_due(timer.seq)
+            case SuspicionOver():
+                self._claims.suspicion_over(timer, now)
+                self._arm(now)
+            case GossipTick():
+                self._on_gossip_tick(now)
+            case PushPullTick():
+                self._on_push_pull_tick(now)
+            case unreachable:
+                assert_never(unreachable)
+
+    # Pings (sections 3.1, 3.2, 9); the rest of probing is in prober.py
+
+    def _on_ping(self, ping: Ping, source: Address) -> None:
+        if ping.node and ping.node != self.name:
+            self._tell(PingMisdirected(ping.node, source))
+            return
+        self._send(_answer_address(ping.source, source), Ack(ping.seq, self._ack_payload))
+
+    def _on_indirect_ping(self, request: IndirectPing, source: Address, now: float) -> None:
+        target = self._claims.with_port(request.target)
+        requester = _answer_address(request.source, source)
+        if not target.is_reachable:
+            self._claims.refuse("relay-unreachable")
+        elif not self._prober.relay(request, target, requester, now):
+            self._claims.refuse("relays-full")
+
+    def _on_round_over(self, seq: int, now: float) -> None:
+        accusation = self._prober.on_round_over(seq, now)
+        if accusation is not None:
+            self._claims.receive(accusation, now)
+            self._arm(now)
+
+    def _forget_expired(self, now: float) -> list[str]:
+        forgotten = self._membership.forget_expired(now)
+        for member in forgotten:
+            self._tell(MemberForgotten(member))
+        return [member.name for member in forgotten]
+
+    # Gossip and push/pull ticks (section 11)
+
+    def _on_gossip_tick(self, now: float) -> None:
+        self._is_gossip_armed = False
+        if not self._claims.queue and not self._is_gossip_wanted:
+            return
+
+        def may_tell(name: str) -> bool:
+            return self._membership.may_gossip_to(name, now)
+
+        chosen = self._rotation.choose(self._config.gossip_nodes, may_tell)
+        if not chosen and not any(may_tell(member.name) for member in self._membership):
+            return  # nobody to tell: whoever appears next makes a claim, which wakes us
+        for name in chosen:
+            member = self._membership.get(name)
+            if member is not None:
+                self._do(Gossip(member.address, member.versions.protocol_max))
+        self._is_gossip_wanted = False
+        self._arm_gossip(now)
+
+    def _on_push_pull_tick(self, now: float) -> None:
+        for name in self._rotation.choose(1, self._membership.may_help):
+            member = self._membership.get(name)
+            if member is not None:
+                self._do(SyncWith(name, member.address, is_join=False))
+        self._arm_push_pull(now)
+
+    def _arm(self, now: float) -> None:
+        """See to the ticks that news makes necessary; harmless without news."""
+        self._prober.arm(now)
+        self._arm_gossip(now)
+
+    def _arm_gossip(self, now: float) -> None:
+        ticker = self._gossip_ticker
+        if self._is_gossip_armed or self.count < 2 or ticker is None:
+            return
+        if self._claims.queue or self._is_gossip_wanted:
+            self._timers.set(ticker.next_tick(now), GossipTick())
+            self._is_gossip_armed = True
+
+    def _arm_push_pull(self, now: float) -> None:
+        interval = scaling.push_pull_interval(self._config.push_pull_interval, self.count)
+        self._timers.set(now + interval, PushPullTick())
+
+    # Writing
+
+    def _send(self, to: Address, message: PacketMessage) -> None:
+        self._do(Send(to, message))
+
+    def _do(self, effect: SwimEffect) -> None:
+        self._outbox.effects.append(effect)
+
+    def _tell(self, event: SwimEvent) -> None:
+        self._outbox.events.append(event)
+
+
+def _answer_address(stated: Address | None, source: Address) -> Address:
+    """Return where an answer goes: the stated source if it is complete (section 3.1)."""
+    return stated if stated is not None and stated.is_reachable else source
