@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-import msgspec
-
 from gossipd.errors import UsageError
+from gossipd.value import Value
 
 PORT_MAX = 65535
 
 
-class Address(msgspec.Struct, frozen=True, gc=False):
+class Address(Value):
     """Where a node can be reached: ``ip`` is 4 or 16 bytes, or empty if unknown."""
 
     ip: bytes

@@ -38,7 +38,7 @@ class Pattern:
         try:
             self._compiled = re2.compile(encoded, options)
         except re2.error as error:
-            raise WireError(BAD_PATTERN, _text_of(error)) from None
+            raise WireError(BAD_PATTERN, f"error parsing regexp: {_text_of(error)}") from None
 
     def search(self, text: str) -> bool:
         """Say whether the pattern matches anywhere in ``text``."""

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
 from gossipd.errors import ConfigError
+from gossipd.value import Value
 
 DEFAULT_PORT = 7946
 LABEL_BYTES_MAX = 255
 
 
-class SwimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SwimConfig(Value, kw_only=True):
     """Failure detection and dissemination (gossip.md, sections 8-13); defaults are ``lan``."""
 
     probe_interval: float = 1.0
@@ -47,7 +46,7 @@ class SwimConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Seconds after which another address may take a dead node's name; 0 is never."""
 
 
-class SerfConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SerfConfig(Value, kw_only=True):
     """Members, intents and the queues of Serf's layer (gossip.md, section 21)."""
 
     broadcast_timeout: float = 5.0
@@ -83,7 +82,7 @@ class SerfConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     resolve_name_conflicts: bool = True
 
 
-class WireConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class WireConfig(Value, kw_only=True):
     """How packets and streams are wrapped (gossip.md, sections 4, 5, 7)."""
 
     packet_bytes_max: int = 1400
@@ -101,7 +100,7 @@ class WireConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Push/pulls served at the same time; the one that reaches this is closed."""
 
 
-class NodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NodeConfig(Value, kw_only=True):
     """Everything the sans-IO node needs; the agent's own settings are beside it."""
 
     name: str

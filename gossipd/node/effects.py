@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-import msgspec
-
 from gossipd.address import Address
+from gossipd.value import Value
 
 
-class SendPacket(msgspec.Struct, frozen=True, gc=False):
+class SendPacket(Value):
     """Send one datagram from the gossip socket."""
 
     to: Address
     data: bytes
 
 
-class OpenStream(msgspec.Struct, frozen=True, gc=False):
+class OpenStream(Value):
     """Dial ``to`` by TCP within ``timeout`` seconds; when connected write ``data``.
 
     Tell the node ``stream_failed`` if that cannot be done.
@@ -32,14 +31,14 @@ class OpenStream(msgspec.Struct, frozen=True, gc=False):
     timeout: float
 
 
-class WriteStream(msgspec.Struct, frozen=True, gc=False):
+class WriteStream(Value):
     """Write ``data`` to an open stream."""
 
     stream: int
     data: bytes
 
 
-class CloseStream(msgspec.Struct, frozen=True, gc=False):
+class CloseStream(Value):
     """Close a stream after what was written to it has been sent."""
 
     stream: int

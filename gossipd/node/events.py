@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-import msgspec
-
 from gossipd.address import Address
 from gossipd.serf.events import SerfEvent
 from gossipd.swim.events import SwimEvent
+from gossipd.value import Value
 
 
-class OperationFinished(msgspec.Struct, frozen=True):
+class OperationFinished(Value):
     """What a command started is over; ``error`` is empty on success.
 
     ``operation`` is the number that the command returned.
@@ -21,7 +20,7 @@ class OperationFinished(msgspec.Struct, frozen=True):
     error: str = ""
 
 
-class InputDropped(msgspec.Struct, frozen=True):
+class InputDropped(Value):
     """Bytes of a peer were dropped and counted under ``reason``."""
 
     reason: str
@@ -30,7 +29,7 @@ class InputDropped(msgspec.Struct, frozen=True):
     transport: str
 
 
-class SyncFinished(msgspec.Struct, frozen=True):
+class SyncFinished(Value):
     """A push/pull that this node started ended; ``error`` is empty on success."""
 
     node: str

@@ -11,27 +11,26 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias
 
-import msgspec
-
 from gossipd.node.events import NodeEvent
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
+from gossipd.value import Value
 
 
-class JoinResult(msgspec.Struct, frozen=True):
+class JoinResult(Value):
     """How many addresses were contacted, and one line for each that was not."""
 
     contacted: int
     errors: tuple[str, ...] = ()
 
 
-class Lost(msgspec.Struct, frozen=True):
+class Lost(Value):
     """A subscriber read too slowly: ``count`` items are missing here."""
 
     count: int
 
 
-class LogLine(msgspec.Struct, frozen=True):
+class LogLine(Value):
     """One formatted log line, without newline; ``level`` is TRACE, DEBUG, INFO, WARN or ERR."""
 
     level: str

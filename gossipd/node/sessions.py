@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TypeAlias
 
-import msgspec
-
 from gossipd.address import Address
 from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, WriteStream
 from gossipd.node.events import InputDropped, NodeEvent, OperationFinished, SyncFinished
 from gossipd.node.exchange import Exchange
 from gossipd.outbox import Outbox
 from gossipd.timers import Handle, Timers
+from gossipd.value import Value
 from gossipd.wire.messages import (
     Ack,
     ErrorReply,
@@ -30,7 +29,7 @@ from gossipd.wire.packet import PacketLayers
 from gossipd.wire.stream import NEED_DATA, StreamDecoder, StreamError, encode_stream_message
 
 
-class PushPullCall(msgspec.Struct, frozen=True):
+class PushPullCall(Value):
     """What an outbound push/pull is for; ``operation`` is None when nobody waits for it."""
 
     node: str
@@ -40,14 +39,14 @@ class PushPullCall(msgspec.Struct, frozen=True):
     operation: int | None
 
 
-class PingCall(msgspec.Struct, frozen=True):
+class PingCall(Value):
     """An outbound fallback ping for the probe round ``seq``."""
 
     to: Address
     seq: int
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(Value):
     """A stream that a peer opened."""
 
     source: Address

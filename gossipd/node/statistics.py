@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
+from gossipd.value import Value
 
 
-class Statistics(msgspec.Struct, frozen=True):
+class Statistics(Value):
     """Numbers of one node since it started; mappings are by kind or by reason."""
 
     members: int

@@ -6,14 +6,13 @@ object, so an answer made from it may be kept and found again by identity.
 
 from __future__ import annotations
 
-import msgspec
-
 from gossipd.address import Address
 from gossipd.serf.events import SerfMember
+from gossipd.value import Value
 from gossipd.wire.serf_messages import MemberStatus
 
 
-class Suspicion(msgspec.Struct, frozen=True):
+class Suspicion(Value):
     """A member that is being suspected now; times in seconds, monotonic."""
 
     accuser: str
@@ -22,7 +21,7 @@ class Suspicion(msgspec.Struct, frozen=True):
     deadline: float
 
 
-class View(msgspec.Struct, frozen=True):
+class View(Value):
     """All members sorted by name, and who of them is suspected.
 
     ``version`` grows with every change of ``members`` or ``suspicions``.

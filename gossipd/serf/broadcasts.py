@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import enum
 
-import msgspec
-
 from gossipd.swim.dissemination import BroadcastQueue
+from gossipd.value import Value
 
 
 class Topic(enum.StrEnum):
@@ -21,7 +20,7 @@ class Topic(enum.StrEnum):
     EVENT = "event"
 
 
-class QueueReport(msgspec.Struct, frozen=True):
+class QueueReport(Value):
     """A queue of ``depth`` entries lost ``dropped`` of them."""
 
     queue: Topic

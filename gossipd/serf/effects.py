@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-import msgspec
-
 from gossipd.address import Address
+from gossipd.value import Value
 
 
-class SendPayload(msgspec.Struct, frozen=True):
+class SendPayload(Value):
     """Send a Serf message straight to ``to`` as a user message: no queue, no piggyback."""
 
     to: Address
     payload: bytes
 
 
-class SetMeta(msgspec.Struct, frozen=True):
+class SetMeta(Value):
     """Announce new node meta (tags); ``token`` comes back when it was gossiped."""
 
     meta: bytes
     token: int
 
 
-class Reconnect(msgspec.Struct, frozen=True):
+class Reconnect(Value):
     """Try a join push/pull with a failed member, without a join intent afterwards."""
 
     node: str

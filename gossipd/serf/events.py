@@ -6,14 +6,13 @@ import enum
 from collections.abc import Mapping
 from typing import TypeAlias
 
-import msgspec
-
 from gossipd.address import Address
+from gossipd.value import Value
 from gossipd.wire.messages import Versions
 from gossipd.wire.serf_messages import MemberStatus
 
 
-class SerfMember(msgspec.Struct, frozen=True):
+class SerfMember(Value):
     """A member as users see it; replaced, never changed.
 
     ``status_ltime`` is the Lamport time of the last intent that set the
@@ -39,7 +38,7 @@ class ChangeKind(enum.StrEnum):
     REAP = "member-reap"
 
 
-class MemberChange(msgspec.Struct, frozen=True):
+class MemberChange(Value):
     """``kind`` happened to ``member`` (shown as it is now).
 
     ``forced`` marks a leave or reap that an operator's force-leave caused.
@@ -50,13 +49,13 @@ class MemberChange(msgspec.Struct, frozen=True):
     forced: bool = False
 
 
-class LeaveIntentRefuted(msgspec.Struct, frozen=True):
+class LeaveIntentRefuted(Value):
     """Somebody announced that *we* leave; we said otherwise (section 15.2)."""
 
     ltime: int
 
 
-class QueueTooDeep(msgspec.Struct, frozen=True):
+class QueueTooDeep(Value):
     """A queue holds ``depth`` entries; ``dropped`` of them were pruned now."""
 
     queue: str
@@ -64,13 +63,13 @@ class QueueTooDeep(msgspec.Struct, frozen=True):
     dropped: int
 
 
-class ReconnectTried(msgspec.Struct, frozen=True):
+class ReconnectTried(Value):
     """A failed member is tried again (section 18.3)."""
 
     member: SerfMember
 
 
-class MessageIgnored(msgspec.Struct, frozen=True):
+class MessageIgnored(Value):
     """A Serf message was dropped: ``reason`` is a stable key, ``source`` who sent it."""
 
     reason: str
@@ -78,7 +77,7 @@ class MessageIgnored(msgspec.Struct, frozen=True):
     source: Address | None
 
 
-class BroadcastDone(msgspec.Struct, frozen=True):
+class BroadcastDone(Value):
     """The intent queued under ``token`` went out as often as it will.
 
     ``timed_out`` if it was not sent often enough within the broadcast timeout.
@@ -88,14 +87,14 @@ class BroadcastDone(msgspec.Struct, frozen=True):
     timed_out: bool = False
 
 
-class QueryAcked(msgspec.Struct, frozen=True):
+class QueryAcked(Value):
     """``node`` acknowledged our own query numbered ``query``."""
 
     query: int
     node: str
 
 
-class QueryClosed(msgspec.Struct, frozen=True):
+class QueryClosed(Value):
     """Our own query is over: all live members answered, or its time is up."""
 
     query: int

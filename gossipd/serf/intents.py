@@ -7,7 +7,7 @@ it expires. Applying it when the member appears is the roster's part.
 
 from __future__ import annotations
 
-import msgspec
+from gossipd.value import Value
 
 INTENTS_MAX = 8192
 """Names remembered at most; above it the one longest unchanged is forgotten.
@@ -17,7 +17,7 @@ matter of the seconds around a join.
 """
 
 
-class Intent(msgspec.Struct, frozen=True, gc=False):
+class Intent(Value):
     """The newest intent about an unknown node, received at ``at`` (seconds, monotonic)."""
 
     is_leave: bool

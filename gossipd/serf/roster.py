@@ -14,11 +14,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 
-import msgspec
-
 from gossipd.serf.events import ChangeKind, SerfMember
 from gossipd.serf.intents import Intent
 from gossipd.swim.member import Member
+from gossipd.value import replace
 from gossipd.wire.serf_messages import JoinIntent, LeaveIntent, MemberStatus
 
 MEMBERS_MAX = 65536
@@ -116,9 +115,7 @@ class Roster:
         if known is None:
             return None
         return self._store(
-            msgspec.structs.replace(
-                known, address=claim.address, tags=tags, versions=claim.versions
-            )
+            replace(known, address=claim.address, tags=tags, versions=claim.versions)
         )
 
     def apply_join(self, intent: JoinIntent) -> IntentVerdict:
@@ -186,9 +183,7 @@ class Roster:
     def _set(
         self, member: SerfMember, status: MemberStatus, ltime: int, left_at: float | None
     ) -> None:
-        self._store(
-            msgspec.structs.replace(member, status=status, status_ltime=ltime, left_at=left_at)
-        )
+        self._store(replace(member, status=status, status_ltime=ltime, left_at=left_at))
 
     def _store(self, member: SerfMember) -> SerfMember:
         self._members[member.name] = member

@@ -8,35 +8,35 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-import msgspec
+from gossipd.value import Value
 
 
-class ReapTick(msgspec.Struct, frozen=True):
+class ReapTick(Value):
     """Forget members and intents that are too old."""
 
 
-class ReconnectTick(msgspec.Struct, frozen=True):
+class ReconnectTick(Value):
     """Maybe try a failed member again."""
 
 
-class QueueCheck(msgspec.Struct, frozen=True):
+class QueueCheck(Value):
     """Look at the depth of the queues."""
 
 
-class PruneDue(msgspec.Struct, frozen=True):
+class PruneDue(Value):
     """``node`` was to be pruned by the leave intent of ``ltime`` and had time to leave."""
 
     node: str
     ltime: int
 
 
-class BroadcastTimeout(msgspec.Struct, frozen=True):
+class BroadcastTimeout(Value):
     """Whoever waits for the broadcast ``token`` has waited long enough."""
 
     token: int
 
 
-class QueryTimeout(msgspec.Struct, frozen=True):
+class QueryTimeout(Value):
     """Our own query ``number`` is over."""
 
     number: int

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from msgspec.structs import replace
-
 from gossipd.address import Address
 from gossipd.config.model import SwimConfig
 from gossipd.errors import UsageError
@@ -40,6 +38,7 @@ from gossipd.swim.rotation import Rotation
 from gossipd.swim.suspicion import Suspicion
 from gossipd.swim.timers import SuspicionOver, SwimTimer
 from gossipd.timers import Handle, Timers
+from gossipd.value import replace
 from gossipd.wire.codec import encode
 from gossipd.wire.messages import Alive, Claim, Dead, Suspect, Versions
 

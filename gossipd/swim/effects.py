@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-import msgspec
-
 from gossipd.address import Address
+from gossipd.value import Value
 from gossipd.wire.messages import PacketMessage, Ping
 
 
-class Send(msgspec.Struct, frozen=True):
+class Send(Value):
     """Send ``message``; claims from the queues ride along (section 11.2, piggyback)."""
 
     to: Address
     message: PacketMessage
 
 
-class SendTogether(msgspec.Struct, frozen=True):
+class SendTogether(Value):
     """Send exactly ``messages`` in one compound, nothing else with them.
 
     ``protocol_max`` is the receiver's, or 0 if unknown (5 and above: checksum).
@@ -28,14 +27,14 @@ class SendTogether(msgspec.Struct, frozen=True):
     protocol_max: int
 
 
-class Gossip(msgspec.Struct, frozen=True):
+class Gossip(Value):
     """Send ``to`` what the queues hold now; nothing if they are empty."""
 
     to: Address
     protocol_max: int
 
 
-class SyncWith(msgspec.Struct, frozen=True):
+class SyncWith(Value):
     """Exchange full states (push/pull) with ``node`` over a stream."""
 
     node: str
@@ -43,7 +42,7 @@ class SyncWith(msgspec.Struct, frozen=True):
     is_join: bool
 
 
-class PingByStream(msgspec.Struct, frozen=True):
+class PingByStream(Value):
     """Fallback ping over TCP; answer with ``Swim.stream_ping_answered`` by ``deadline``."""
 
     to: Address

@@ -10,25 +10,24 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-import msgspec
-
 from gossipd.address import Address
 from gossipd.swim.member import Member
+from gossipd.value import Value
 
 
-class MemberJoined(msgspec.Struct, frozen=True):
+class MemberJoined(Value):
     """A node is alive that was unknown, dead or left (section 8.1 step 11)."""
 
     member: Member
 
 
-class MemberUpdated(msgspec.Struct, frozen=True):
+class MemberUpdated(Value):
     """An alive node changed its meta."""
 
     member: Member
 
 
-class MemberSuspected(msgspec.Struct, frozen=True):
+class MemberSuspected(Value):
     """``accuser`` got no answer from ``member``; it has until ``deadline`` to refute."""
 
     member: Member
@@ -36,7 +35,7 @@ class MemberSuspected(msgspec.Struct, frozen=True):
     deadline: float
 
 
-class SuspicionConfirmed(msgspec.Struct, frozen=True):
+class SuspicionConfirmed(Value):
     """Another accuser agreed, which moved the ``deadline`` (LHA-Suspicion)."""
 
     member: Member
@@ -45,14 +44,14 @@ class SuspicionConfirmed(msgspec.Struct, frozen=True):
     deadline: float
 
 
-class MemberRefuted(msgspec.Struct, frozen=True):
+class MemberRefuted(Value):
     """A suspect proved to be alive after ``suspected_for`` seconds."""
 
     member: Member
     suspected_for: float
 
 
-class MemberFailed(msgspec.Struct, frozen=True):
+class MemberFailed(Value):
     """A node is dead: suspicion ran out here, or somebody said so.
 
     ``suspected_for`` is ``None`` when this node never suspected it itself.
@@ -64,13 +63,13 @@ class MemberFailed(msgspec.Struct, frozen=True):
     suspected_for: float | None
 
 
-class MemberLeft(msgspec.Struct, frozen=True):
+class MemberLeft(Value):
     """A node said of itself that it leaves (dead with accuser = node)."""
 
     member: Member
 
 
-class AccusationRefuted(msgspec.Struct, frozen=True):
+class AccusationRefuted(Value):
     """Somebody called *us* ``kind`` (suspect, dead or alive); we answered above it."""
 
     kind: str
@@ -78,27 +77,27 @@ class AccusationRefuted(msgspec.Struct, frozen=True):
     incarnation: int
 
 
-class NameConflict(msgspec.Struct, frozen=True):
+class NameConflict(Value):
     """Two addresses claim one name; the known one was kept (section 8.1 step 5)."""
 
     member: Member
     claimed: Address
 
 
-class UdpUnreachable(msgspec.Struct, frozen=True):
+class UdpUnreachable(Value):
     """``member`` answered over TCP though UDP probes failed (section 9 step 8)."""
 
     member: Member
 
 
-class PingMisdirected(msgspec.Struct, frozen=True):
+class PingMisdirected(Value):
     """A ping for ``node`` came to us from ``source`` (section 3.1)."""
 
     node: str
     source: Address
 
 
-class AckObserved(msgspec.Struct, frozen=True):
+class AckObserved(Value):
     """A direct UDP ack to our own probe, with its round trip in seconds."""
 
     member: Member
@@ -106,26 +105,26 @@ class AckObserved(msgspec.Struct, frozen=True):
     payload: bytes | None
 
 
-class PayloadReceived(msgspec.Struct, frozen=True):
+class PayloadReceived(Value):
     """A user message for the layers above."""
 
     payload: bytes
     source: Address
 
 
-class BroadcastFinished(msgspec.Struct, frozen=True):
+class BroadcastFinished(Value):
     """The broadcast queued with ``token`` was sent as often as it will be, or replaced."""
 
     token: int
 
 
-class MergeRefused(msgspec.Struct, frozen=True):
+class MergeRefused(Value):
     """A push/pull state was refused as a whole (section 6.2), nothing was merged."""
 
     reason: str
 
 
-class MemberForgotten(msgspec.Struct, frozen=True):
+class MemberForgotten(Value):
     """A dead or left entry was dropped from the table when the probe list wrapped."""
 
     member: Member

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from gossipd.address import Address
+from gossipd.value import Value
 from gossipd.wire.messages import NodeStatus, Versions
 
 MemberState = NodeStatus
 
 
-class Member(msgspec.Struct, frozen=True):
+class Member(Value):
     """One table entry; replaced, never changed, so a view may share it.
 
     ``changed_at`` is when ``state`` last changed (seconds, monotonic).

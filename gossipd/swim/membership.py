@@ -16,10 +16,8 @@ import enum
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
-import msgspec
-from msgspec.structs import replace
-
 from gossipd.swim.member import Member, MemberState
+from gossipd.value import Value, replace
 from gossipd.wire.messages import Alive, Dead, Suspect, Versions
 
 MEMBERS_MAX = 65536
@@ -65,7 +63,7 @@ class Verdict(enum.Enum):
     """The table changed, or what it says was confirmed as new: pass it on."""
 
 
-class Judgement(msgspec.Struct, frozen=True):
+class Judgement(Value):
     """A verdict with the entry as it was and as it is now."""
 
     verdict: Verdict

@@ -6,17 +6,16 @@ ping-req is somebody else's wish: what comes on top is refused and counted.
 
 from __future__ import annotations
 
-import msgspec
-
 from gossipd.address import Address
 from gossipd.swim.timers import SwimTimer
 from gossipd.timers import Handle
+from gossipd.value import Value
 
 RELAYS_MAX = 4096
 """Pings for others awaiting their ack at one time."""
 
 
-class Relay(msgspec.Struct, frozen=True):
+class Relay(Value):
     """One ping in flight for ``requester``, who numbered the request ``requester_seq``."""
 
     requester: Address

@@ -10,43 +10,43 @@ from __future__ import annotations
 from math import ceil
 from typing import TypeAlias
 
-import msgspec
+from gossipd.value import Value
 
 
-class ProbeTick(msgspec.Struct, frozen=True, gc=False):
+class ProbeTick(Value):
     """Start the next probe round (section 9)."""
 
 
-class AckOverdue(msgspec.Struct, frozen=True, gc=False):
+class AckOverdue(Value):
     """The direct ack of probe round ``seq`` did not come in time: ask helpers."""
 
     seq: int
 
 
-class RoundOver(msgspec.Struct, frozen=True, gc=False):
+class RoundOver(Value):
     """Probe round ``seq`` ended without an ack."""
 
     seq: int
 
 
-class NackDue(msgspec.Struct, frozen=True, gc=False):
+class NackDue(Value):
     """The ping ``seq`` that was sent for somebody else stayed unanswered."""
 
     seq: int
 
 
-class SuspicionOver(msgspec.Struct, frozen=True, gc=False):
+class SuspicionOver(Value):
     """``node`` has had its time to refute the suspicion that started at ``since``."""
 
     node: str
     since: float
 
 
-class GossipTick(msgspec.Struct, frozen=True, gc=False):
+class GossipTick(Value):
     """Tell random nodes what the queues hold (section 11.2)."""
 
 
-class PushPullTick(msgspec.Struct, frozen=True, gc=False):
+class PushPullTick(Value):
     """Exchange full states with a random node (section 11.3)."""
 
 

@@ -16,9 +16,8 @@ from __future__ import annotations
 import enum
 from typing import TypeAlias
 
-import msgspec
-
 from gossipd.address import Address
+from gossipd.value import Value
 
 
 class NodeStatus(enum.IntEnum):
@@ -30,7 +29,7 @@ class NodeStatus(enum.IntEnum):
     LEFT = 3
 
 
-class Versions(msgspec.Struct, frozen=True, gc=False):
+class Versions(Value):
     """The six version bytes: protocol and delegate (Serf), each min, max, in use."""
 
     protocol_min: int = 1
@@ -41,7 +40,7 @@ class Versions(msgspec.Struct, frozen=True, gc=False):
     delegate: int = 5
 
 
-class Ping(msgspec.Struct, frozen=True, gc=False):
+class Ping(Value):
     """Are you ``node``, and alive? Answer to ``source`` if given (section 3.1)."""
 
     seq: int
@@ -50,7 +49,7 @@ class Ping(msgspec.Struct, frozen=True, gc=False):
     source_node: str = ""
 
 
-class IndirectPing(msgspec.Struct, frozen=True, gc=False):
+class IndirectPing(Value):
     """Ping-req: please ping ``node`` at ``target`` for me (SWIM section 3.1)."""
 
     seq: int
@@ -61,20 +60,20 @@ class IndirectPing(msgspec.Struct, frozen=True, gc=False):
     source_node: str = ""
 
 
-class Ack(msgspec.Struct, frozen=True, gc=False):
+class Ack(Value):
     """Answer to the ping numbered ``seq``; ``payload`` is Serf's, ``None`` is nil."""
 
     seq: int
     payload: bytes | None = None
 
 
-class Nack(msgspec.Struct, frozen=True, gc=False):
+class Nack(Value):
     """I could not reach the target of your ping-req ``seq`` (Lifeguard, LHA-Probe)."""
 
     seq: int
 
 
-class Suspect(msgspec.Struct, frozen=True, gc=False):
+class Suspect(Value):
     """Claim by ``accuser`` that ``node`` failed at ``incarnation`` (SWIM section 4.2)."""
 
     node: str
@@ -82,7 +81,7 @@ class Suspect(msgspec.Struct, frozen=True, gc=False):
     accuser: str
 
 
-class Alive(msgspec.Struct, frozen=True, gc=False):
+class Alive(Value):
     """Claim that ``node`` is alive at ``incarnation``, with what it says of itself.
 
     ``versions`` is ``None`` when the peer sent none or not all six bytes.
@@ -95,7 +94,7 @@ class Alive(msgspec.Struct, frozen=True, gc=False):
     versions: Versions | None
 
 
-class Dead(msgspec.Struct, frozen=True, gc=False):
+class Dead(Value):
     """Claim that ``node`` failed, or left when ``accuser`` is ``node`` itself."""
 
     node: str
@@ -103,19 +102,19 @@ class Dead(msgspec.Struct, frozen=True, gc=False):
     accuser: str
 
 
-class UserPayload(msgspec.Struct, frozen=True, gc=False):
+class UserPayload(Value):
     """Bytes of the layer above (Serf's messages, section 14); first byte is their type."""
 
     payload: bytes
 
 
-class ErrorReply(msgspec.Struct, frozen=True, gc=False):
+class ErrorReply(Value):
     """Answer on a stream that could not be understood."""
 
     text: str
 
 
-class NodeState(msgspec.Struct, frozen=True, gc=False):
+class NodeState(Value):
     """One entry of a push/pull: what the sender's table says of a node."""
 
     node: str
@@ -126,7 +125,7 @@ class NodeState(msgspec.Struct, frozen=True, gc=False):
     versions: Versions | None
 
 
-class PushPull(msgspec.Struct, frozen=True):
+class PushPull(Value):
     """A whole state exchanged over a stream (section 6.1)."""
 
     is_join: bool

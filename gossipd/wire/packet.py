@@ -13,9 +13,8 @@ from collections.abc import Callable
 from typing import Final
 from zlib import crc32
 
-import msgspec
-
 from gossipd.errors import WireError
+from gossipd.value import Value
 from gossipd.wire import lzw
 from gossipd.wire.codec import MessageKind
 from gossipd.wire.compound import split_compound_untrusted
@@ -78,7 +77,7 @@ _PLAIN_KINDS: Final = frozenset(
 )
 
 
-class Opened(msgspec.Struct, frozen=True):
+class Opened(Value):
     """What a packet held.
 
     Args:

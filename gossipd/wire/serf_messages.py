@@ -10,9 +10,8 @@ import enum
 from collections.abc import Mapping
 from typing import TypeAlias
 
-import msgspec
-
 from gossipd.address import Address
+from gossipd.value import Value
 from gossipd.wire.messages import Versions
 
 LAMPORT_TIME_MAX = 2**63 - 1
@@ -33,7 +32,7 @@ class MemberStatus(enum.IntEnum):
     FAILED = 4
 
 
-class LeaveIntent(msgspec.Struct, frozen=True, gc=False):
+class LeaveIntent(Value):
     """``node`` leaves, or is forced to; ``prune`` asks to forget it at once."""
 
     ltime: int
@@ -41,28 +40,28 @@ class LeaveIntent(msgspec.Struct, frozen=True, gc=False):
     prune: bool = False
 
 
-class JoinIntent(msgspec.Struct, frozen=True, gc=False):
+class JoinIntent(Value):
     """``node`` joins; outdates leave intents of a lower Lamport time."""
 
     ltime: int
     node: str
 
 
-class BufferedEvent(msgspec.Struct, frozen=True, gc=False):
+class BufferedEvent(Value):
     """One user event inside a push/pull's event list."""
 
     name: str
     payload: bytes | None = None
 
 
-class EventSlot(msgspec.Struct, frozen=True):
+class EventSlot(Value):
     """All user events of one Lamport time."""
 
     ltime: int
     events: tuple[BufferedEvent, ...]
 
 
-class SerfPushPull(msgspec.Struct, frozen=True):
+class SerfPushPull(Value):
     """Serf's part of a push/pull (section 14.3).
 
     ``events`` holds one entry per buffer slot, ``None`` for an unused one.
@@ -76,7 +75,7 @@ class SerfPushPull(msgspec.Struct, frozen=True):
     query_ltime: int
 
 
-class UserEvent(msgspec.Struct, frozen=True, gc=False):
+class UserEvent(Value):
     """An application's event (section 16)."""
 
     ltime: int
@@ -85,7 +84,7 @@ class UserEvent(msgspec.Struct, frozen=True, gc=False):
     may_coalesce: bool = False
 
 
-class Query(msgspec.Struct, frozen=True):
+class Query(Value):
     """A question to the cluster (section 17); ``timeout_ns`` is nanoseconds."""
 
     ltime: int
@@ -100,7 +99,7 @@ class Query(msgspec.Struct, frozen=True):
     payload: bytes | None = None
 
 
-class QueryResponse(msgspec.Struct, frozen=True, gc=False):
+class QueryResponse(Value):
     """Ack of or answer to a query, straight to its origin."""
 
     ltime: int
@@ -110,7 +109,7 @@ class QueryResponse(msgspec.Struct, frozen=True, gc=False):
     payload: bytes | None = None
 
 
-class ConflictResponse(msgspec.Struct, frozen=True):
+class ConflictResponse(Value):
     """Who the responder thinks a name belongs to (section 18.2)."""
 
     name: str
@@ -120,13 +119,13 @@ class ConflictResponse(msgspec.Struct, frozen=True):
     versions: Versions
 
 
-class KeyRequest(msgspec.Struct, frozen=True, gc=False):
+class KeyRequest(Value):
     """Payload of the key queries (section 18.1): the raw key."""
 
     key: bytes | None
 
 
-class KeyResponse(msgspec.Struct, frozen=True):
+class KeyResponse(Value):
     """Answer to a key query; keys are base64 text."""
 
     ok: bool
@@ -135,7 +134,7 @@ class KeyResponse(msgspec.Struct, frozen=True):
     primary_key: str = ""
 
 
-class Relay(msgspec.Struct, frozen=True, gc=False):
+class Relay(Value):
     """Please send ``payload`` on to ``destination``, unchanged (section 17)."""
 
     destination: Address

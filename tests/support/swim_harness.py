@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from random import Random
 
-from msgspec.structs import replace
-
 from gossipd.address import Address
 from gossipd.config.model import SwimConfig
 from gossipd.outbox import Outbox
@@ -19,6 +17,7 @@ from gossipd.swim.effects import Gossip, PingByStream, Send, SendTogether, SwimE
 from gossipd.swim.events import SwimEvent
 from gossipd.swim.member import Member, MemberState
 from gossipd.swim.swim import Swim
+from gossipd.value import replace
 from gossipd.wire.codec import decode_untrusted
 from gossipd.wire.messages import (
     Alive,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from msgspec.structs import replace
 
 from gossipd.config.model import (
     PROFILES,
@@ -14,6 +13,7 @@ from gossipd.config.model import (
     check_node_config,
 )
 from gossipd.errors import ConfigError
+from gossipd.value import replace
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from msgspec.structs import replace
 
 from gossipd.address import Address
 from gossipd.swim.events import (
@@ -14,6 +13,7 @@ from gossipd.swim.events import (
     MergeRefused,
 )
 from gossipd.swim.member import MemberState
+from gossipd.value import replace
 from gossipd.wire.messages import NodeState, NodeStatus, Suspect, Versions
 from support.swim_harness import SwimHarness, address_of
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from msgspec.structs import replace
 
 from gossipd.address import Address
 from gossipd.config.model import SwimConfig
@@ -21,6 +20,7 @@ from gossipd.swim.events import (
 )
 from gossipd.swim.member import MemberState
 from gossipd.swim.refutation import INCARNATION_MAX
+from gossipd.value import replace
 from gossipd.wire.messages import Alive, Dead, Suspect, Versions
 from support.swim_harness import SwimHarness, address_of, alive
 

@@ -11,12 +11,12 @@ import json
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from gossipd.config.model import SwimConfig
 from gossipd.swim.effects import Send
 from gossipd.swim.events import MemberFailed, MemberJoined
 from gossipd.swim.member import MemberState
+from gossipd.value import replace
 from gossipd.wire.messages import Ack, IndirectPing, Nack, Ping, Suspect
 from support.swim_harness import SwimHarness, address_of, alive, ping_requests
 

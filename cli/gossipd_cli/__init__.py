@@ -1,0 +1,1 @@
+"""The command ``gossipd``: start a daemon, and ask a running one."""

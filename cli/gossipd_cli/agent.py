@@ -1,0 +1,217 @@
+"""``gossipd agent``: read the configuration, then run the daemon until it left.
+
+The flags are the option table of ``gossipd.config.options``. A line in which
+every word is plainly understood is parsed here; help, mistakes and completion
+go to click, which is built from the same table and costs a daemon a
+megabyte it would keep for life. Exit codes: 0 left, 1 failed, 2 cannot start.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from gossipd.config.options import OPTIONS, Option
+from gossipd.value import replace
+
+if TYPE_CHECKING:
+    import click
+
+    from gossipd.config.agent_model import AgentConfig
+    from gossipd.config.load import ConfigFile
+
+DEFAULT_FILE = "/etc/gossipd/gossipd.toml"
+CONFIG_BYTES_MAX = 4 * 1024 * 1024
+CONFIG_FLAGS = ("config", "config-file", "config-dir")
+"""Our own name and Serf's two; each takes a file or a folder."""
+EXIT_FAILED = 1
+EXIT_CANNOT_START = 2
+_REPEATED = ("list", "tags", "sets")
+_SUFFIXES = (".toml", ".json")
+
+
+def run_plain(argv: list[str]) -> int | None:
+    """Run the agent when every word of ``argv`` is plainly understood.
+
+    Args:
+        argv: the words after ``agent``.
+
+    Returns:
+        The exit code, or ``None`` when click must look at the line.
+    """
+    flags = parse_plain(argv)
+    return None if flags is None else start_agent(flags)
+
+
+def parse_plain(argv: Sequence[str]) -> dict[str, object] | None:
+    """Return the flags by option key, or ``None`` when a word is not plainly understood.
+
+    One or two dashes, ``--flag value`` or ``--flag=value``, as Serf's agent takes them.
+    """
+    by_flag = {option.flag: option for option in OPTIONS}
+    flags: dict[str, object] = {}
+    words = iter(argv)
+    for word in words:
+        name, equals, value = word.lstrip("-").partition("=")
+        option = by_flag.get(name)
+        is_config = name in CONFIG_FLAGS
+        if word[:1] != "-" or word.startswith("---") or (option is None and not is_config):
+            return None
+        is_switch = option is not None and option.kind == "switch"
+        if not equals and is_switch:
+            value = "true"
+        elif not equals:
+            following = next(words, None)
+            if following is None or following.startswith("-"):
+                return None
+            value = following
+        _add(flags, option, value)
+    return flags
+
+
+def _add(flags: dict[str, object], option: Option | None, value: str) -> None:
+    """Add one flag's value; repeated kinds gather, others are replaced."""
+    key = "config" if option is None else option.key
+    if option is None or option.kind in _REPEATED:
+        before = flags.get(key, ())
+        assert isinstance(before, tuple)
+        flags[key] = (*before, value)
+    else:
+        flags[key] = value
+
+
+def start_agent(flags: Mapping[str, object]) -> int:
+    """Configure and run the agent; complaints go to stderr in one line.
+
+    Args:
+        flags: by option key, and ``config``: files and folders to read.
+
+    Returns:
+        The exit code.
+    """
+    from gossipd.errors import ConfigError, GossipdError
+
+    try:
+        return _run(_configured(flags, os.environ))
+    except ConfigError as error:
+        return _complain(error, EXIT_CANNOT_START)
+    except GossipdError as error:
+        return _complain(error, EXIT_FAILED)
+
+
+def _complain(error: Exception, code: int) -> int:
+    sys.stderr.write(f"gossipd agent: {error}\n")
+    return code
+
+
+def _configured(flags: Mapping[str, object], environment: Mapping[str, str]) -> AgentConfig:
+    """Return the merged configuration, with the default socket filled in.
+
+    Raises:
+        ConfigError: a file cannot be read, or a setting is wrong.
+    """
+
+    from gossipd.client.endpoint import default_socket_path
+    from gossipd.config.load import load_config
+
+    named = flags.get("config", ())
+    assert isinstance(named, tuple)
+    files = [file for path in named for file in _read(path)]
+    if not named and os.path.exists(DEFAULT_FILE):
+        files = _read(DEFAULT_FILE)
+    rest = {key: value for key, value in flags.items() if key != "config"}
+    config = load_config(files, environment, rest, node_name=os.uname().nodename)
+    if not config.socket:
+        config = replace(config, socket=default_socket_path(environment, os.geteuid()))
+    return config
+
+
+def _read(path: str) -> list[ConfigFile]:
+    """Return the file at ``path``, or the configuration files of that folder by name."""
+    from gossipd.config.load import ConfigFile
+    from gossipd.errors import ConfigError
+
+    try:
+        if os.path.isdir(path):
+            names = sorted(name for name in os.listdir(path) if name.endswith(_SUFFIXES))
+            return [file for name in names for file in _read(os.path.join(path, name))]
+        with open(path, encoding="utf-8") as file:
+            text = file.read(CONFIG_BYTES_MAX + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError(f"Error reading '{path}': {reason}") from error
+    if len(text) > CONFIG_BYTES_MAX:
+        raise ConfigError(f"Error reading '{path}': larger than {CONFIG_BYTES_MAX} bytes")
+    return [ConfigFile(path, text)]
+
+
+def _run(config: AgentConfig) -> int:
+    """Run the agent on trio, with its signals and its log on stdout."""
+    import trio
+
+    from gossipd.agent.agent import run_agent
+    from gossipd.agent.lifecycle import WATCHED
+    from gossipd.agent.logbook import DescriptorOutput
+
+    # what start-up made stays for life: leave it out of every later collection
+    gc.collect()
+    gc.freeze()
+
+    async def main() -> int:
+        with trio.open_signal_receiver(*WATCHED) as signals:
+            return await run_agent(config, signals=signals, output=DescriptorOutput(1))
+
+    return trio.run(main)
+
+
+def _command() -> click.Command:
+    """Return the same options as a click command: for help, completion and mistakes."""
+    import click
+
+    def callback(**given: object) -> None:
+        flags = {key: value for key, value in given.items() if value not in (None, ())}
+        sys.exit(start_agent(flags))
+
+    parameters: list[click.Parameter] = [
+        click.Option(
+            [f"--{flag}" for flag in CONFIG_FLAGS] + ["config"],
+            multiple=True,
+            metavar="PATH",
+            help=f"File or folder of *.toml and *.json ({DEFAULT_FILE}); repeatable.",
+        )
+    ]
+    for option in OPTIONS:
+        declaration = [f"--{option.flag}", option.key]
+        if option.kind == "switch":
+            parameters.append(
+                click.Option(
+                    declaration, is_flag=False, flag_value="true", metavar="[true|false]",
+                    help=option.help,
+                )
+            )  # fmt: skip
+        else:
+            parameters.append(
+                click.Option(
+                    declaration,
+                    multiple=option.kind in _REPEATED,
+                    metavar=option.metavar,
+                    help=option.help,
+                )
+            )
+    return click.Command(
+        "agent",
+        params=parameters,
+        callback=callback,
+        help="Run the daemon: join the cluster, and answer on the local socket.",
+        epilog="Every option can stand in a file or the environment (GOSSIPD_<KEY>) too.",
+    )
+
+
+def __getattr__(name: str) -> object:
+    """Make ``command`` when it is asked for, so that a plain start never imports click."""
+    if name == "command":
+        return _command()
+    raise AttributeError(name)

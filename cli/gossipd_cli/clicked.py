@@ -1,0 +1,118 @@
+"""Option tables as click commands: help, completion and complaints about mistakes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gossipd_cli import exits
+from gossipd_cli.plain import Command, Option, as_number, is_pair
+
+if TYPE_CHECKING:
+    _SecondsType = click.ParamType[float]
+    _TextType = click.ParamType[str]
+else:  # generic for type checkers only, in the older releases of click that we allow
+    _SecondsType = _TextType = click.ParamType
+
+
+class _Seconds(_SecondsType):
+    """A number of seconds above 0, perhaps with ``s`` or ``ms``."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = value if isinstance(value, float) else as_number(str(value))
+        if number is None:
+            self.fail(f"{value!r} is not a number of seconds above 0", param, ctx)
+        return float(number)
+
+
+class _Pair(_TextType):
+    """``key=value``."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not is_pair(str(value)):
+            self.fail(f"{value!r} is not key=value", param, ctx)
+        return str(value)
+
+
+def as_click(command: Command) -> click.Command:
+    """Return ``command`` for click; it ends the process with the command's exit code."""
+
+    def call(**values: Any) -> None:
+        shared = click.get_current_context().obj or {}
+        for key, value in shared.items():
+            if key in values and not values[key]:
+                values[key] = value
+        sys.exit(exits.run_guarded(lambda: command.run(values)))
+
+    parameters: list[click.Parameter] = [as_click_option(option) for option in command.options]
+    argument = command.argument
+    if argument is not None:
+        parameters.append(
+            click.Argument(
+                [argument.key],
+                metavar=argument.metavar,
+                nargs=1 if argument.at_most == 1 else -1,
+                required=argument.at_least > 0,
+            )
+        )
+    return click.Command(command.name, params=parameters, callback=call, help=command.help)
+
+
+def as_click_option(option: Option) -> click.Option:
+    """Return one option for click."""
+    extra: dict[str, Any] = {"help": option.help}
+    if option.kind == "flag":
+        extra |= {"is_flag": True}
+    else:
+        extra |= {"metavar": option.metavar, "default": option.default}
+        if option.default is not None:
+            extra |= {"show_default": True}
+    if option.kind in ("repeat", "pairs"):
+        extra |= {"multiple": True}
+    if option.kind == "pairs":
+        extra |= {"type": _Pair()}
+    elif option.kind == "number":
+        extra |= {"type": _Seconds()}
+    elif option.choices:
+        extra |= {"type": click.Choice(option.choices, case_sensitive=False)}
+    return click.Option([*option.names, option.key], **extra)
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is called.
+
+    Args:
+        summaries: command names in the order of ``--help``, with one line each.
+        load: imports one.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        summaries: dict[str, str],
+        load: Callable[[str], click.Command],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._summaries = summaries
+        self._load = load
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._summaries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return self._load(cmd_name) if cmd_name in self._summaries else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._summaries.items()))

@@ -1,0 +1,62 @@
+"""Exit codes, and errors as one line on stderr.
+
+0    done
+1    the answer is no: the daemon refused, members are unreachable, nothing matched
+2    usage: a word, option or address that makes no sense
+3    no daemon can be reached at the socket
+130  ended by Ctrl-C
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DONE = 0
+FAILED = 1
+USAGE = 2
+UNREACHABLE = 3
+INTERRUPTED = 130
+
+
+def run_guarded(run: Callable[[], int]) -> int:
+    """Return what ``run`` returns, or the exit code for the error it raises."""
+    try:
+        code = run()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (``| head``); nothing is left to tell it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return FAILED
+    except Exception as error:
+        found = _exit_code(error)
+        if found is None:
+            raise
+        complain(str(error))
+        return found
+    return code
+
+
+def complain(text: str) -> None:
+    """Write one error line to stderr."""
+    lines = [line.strip(" \t*") for line in text.splitlines() if line.strip()]
+    head = lines[0] if lines else "failed"
+    rest = "; ".join(lines[1:])
+    sys.stderr.write(f"gossipd: {head} {rest}\n" if rest else f"gossipd: {head}\n")
+
+
+def _exit_code(error: Exception) -> int | None:
+    from gossipd.client.connection import DaemonUnreachable
+    from gossipd.errors import ConfigError, GossipdError, UsageError
+
+    if isinstance(error, DaemonUnreachable):
+        return UNREACHABLE
+    if isinstance(error, (UsageError, ConfigError)):
+        return USAGE
+    return FAILED if isinstance(error, GossipdError) else None

@@ -1,0 +1,145 @@
+"""Entry of the command ``gossipd``: finds the subcommand and loads only that.
+
+A plain call (``gossipd members --status alive``) is run without click, which
+costs more time than asking the daemon. Whatever ``parse_plain`` does not
+understand goes to click, which sees the same option tables.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import click
+
+    from gossipd_cli.plain import Command
+
+SUMMARIES = {
+    "agent": "Run the daemon on this host.",
+    "members": "List the members of the cluster.",
+    "join": "Join a cluster through known addresses.",
+    "leave": "Leave the cluster gracefully; the daemon ends.",
+    "force-leave": "Declare that a failed member has left.",
+    "tags": "Show or change the tags of this node.",
+    "info": "Show the daemon's numbers.",
+    "monitor": "Follow the daemon's log and events.",
+    "reachability": "Ask every member for a sign of life.",
+    "keygen": "Print a new encryption key.",
+    "demo": "Run a small cluster on this host to look at.",
+    "completion": "Print the completion script of a shell.",
+    "version": "Print the version.",
+}
+"""Commands in the order of ``--help``; their modules are loaded when called."""
+
+_MODULES = {
+    "members": "members:MEMBERS",
+    "join": "join:JOIN",
+    "leave": "join:LEAVE",
+    "force-leave": "join:FORCE_LEAVE",
+    "tags": "tags:TAGS",
+    "info": "info:INFO",
+    "monitor": "monitor:MONITOR",
+    "reachability": "info:REACHABILITY",
+    "keygen": "keys:KEYGEN",
+    "completion": "completion:COMPLETION",
+    "version": "versions:VERSION",
+}
+COMPLETE_VARIABLE = "_GOSSIPD_COMPLETE"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        argv: the words after the program's name; by default the process's own.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and COMPLETE_VARIABLE not in os.environ:
+        code = _run_plain(words[0], words[1:])
+        if code is not None:
+            return code
+    return _run_click(words)
+
+
+def _run_plain(name: str, words: list[str]) -> int | None:
+    """Run a plainly understood command; ``None`` if click has to look at the line."""
+    if name == "agent":
+        from gossipd_cli import agent
+
+        return agent.run_plain(words)
+    if name not in _MODULES:
+        return None
+    from gossipd_cli.plain import parse_plain
+
+    command = _command(name)
+    values = parse_plain(command, words)
+    if values is None:
+        return None
+    from gossipd_cli.exits import run_guarded
+
+    # a short life: looking for cyclic garbage in a thousand members is lost time
+    gc.set_threshold(100_000)
+    return run_guarded(lambda: command.run(values))
+
+
+def _command(name: str) -> Command:
+    module, _, attribute = _MODULES[name].partition(":")
+    found: Command = getattr(importlib.import_module(f"gossipd_cli.{module}"), attribute)
+    return found
+
+
+def _run_click(words: list[str]) -> int:
+    """Let click run the line; its complaints are one line on stderr, as ours are."""
+    import click
+
+    try:
+        code = click_group().main(words or ["--help"], "gossipd", standalone_mode=False)
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else int(bool(ending.code))
+    except click.ClickException as error:
+        from gossipd_cli.exits import USAGE, complain
+
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "gossipd"
+        complain(f"{error.format_message()} (see '{path} --help')")
+        return USAGE
+    except click.Abort:
+        from gossipd_cli.exits import INTERRUPTED
+
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0
+
+
+def click_group() -> click.Group:
+    """Return the whole command line as a click group with lazy commands."""
+    import click
+
+    from gossipd.version import __version__
+    from gossipd_cli.clicked import LazyGroup, as_click, as_click_option
+    from gossipd_cli.plain import SOCKET_OPTIONS
+
+    def load(name: str) -> click.Command:
+        if name in _MODULES:
+            return as_click(_command(name))
+        found: click.Command = importlib.import_module(f"gossipd_cli.{name}").command
+        return found
+
+    def share(**values: str | None) -> None:
+        click.get_current_context().obj = values
+
+    group = LazyGroup(
+        name="gossipd",
+        help="Cluster membership without a server: run a daemon, or ask a running one.",
+        params=[as_click_option(option) for option in SOCKET_OPTIONS],
+        callback=share,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        summaries=SUMMARIES,
+        load=load,
+    )
+    return click.version_option(__version__, prog_name="gossipd")(group)

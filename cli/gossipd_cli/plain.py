@@ -1,0 +1,203 @@
+"""One option table per command, and the quick parser over it.
+
+Importing click takes longer than asking the daemon. So a command describes
+its options once, here; ``parse_plain`` understands the plain uses of them by
+itself, and everything else (help, mistakes, completion) is left to click,
+whose options ``clicked.py`` builds from the same table.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
+
+
+class Option:
+    """One option of a command.
+
+    Args:
+        names: spellings with dashes, the long one last; the key is made from it.
+        help: one line for ``--help``.
+        kind: ``text``, ``flag``, ``repeat`` (texts), ``pairs`` (``key=value``, repeated)
+            or ``number``.
+        metavar: how the value is shown in ``--help``.
+        default: what a missing ``text`` or ``number`` means.
+        choices: the only values of a ``text``, if there is such a list.
+    """
+
+    __slots__ = ("choices", "default", "help", "key", "kind", "metavar", "names")
+
+    def __init__(
+        self,
+        *names: str,
+        help: str,
+        kind: str = "text",
+        metavar: str = "TEXT",
+        default: str | float | None = None,
+        choices: tuple[str, ...] = (),
+    ) -> None:
+        self.names = names
+        self.key = names[-1].lstrip("-").replace("-", "_")
+        self.help = help
+        self.kind = kind
+        self.metavar = metavar
+        self.default = default
+        self.choices = choices
+
+
+class Argument:
+    """The words behind the options: between ``at_least`` and ``at_most`` of them."""
+
+    __slots__ = ("at_least", "at_most", "key", "metavar")
+
+    def __init__(self, key: str, metavar: str, at_least: int = 1, at_most: int = 1) -> None:
+        self.key = key
+        self.metavar = metavar
+        self.at_least = at_least
+        self.at_most = at_most
+
+
+class Command:
+    """A subcommand: its name, options, and what it does.
+
+    ``run`` is given the values by key and returns the exit code. Repeated
+    options and arguments of more than one word are tuples of texts.
+    """
+
+    __slots__ = ("argument", "help", "name", "options", "run")
+
+    def __init__(
+        self,
+        name: str,
+        run: Callable[[Mapping[str, Any]], int],
+        *,
+        help: str,
+        options: Sequence[Option] = (),
+        argument: Argument | None = None,
+    ) -> None:
+        self.name = name
+        self.run = run
+        self.help = help
+        self.options = tuple(options)
+        self.argument = argument
+
+
+SOCKET_OPTIONS = (
+    Option(
+        "--socket",
+        help="The daemon's unix socket, or host:port (default: GOSSIPD_SOCKET, SERF_RPC_ADDR).",
+        metavar="PATH|HOST:PORT",
+    ),
+    Option(
+        "--rpc-auth",
+        help="The daemon's RPC token (default: GOSSIPD_RPC_AUTH, SERF_RPC_AUTH).",
+        metavar="TOKEN",
+    ),
+)
+"""Of every command that asks a daemon, and of the group."""
+
+JSON_OPTION = Option("--json", help="Print JSON.", kind="flag")
+
+
+def starting_values(command: Command) -> dict[str, Any]:
+    """Return the values of a call without any word."""
+    values: dict[str, Any] = {}
+    for option in command.options:
+        if option.kind == "flag":
+            values[option.key] = False
+        elif option.kind in ("repeat", "pairs"):
+            values[option.key] = ()
+        else:
+            values[option.key] = option.default
+    return values
+
+
+def parse_plain(command: Command, words: Sequence[str]) -> dict[str, Any] | None:
+    """Return the values of a plain call, or ``None`` if click has to look at it.
+
+    Plain is: options spelled in full, as ``--name value`` or ``--name=value``,
+    no ``--help``, numbers and pairs that are well formed, and the right
+    number of arguments.
+    """
+    values = starting_values(command)
+    by_name = {name: option for option in command.options for name in option.names}
+    arguments: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if not word.startswith("-") or word == "-":
+            arguments.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        option = by_name.get(name)
+        if option is None or (equals and not name.startswith("--")):
+            return None
+        if option.kind == "flag":
+            if equals:
+                return None
+            values[option.key] = True
+            continue
+        if not equals:
+            following = next(rest, None)
+            if following is None or following.startswith("-"):
+                return None
+            value = following
+        if not _take(values, option, value):
+            return None
+    return values if _place(values, command.argument, arguments) else None
+
+
+def _take(values: dict[str, Any], option: Option, text: str) -> bool:
+    """Put an option's value among ``values``; tell whether it is well formed."""
+    if option.kind == "number":
+        number = as_number(text)
+        if number is None:
+            return False
+        values[option.key] = number
+    elif option.kind in ("repeat", "pairs"):
+        if option.kind == "pairs" and not is_pair(text):
+            return False
+        values[option.key] += (text,)
+    else:
+        if option.choices and text.lower() not in option.choices:
+            return False
+        values[option.key] = text.lower() if option.choices else text
+    return True
+
+
+def _place(values: dict[str, Any], argument: Argument | None, words: list[str]) -> bool:
+    if argument is None:
+        return not words
+    if not argument.at_least <= len(words) <= argument.at_most:
+        return False
+    values[argument.key] = words[0] if argument.at_most == 1 else tuple(words)
+    return True
+
+
+def as_number(text: str) -> float | None:
+    """Return the seconds in ``text``: a number above 0, perhaps with ``s`` or ``ms``."""
+    factor = 1.0
+    if text.endswith("ms"):
+        text, factor = text[:-2], 0.001
+    elif text.endswith("s"):
+        text = text[:-1]
+    try:
+        number = float(text) * factor
+    except ValueError:
+        return None
+    return number if 0 < number < 1e9 else None
+
+
+def is_pair(text: str) -> bool:
+    """Return whether ``text`` is ``key=value`` with a key."""
+    return text.find("=") > 0
+
+
+def as_pairs(texts: Sequence[str]) -> dict[str, str]:
+    """Return ``key=value`` texts as a map; the last one of a key counts."""
+    pairs = {}
+    for text in texts:
+        key, _, value = text.partition("=")
+        pairs[key] = value
+    return pairs

@@ -1,0 +1,1 @@
+"""The daemon around the node: sockets, streams, clock, signals, log (trio)."""

@@ -1,0 +1,204 @@
+"""The only caller of the node: stamps ``now``, carries effects out, keeps one deadline.
+
+Node calls are synchronous, so each step is atomic in trio and needs no lock.
+Datagrams leave in the same step. The deadline task sleeps in a cancel scope
+whose deadline is moved from outside: a packet that moves it wakes nobody.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn, Protocol, TypeVar
+
+import trio
+
+from gossipd.address import Address
+from gossipd.agent.fanout import Fanout
+from gossipd.agent.operations import Operation, Operations
+from gossipd.agent.ports import PacketPort
+from gossipd.node.effects import (
+    CloseStream,
+    NodeEffect,
+    OpenStream,
+    SendPacket,
+    WriteStream,
+)
+from gossipd.node.events import NodeEvent, OperationFinished
+from gossipd.node.statistics import Statistics
+from gossipd.node.view import View
+
+T = TypeVar("T")
+
+
+class DrivenNode(Protocol):
+    """What the driver calls; kept by ``gossipd.node.node.Node``."""
+
+    def start(self, now: float) -> None: ...
+    def receive_packet(self, data: bytes, source: Address, now: float) -> None: ...
+    def handle_deadline(self, now: float) -> None: ...
+    def next_deadline(self) -> float | None: ...
+    def take_effects(self) -> list[NodeEffect]: ...
+    def take_events(self) -> list[NodeEvent]: ...
+    def accept_stream(self, stream: int, source: Address, now: float) -> None: ...
+    def stream_opened(self, stream: int, now: float) -> None: ...
+    def receive_stream(self, stream: int, data: bytes, now: float) -> None: ...
+    def stream_ended(self, stream: int, now: float) -> None: ...
+    def stream_failed(self, stream: int, reason: str, now: float) -> None: ...
+    def join(self, to: Address, node: str, now: float, *, ignore_old: bool) -> int: ...
+    def announce_join(self, now: float) -> None: ...
+    def leave(self, now: float) -> int: ...
+    def force_leave(self, node: str, prune: bool, now: float) -> int: ...
+    def set_tags(self, tags: Mapping[str, str], delete: Sequence[str], now: float) -> int: ...
+    def ping_all(self, now: float) -> int: ...
+    def view(self) -> View: ...
+    def statistics(self) -> Statistics: ...
+
+
+class StreamSink(Protocol):
+    """Where stream effects go; kept by ``streams.Streams``. Must not call back at once."""
+
+    def open(self, effect: OpenStream) -> bool: ...
+    def write(self, stream: int, data: bytes) -> None: ...
+    def close(self, stream: int) -> None: ...
+
+
+class Driver:
+    """Runs one node on ``packets`` and ``streams``; also the ``StreamEvents`` of the latter.
+
+    Args:
+        node: started by ``start``.
+        packets: where datagrams go; ``packets_in`` is what it delivers to.
+        observe: told every event and ``now`` at once, before the subscribers; must
+            not block and must not step.
+    """
+
+    def __init__(
+        self, node: DrivenNode, packets: PacketPort, observe: Callable[[NodeEvent, float], None]
+    ) -> None:
+        self.node = node
+        self.fanout: Fanout[NodeEvent] = Fanout()
+        self._packets = packets
+        self._streams: StreamSink | None = None
+        self._observe = observe
+        self._operations = Operations()
+        self._alarm = trio.CancelScope()
+        self._armed = math.inf
+        self._stepping = False
+        self._undialled: deque[int] = deque()
+        self.now = trio.current_time
+
+    def attach(self, streams: StreamSink) -> None:
+        """Name the streams that effects are carried out on; once, before ``start``."""
+        self._streams = streams
+
+    # -- steps ----------------------------------------------------------------
+
+    def step(self, call: Callable[..., T], *args: object, **named: object) -> T:
+        """Run one call of the node with ``now`` as its last argument, and carry out what follows.
+
+        Raises:
+            UsageError: the node refuses the command; nothing was changed.
+        """
+        assert not self._stepping, "the node was called from within a step"
+        self._stepping = True
+        try:
+            result = call(*args, self.now(), **named)
+            self._settle()
+        finally:
+            self._stepping = False
+        return result
+
+    def begin(self, command: Callable[..., int], *args: object, **named: object) -> Operation:
+        """Step a command that returns an operation number; ``wait()`` for what you get.
+
+        Raises:
+            UsageError: the node refuses the command; nothing was changed.
+        """
+
+        def begun(*with_now: object, **rest: object) -> Operation:
+            # known before the events are handed out: it may finish within this step
+            return self._operations.begun(command(*with_now, **rest))
+
+        return self.step(begun, *args, **named)
+
+    def start(self) -> None:
+        """Start the node."""
+        self.step(self.node.start)
+
+    def packet_in(self, data: bytes, source: Address) -> None:
+        """Give the node one datagram; ``now`` is the moment it was read."""
+        node = self.node
+        node.receive_packet(data, source, self.now())
+        self._settle()
+
+    def _settle(self) -> None:
+        """Carry out effects in order, tell events in order, move the deadline."""
+        node = self.node
+        effects = node.take_effects()
+        while effects:
+            for effect in effects:
+                if type(effect) is SendPacket:
+                    self._packets.send(effect.data, effect.to)
+                else:
+                    self._do_with_stream(effect)
+            while self._undialled:
+                node.stream_failed(self._undialled.popleft(), "too many open streams", self.now())
+            effects = node.take_effects()
+        events = node.take_events()
+        now = self.now() if events else 0.0
+        for event in events:
+            if type(event) is OperationFinished:
+                self._operations.finished(event)
+            self._observe(event, now)
+            self.fanout.publish(event)
+        deadline = node.next_deadline()
+        armed = math.inf if deadline is None else deadline
+        if armed != self._armed:
+            self._armed = armed
+            self._alarm.deadline = armed
+
+    def _do_with_stream(self, effect: NodeEffect) -> None:
+        streams = self._streams
+        assert streams is not None, "attach() comes before start()"
+        match effect:
+            case OpenStream():
+                if not streams.open(effect):
+                    self._undialled.append(effect.stream)
+            case WriteStream():
+                streams.write(effect.stream, effect.data)
+            case CloseStream():
+                streams.close(effect.stream)
+
+    # -- time -----------------------------------------------------------------
+
+    async def watch_deadline(self) -> NoReturn:
+        """Wake the node whenever its deadline is reached; for ever."""
+        while True:
+            self._alarm = trio.CancelScope(deadline=self._armed)
+            with self._alarm:
+                await trio.sleep_forever()
+            self.step(self.node.handle_deadline)
+
+    # -- what streams tell ----------------------------------------------------
+
+    def accepted(self, stream: int, source: Address) -> None:
+        """A peer opened ``stream``."""
+        self.step(self.node.accept_stream, stream, source)
+
+    def opened(self, stream: int) -> None:
+        """Our own ``stream`` is connected."""
+        self.step(self.node.stream_opened, stream)
+
+    def received(self, stream: int, data: bytes) -> None:
+        """Bytes came in."""
+        self.step(self.node.receive_stream, stream, data)
+
+    def ended(self, stream: int) -> None:
+        """The peer has sent everything."""
+        self.step(self.node.stream_ended, stream)
+
+    def failed(self, stream: int, reason: str) -> None:
+        """``stream`` is gone."""
+        self.step(self.node.stream_failed, stream, reason)

@@ -1,0 +1,147 @@
+"""``AgentHandle``: the running node as the faces see it (``NodeHandle``)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import trio
+
+from gossipd.agent.driver import Driver
+from gossipd.agent.join import Joiner
+from gossipd.agent.logbook import Logbook
+from gossipd.errors import Unavailable
+from gossipd.node.events import NodeEvent
+from gossipd.node.handle import EventStream, JoinResult, LogStream, Lost
+from gossipd.node.statistics import Statistics
+from gossipd.node.view import View
+from gossipd.serf.events import QueryAcked, QueryClosed
+
+ACKS_MAX = 65536
+"""Unread acks of one reachability query; more than any cluster has members."""
+
+
+class AgentHandle:
+    """What may be asked of, and commanded to, one running agent.
+
+    Args:
+        driver: steps the node.
+        joiner: does the joins.
+        log: followed by ``follow_log``.
+        nursery: in which a leave goes on when its caller went away.
+        left: called when a leave is over, with whether it succeeded.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        joiner: Joiner,
+        log: Logbook,
+        nursery: trio.Nursery,
+        left: Callable[[bool], None],
+    ) -> None:
+        self._driver = driver
+        self._joiner = joiner
+        self._log = log
+        self._nursery = nursery
+        self._left = left
+
+    def now(self) -> float:
+        """Return the clock the view's times are in (seconds, monotonic)."""
+        return self._driver.now()
+
+    def view(self) -> View:
+        """Return the current picture; the same object until something changes."""
+        return self._driver.node.view()
+
+    def statistics(self) -> Statistics:
+        """Return the counters as they are now."""
+        return self._driver.node.statistics()
+
+    async def join(self, addresses: Sequence[str], *, replay: bool = False) -> JoinResult:
+        """Join through ``addresses``; see ``NodeHandle.join``."""
+        seeds = " ".join(addresses)
+        self._log.say("INFO", f"agent: joining: [{seeds}] replay: {str(replay).lower()}")
+        result = await self._joiner.join(addresses, replay=replay)
+        self._log.say("INFO", f"agent: joined: {result.contacted} nodes")
+        for error in result.errors:
+            self._log.say("WARN", f"agent: error joining: {error}")
+        return result
+
+    async def leave(self) -> None:
+        """Leave gracefully; the agent ends afterwards, also when the caller is cancelled.
+
+        Raises:
+            UsageError: a leave is already in progress.
+            Unavailable: it could not be completed.
+        """
+        operation = self._driver.begin(self._driver.node.leave)
+        over = trio.Event()
+        failure: list[Unavailable] = []
+
+        async def see_through() -> None:
+            try:
+                await operation.wait()
+            except Unavailable as error:
+                failure.append(error)
+            over.set()
+            self._left(not failure)
+
+        self._nursery.start_soon(see_through)
+        await over.wait()
+        if failure:
+            raise failure[0]
+
+    async def force_leave(self, node: str, *, prune: bool = False) -> None:
+        """Announce that ``node`` left; see ``NodeHandle.force_leave``."""
+        how = " (prune)" if prune else ""
+        self._log.say("INFO", f"agent: Force leaving node: {node}{how}")
+        operation = self._driver.begin(self._driver.node.force_leave, node, prune)
+        await operation.wait()
+
+    async def set_tags(self, tags: Mapping[str, str], delete: Sequence[str]) -> None:
+        """Delete tags, then set tags; see ``NodeHandle.set_tags``."""
+        operation = self._driver.begin(self._driver.node.set_tags, tags, delete)
+        await operation.wait()
+
+    @asynccontextmanager
+    async def ask_reachability(self) -> AsyncIterator[AsyncIterator[str]]:
+        """Ask every member for a sign of life; the iterator yields names as they ack."""
+
+        def wants(event: NodeEvent) -> bool:
+            return type(event) is QueryAcked or type(event) is QueryClosed
+
+        with self._driver.fanout.subscribe(ACKS_MAX, wants) as events:
+            query = self._driver.step(self._driver.node.ping_all)
+            yield _Acks(events, query)
+
+    @asynccontextmanager
+    async def subscribe(self, capacity: int = 512) -> AsyncIterator[EventStream]:
+        """Follow the node's events from now on; a slow reader gets ``Lost``."""
+        with self._driver.fanout.subscribe(capacity) as events:
+            yield events
+
+    @asynccontextmanager
+    async def follow_log(self, level: str, capacity: int = 512) -> AsyncIterator[LogStream]:
+        """Follow the log at ``level``, the kept lines first; a slow reader gets ``Lost``."""
+        with self._log.follow(level, capacity) as lines:
+            yield lines
+
+
+class _Acks:
+    """Names of those who acknowledged one query, until the query is closed."""
+
+    def __init__(self, events: AsyncIterator[NodeEvent | Lost], query: int) -> None:
+        self._events = events
+        self._query = query
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        async for event in self._events:
+            if isinstance(event, QueryAcked) and event.query == self._query:
+                return event.node
+            if isinstance(event, QueryClosed) and event.query == self._query:
+                break
+        raise StopAsyncIteration

@@ -1,0 +1,34 @@
+"""The keyring file: a JSON list of base64 keys, the primary first (agent.md, section 7)."""
+
+from __future__ import annotations
+
+from gossipd.agent.system_errors import reason_of
+from gossipd.config.values import key_from
+from gossipd.errors import ConfigError
+
+KEYRING_BYTES_MAX = 1024 * 1024
+
+
+def read_keyring(path: str) -> tuple[bytes, ...]:
+    """Return the keys in the file at ``path``, primary first.
+
+    Raises:
+        ConfigError: it cannot be read, is no list of keys, or is empty.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(KEYRING_BYTES_MAX + 1)
+    except OSError as error:
+        raise ConfigError(f"keyring_file {path}: {reason_of(error)}") from error
+    try:
+        import json  # only a daemon with a keyring needs it
+
+        texts = json.loads(data)
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise ConfigError("it is not a JSON list of texts")
+        keys = tuple(key_from(text) for text in texts)
+    except (ValueError, RecursionError, ConfigError) as error:
+        raise ConfigError(f"keyring_file {path}: {error}") from error
+    if not keys:
+        raise ConfigError(f"keyring_file {path}: Keyring file contains no keys")
+    return tuple(dict.fromkeys(keys))

@@ -1,0 +1,197 @@
+"""Events as log lines, in the words that tools match on (agent.md, section 5).
+
+The spelled beginning of a line is memberlist's or Serf's; behind it stands
+what operators ask next: who said so, how often it was confirmed, how long it
+took. Events that are not worth a line have no entry in ``DESCRIBED``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from gossipd.node.events import InputDropped, NodeEvent, SyncFinished
+from gossipd.serf.events import (
+    ChangeKind,
+    LeaveIntentRefuted,
+    MemberChange,
+    MessageIgnored,
+    QueueTooDeep,
+    ReconnectTried,
+)
+from gossipd.swim.events import (
+    AccusationRefuted,
+    MemberFailed,
+    MemberForgotten,
+    MemberRefuted,
+    MemberSuspected,
+    MergeRefused,
+    NameConflict,
+    PingMisdirected,
+    SuspicionConfirmed,
+    UdpUnreachable,
+)
+
+Describe = Callable[[Any, str, float], str]
+"""Takes the event, our own name and the time it happened; returns part and text."""
+
+_CHANGES = {
+    ChangeKind.JOIN: "EventMemberJoin",
+    ChangeKind.LEAVE: "EventMemberLeave",
+    ChangeKind.FAILED: "EventMemberFailed",
+    ChangeKind.UPDATE: "EventMemberUpdate",
+    ChangeKind.REAP: "EventMemberReap",
+}
+_WITH_ADDRESS = (ChangeKind.JOIN, ChangeKind.LEAVE, ChangeKind.FAILED)
+
+
+def _member_change(event: MemberChange, _us: str, _now: float) -> str:
+    forced = " (forced)" if event.forced else ""
+    address = f" {event.member.address.host}" if event.kind in _WITH_ADDRESS else ""
+    return f"serf: {_CHANGES[event.kind]}{forced}: {event.member.name}{address}"
+
+
+def _suspected(event: MemberSuspected, us: str, now: float) -> str:
+    wait = f"it has {event.deadline - now:.1f}s to refute"
+    if event.accuser == us:
+        return f"memberlist: Suspect {event.member.name} has failed, no acks received ({wait})"
+    return f"memberlist: Suspect {event.member.name} has failed, says {event.accuser} ({wait})"
+
+
+def _confirmed(event: SuspicionConfirmed, _us: str, now: float) -> str:
+    return (
+        f"memberlist: Suspicion of {event.member.name} confirmed by {event.accuser}"
+        f" ({event.confirmations} peer confirmations, {event.deadline - now:.1f}s left)"
+    )
+
+
+def _refuted(event: MemberRefuted, _us: str, _now: float) -> str:
+    return (
+        f"memberlist: {event.member.name} refuted the suspicion"
+        f" after {event.suspected_for:.1f}s (incarnation {event.member.incarnation})"
+    )
+
+
+def _failed(event: MemberFailed, us: str, _now: float) -> str:
+    how_long = "" if event.suspected_for is None else f" after {event.suspected_for:.1f}s"
+    if event.accuser == us:
+        return (
+            f"memberlist: Marking {event.member.name} as failed, suspect timeout reached"
+            f" ({event.confirmations} peer confirmations){how_long}"
+        )
+    return f"memberlist: {event.member.name} is dead, says {event.accuser}{how_long}"
+
+
+def _accusation(event: AccusationRefuted, _us: str, _now: float) -> str:
+    return (
+        f"memberlist: Refuting a {event.kind} message (from: {event.accuser})"
+        f" with incarnation {event.incarnation}"
+    )
+
+
+def _conflict(event: NameConflict, _us: str, _now: float) -> str:
+    return (
+        f"memberlist: Conflicting address for {event.member.name}."
+        f" Mine: {event.member.address} Theirs: {event.claimed}"
+        f" Old state: {event.member.state.name.lower()}"
+    )
+
+
+def _udp_unreachable(event: UdpUnreachable, _us: str, _now: float) -> str:
+    return (
+        f"memberlist: Was able to connect to {event.member.name} over TCP"
+        " but UDP probes failed, network may be misconfigured"
+    )
+
+
+def _misdirected(event: PingMisdirected, _us: str, _now: float) -> str:
+    return f"memberlist: Got ping for unexpected node '{event.node}' from={event.source}"
+
+
+def _merge_refused(event: MergeRefused, _us: str, _now: float) -> str:
+    return f"memberlist: Failed push/pull merge: {event.reason}"
+
+
+def _forgotten(event: MemberForgotten, _us: str, _now: float) -> str:
+    return f"memberlist: Forgot {event.member.name}, {event.member.state.name.lower()}"
+
+
+def _dropped(event: InputDropped, _us: str, _now: float) -> str:
+    source = "unknown" if event.source is None else str(event.source)
+    detail = f" {event.detail}" if event.detail else ""
+    return f"memberlist: Dropped {event.transport} input: {event.reason}{detail} from={source}"
+
+
+def _sync(event: SyncFinished, _us: str, _now: float) -> str:
+    if event.is_join:
+        if event.error:
+            return f"memberlist: Failed to join {event.to}: {event.error}"
+        return f"memberlist: Joined through {event.to}"
+    if event.error:
+        return f"memberlist: Push/Pull with {event.node} failed: {event.error}"
+    return f"memberlist: Finished push/pull sync with: {event.node} {event.to}"
+
+
+def _queue(event: QueueTooDeep, _us: str, _now: float) -> str:
+    if event.dropped:
+        limit = event.depth - event.dropped
+        return (
+            f"serf: {event.queue} queue depth ({event.depth}) exceeds limit ({limit}),"
+            " dropping messages!"
+        )
+    return f"serf: {event.queue} queue depth: {event.depth}"
+
+
+def _reconnect(event: ReconnectTried, _us: str, _now: float) -> str:
+    return f"serf: attempting reconnect to {event.member.name} {event.member.address}"
+
+
+def _leave_refuted(event: LeaveIntentRefuted, _us: str, _now: float) -> str:
+    return f"serf: Refuting an older leave intent (Lamport time {event.ltime})"
+
+
+def _ignored(event: MessageIgnored, _us: str, _now: float) -> str:
+    source = "unknown" if event.source is None else str(event.source)
+    return f"serf: Ignored message: {event.reason} {event.detail} from={source}"
+
+
+DESCRIBED: dict[type, tuple[str, Describe]] = {
+    MemberChange: ("INFO", _member_change),
+    MemberSuspected: ("INFO", _suspected),
+    SuspicionConfirmed: ("DEBUG", _confirmed),
+    MemberRefuted: ("INFO", _refuted),
+    MemberFailed: ("INFO", _failed),
+    AccusationRefuted: ("WARN", _accusation),
+    NameConflict: ("ERR", _conflict),
+    UdpUnreachable: ("WARN", _udp_unreachable),
+    PingMisdirected: ("WARN", _misdirected),
+    MergeRefused: ("ERR", _merge_refused),
+    MemberForgotten: ("DEBUG", _forgotten),
+    InputDropped: ("DEBUG", _dropped),
+    SyncFinished: ("DEBUG", _sync),
+    QueueTooDeep: ("WARN", _queue),
+    ReconnectTried: ("INFO", _reconnect),
+    LeaveIntentRefuted: ("DEBUG", _leave_refuted),
+    MessageIgnored: ("DEBUG", _ignored),
+}
+"""Level and words by type of event."""
+
+
+def level_of(event: NodeEvent) -> str | None:
+    """Return the level of the event's line, or ``None`` when it gets none."""
+    entry = DESCRIBED.get(type(event))
+    if entry is None:
+        return None
+    if type(event) is SyncFinished and event.error and not event.is_join:
+        return "ERR"
+    return entry[0]
+
+
+def describe(event: NodeEvent, us: str, now: float) -> str:
+    """Return part and text of the event's line; only for events that have a level.
+
+    Args:
+        us: our own node's name.
+        now: when it happened, on the clock of the event's deadlines.
+    """
+    return DESCRIBED[type(event)][1](event, us, now)

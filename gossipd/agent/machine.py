@@ -1,0 +1,111 @@
+"""Everything one agent takes from its machine, taken before anything runs.
+
+All sockets are bound here, so that an address in use or a served socket file
+ends the start with one line, before the cluster hears of us.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Protocol
+
+import trio
+
+from gossipd.address import Address
+from gossipd.agent.listening import advertised_address, listening_address
+from gossipd.agent.ports import PacketPort, StreamPort
+from gossipd.agent.socket_file import SocketFile, listen_tcp
+from gossipd.agent.streams import TcpPort
+from gossipd.agent.udp import UdpPort, bind_gossip_sockets
+from gossipd.config.agent_model import DEFAULT_RPC_PORT, AgentConfig
+from gossipd.config.model import DEFAULT_PORT
+
+
+class Surroundings(Protocol):
+    """What an agent has around it; kept by ``Machine`` and by the tests' stand-in."""
+
+    @property
+    def packets(self) -> PacketPort:
+        """The gossip socket."""
+
+    @property
+    def streams(self) -> StreamPort:
+        """The gossip listener and dialler."""
+
+    @property
+    def bound(self) -> Address:
+        """What the gossip socket is bound to."""
+
+    @property
+    def advertised(self) -> Address:
+        """What others are told."""
+
+    @property
+    def rpc_address(self) -> Address | None:
+        """Where Serf's clients may ask, if anywhere."""
+
+    @property
+    def socket_path(self) -> str:
+        """The local query socket, or empty."""
+
+    def query_listeners(self) -> list[trio.SocketListener]:
+        """Return the listeners of the query protocol."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+class Machine:
+    """The bound sockets of one agent.
+
+    Raises:
+        ConfigError: an address is in use or not of this machine, or another
+            daemon serves the socket file; nothing stays bound.
+    """
+
+    def __init__(self, config: AgentConfig) -> None:
+        self._socket_file: SocketFile | None = None
+        self.rpc_address: Address | None = None
+        self._query_sockets: list[socket.socket] = []
+        at = listening_address("bind", config.bind, DEFAULT_PORT)
+        datagrams, listener = bind_gossip_sockets(at)
+        self.packets = UdpPort(datagrams)
+        self.streams = TcpPort(listener)
+        try:
+            self.bound = self.packets.address
+            self.advertised = advertised_address(config.advertise, self.bound)
+            self._open_query_sockets(config)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open_query_sockets(self, config: AgentConfig) -> None:
+        if config.rpc_addr:
+            listener = listen_tcp("rpc_addr", config.rpc_addr, DEFAULT_RPC_PORT)
+            self._query_sockets.append(listener)
+            ip = listening_address("rpc_addr", config.rpc_addr, DEFAULT_RPC_PORT).ip
+            self.rpc_address = Address(ip, listener.getsockname()[1])
+        if config.socket:
+            self._socket_file = SocketFile(config.socket)
+            self._query_sockets.append(self._socket_file.listener)
+
+    @property
+    def socket_path(self) -> str:
+        """The local query socket, or empty."""
+        return "" if self._socket_file is None else self._socket_file.path
+
+    def query_listeners(self) -> list[trio.SocketListener]:
+        """Return the listeners of the query protocol, unix and TCP."""
+        return [
+            trio.SocketListener(trio.socket.from_stdlib_socket(listener))
+            for listener in self._query_sockets
+        ]
+
+    def close(self) -> None:
+        """Close every socket and remove the socket file."""
+        self.packets.close()
+        self.streams.close()
+        for listener in self._query_sockets:
+            listener.close()
+        if self._socket_file is not None:
+            self._socket_file.remove()

@@ -1,0 +1,95 @@
+"""``AgentConfig``: the settings of the daemon around the node.
+
+The node's own sections are in ``model.py``; here is what touches the machine:
+where to bind, whom to join, where the local socket is, when to leave.
+Durations are float seconds. Values are made by ``load.py``.
+"""
+
+from __future__ import annotations
+
+from gossipd.address import split_host_port
+from gossipd.config.model import DEFAULT_PORT, NodeConfig, check_node_config
+from gossipd.errors import ConfigError, UsageError
+from gossipd.value import Value
+
+LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERR")
+DEFAULT_RPC_PORT = 7373
+RETRY_INTERVAL_MIN = 1.0
+
+
+class AgentConfig(Value, kw_only=True):
+    """Everything one daemon is started with."""
+
+    node: NodeConfig
+    bind: str = f"0.0.0.0:{DEFAULT_PORT}"
+    """Gossip address, UDP and TCP on one port; port 0 takes a free one."""
+    advertise: str = ""
+    """Address told to others; empty is the bind address, or a detected one for 0.0.0.0."""
+    profile: str = "lan"
+    """Which timings are the starting point: lan, wan or local."""
+    socket: str = ""
+    """Path of the local query socket; empty is none (the command fills in the default place)."""
+    rpc_addr: str = ""
+    """TCP address for Serf's clients; empty is off."""
+    rpc_auth: str = ""
+    """Token that clients of the query socket must show; empty is none."""
+    start_join: tuple[str, ...] = ()
+    """Seeds joined at start; when none answers the start fails."""
+    retry_join: tuple[str, ...] = ()
+    """Seeds joined in the background until one answers."""
+    retry_interval: float = 30.0
+    """Seconds between the first background tries; grows while they fail."""
+    retry_max_attempts: int = 0
+    """Retries after which the daemon gives up with exit code 1; 0 is never."""
+    replay_on_join: bool = False
+    """Deliver the cluster's old user events after a join."""
+    keyring_file: str = ""
+    """JSON list of base64 keys, primary first; excludes ``encrypt_key``."""
+    log_level: str = "INFO"
+    leave_on_terminate: bool = True
+    """SIGTERM leaves the cluster gracefully."""
+    skip_leave_on_interrupt: bool = False
+    """SIGINT stops without leaving."""
+    leave_timeout: float = 15.0
+    """Seconds granted to a leave that a signal started."""
+    data_dir: str = ""
+    """Folder for state; reserved, nothing is written there yet."""
+    warnings: tuple[str, ...] = ()
+    """What the operator should know about the settings; logged at start."""
+
+
+def check_agent_config(config: AgentConfig) -> None:
+    """Refuse a configuration that cannot work.
+
+    Raises:
+        ConfigError: names the key, what it holds and what would be accepted.
+    """
+    check_node_config(config.node)
+    for key, text in (
+        ("bind", config.bind),
+        ("advertise", config.advertise),
+        ("rpc_addr", config.rpc_addr),
+    ):
+        if text:
+            _check_address(key, text)
+    if "/" not in config.socket and ":" in config.socket:
+        raise ConfigError(f"socket {config.socket!r} is not a path; rpc_addr is for host:port")
+    if config.log_level not in LOG_LEVELS:
+        raise ConfigError(
+            f"Invalid log level: {config.log_level}. Valid log levels are: [{' '.join(LOG_LEVELS)}]"
+        )
+    if config.keyring_file and config.node.keys:
+        raise ConfigError("encrypt_key is not allowed together with keyring_file: give one")
+    if not config.leave_timeout > 0:
+        raise ConfigError(f"leave_timeout is {config.leave_timeout:g}: it must be above 0")
+    if config.retry_max_attempts < 0:
+        raise ConfigError(
+            f"retry_max_attempts is {config.retry_max_attempts}: it must not be negative"
+        )
+
+
+def _check_address(key: str, text: str) -> None:
+    try:
+        split_host_port(text, 0)
+    except UsageError as error:
+        raise ConfigError(f"{key}: {error}") from error

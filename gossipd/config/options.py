@@ -1,0 +1,121 @@
+"""The table of the daemon's options: one truth for files, environment and flags.
+
+Keys are Serf's JSON keys where Serf has one (agent.md, section 1), flags are
+Serf's flags; ``GOSSIPD_`` and the key in capitals is the environment variable.
+``target`` says where a value ends: a field of ``AgentConfig``, or
+``section.field`` of the node's sections. The fields of the sections can
+be set on their own too, as tables of a file or with ``--set``, and need no
+entry here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+SECTIONS = ("swim", "serf", "wire")
+
+
+class Option(NamedTuple):
+    """One setting. ``kind``: text, switch, count, duration, list, tags or sets.
+
+    ``flag_negates`` marks a switch whose flag means the opposite of its key,
+    ``key_negates`` one whose key means the opposite of its target.
+    """
+
+    key: str
+    flag: str
+    kind: str
+    target: str
+    help: str
+    metavar: str = ""
+    flag_negates: bool = False
+    key_negates: bool = False
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("node_name", "node", "text", "name", "Name, unique in the cluster (host name).", "NAME"),
+    Option("bind", "bind", "text", "bind", "Gossip address, UDP and TCP (0.0.0.0:7946).", "ADDR"),
+    Option("advertise", "advertise", "text", "advertise", "Address told to others.", "ADDR"),
+    Option("profile", "profile", "text", "profile", "Timings: lan, wan or local.", "NAME"),
+    Option("start_join", "join", "list", "start_join", "Join this seed at start.", "ADDR"),
+    Option("retry_join", "retry-join", "list", "retry_join", "Join until it works.", "ADDR"),
+    Option(
+        "retry_interval", "retry-interval", "duration", "retry_interval",
+        "Time between the first retries (30s).", "TIME",
+    ),
+    Option(
+        "retry_max_attempts", "retry-max", "count", "retry_max_attempts",
+        "Give up after so many retries; 0 is never.", "N",
+    ),
+    Option(
+        "replay_on_join", "replay", "switch", "replay_on_join",
+        "Deliver old user events after a join.",
+    ),
+    Option("encrypt_key", "encrypt", "text", "keys", "Base64 of 16, 24 or 32 bytes.", "KEY"),
+    Option("keyring_file", "keyring-file", "text", "keyring_file", "JSON list of keys.", "FILE"),
+    Option("tags", "tag", "tags", "tags", "Own tag, key=value; may be repeated.", "K=V"),
+    Option("label", "label", "text", "wire.label", "Cluster label on every packet.", "TEXT"),
+    Option(
+        "enable_compression", "disable-compression", "switch", "wire.compression",
+        "Send nothing compressed.", flag_negates=True,
+    ),
+    Option("socket", "socket", "text", "socket", "Path of the local query socket.", "PATH"),
+    Option("rpc_addr", "rpc-addr", "text", "rpc_addr", "Also answer Serf's RPC by TCP.", "ADDR"),
+    Option("rpc_auth", "rpc-auth", "text", "rpc_auth", "Token that RPC clients show.", "TOKEN"),
+    Option("log_level", "log-level", "text", "log_level", "TRACE DEBUG INFO WARN ERR.", "LEVEL"),
+    Option(
+        "leave_on_terminate", "leave-on-terminate", "switch", "leave_on_terminate",
+        "Leave on SIGTERM (default; =false to stop at once).",
+    ),
+    Option(
+        "skip_leave_on_interrupt", "skip-leave-on-interrupt", "switch",
+        "skip_leave_on_interrupt", "Stop on SIGINT without leaving.",
+    ),
+    Option(
+        "leave_timeout", "leave-timeout", "duration", "leave_timeout",
+        "Time granted to a leave by signal (15s).", "TIME",
+    ),
+    Option(
+        "broadcast_timeout", "broadcast-timeout", "duration", "serf.broadcast_timeout",
+        "How long a leave or tag change may take to be sent (5s).", "TIME",
+    ),
+    Option("data_dir", "data-dir", "text", "data_dir", "Folder for state (reserved).", "DIR"),
+    Option("set", "set", "sets", "", "Any timing, as swim.probe_interval=500ms.", "KEY=VALUE"),
+)  # fmt: skip
+"""Options that have a flag, in the order in which help shows them."""
+
+FILE_ONLY: tuple[Option, ...] = (
+    Option("role", "", "text", "tags.role", "Old spelling of the tag role."),
+    Option("reconnect_interval", "", "duration", "serf.reconnect_interval", ""),
+    Option("reconnect_timeout", "", "duration", "serf.reconnect_timeout", ""),
+    Option("tombstone_timeout", "", "duration", "serf.tombstone_timeout", ""),
+    Option("query_size_limit", "", "count", "serf.query_size_limit", ""),
+    Option("query_response_size_limit", "", "count", "serf.query_response_size_limit", ""),
+    Option("user_event_size_limit", "", "count", "serf.user_event_size_limit", ""),
+    Option(
+        "disable_name_resolution", "", "switch", "serf.resolve_name_conflicts", "",
+        key_negates=True,
+    ),
+)  # fmt: skip
+"""Further keys of Serf's configuration files."""
+
+NOT_YET: dict[str, object] = {
+    "interface": "",
+    "tags_file": "",
+    "snapshot_path": "",
+    "rejoin_after_leave": False,
+    "discover": "",
+    "mdns": {},
+    "event_handlers": [],
+    "enable_syslog": False,
+    "syslog_facility": "",
+    "statsd_addr": "",
+    "statsite_addr": "",
+    "protocol": 5,
+    "disable_coordinates": True,
+    "validate_node_names": False,
+}
+"""Serf's keys that this version does not obey, and the one value that asks for nothing.
+
+Any other value is refused by name, rather than accepted without effect.
+"""

@@ -1,0 +1,116 @@
+"""Single values of a configuration: text of a file, variable or flag into a typed value.
+
+Each function raises ``ConfigError`` without naming the key; ``load.py`` puts
+source and key in front.
+"""
+
+from __future__ import annotations
+
+import binascii
+import math
+
+from gossipd.errors import ConfigError
+
+_UNITS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "μs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+}
+_YES = ("true", "1", "yes", "on", "t")
+_NO = ("false", "0", "no", "off", "f")
+_DIGITS = "0123456789."
+
+
+def seconds_from(value: object) -> float:
+    """Return seconds from a number of seconds or a Go duration (``1h30m``, ``200ms``)."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ConfigError(f"{value!r} is not a duration such as 30s or 200ms")
+    seconds = _go_duration(value) if isinstance(value, str) else float(value)
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ConfigError(f"{value!r} is not a duration from 0 on")
+    return seconds
+
+
+def _go_duration(text: str) -> float:
+    rest, total = text.strip(), 0.0
+    try:
+        return float(rest)
+    except ValueError:
+        pass
+    if not rest:
+        raise ConfigError("empty: write a duration such as 30s or 200ms")
+    while rest:
+        number = rest[: len(rest) - len(rest.lstrip(_DIGITS))]
+        rest = rest[len(number) :]
+        unit = rest[: len(rest) - len(rest.lstrip("abcdefghijklmnopqrstuvwxyzµμ"))]
+        rest = rest[len(unit) :]
+        if unit not in _UNITS or number.count(".") > 1 or not number.strip("."):
+            raise ConfigError(f"{text!r} is not a duration such as 30s, 200ms or 1h30m")
+        total += float(number) * _UNITS[unit]
+    return total
+
+
+def switch_from(value: object) -> bool:
+    """Return a boolean from one, or from true/false, yes/no, on/off, 1/0."""
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word in _YES:
+        return True
+    if word in _NO:
+        return False
+    raise ConfigError(f"{value!r} is neither true nor false")
+
+
+def count_from(value: object) -> int:
+    """Return a whole number from 0 on."""
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ConfigError(f"{value!r} is not a whole number from 0 on")
+
+
+def text_from(value: object) -> str:
+    """Return text as it is."""
+    if isinstance(value, str):
+        return value
+    raise ConfigError(f"{value!r} is not text")
+
+
+def list_from(value: object) -> tuple[str, ...]:
+    """Return texts from a list; a single text is split at commas."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if isinstance(value, list | tuple):
+        return tuple(text_from(part) for part in value)
+    raise ConfigError(f"{value!r} is not a list of texts")
+
+
+def tags_from(value: object) -> dict[str, str]:
+    """Return tags from a table of texts, or from ``key=value`` words (a list, or with commas)."""
+    if isinstance(value, dict):
+        return {text_from(key): text_from(text) for key, text in value.items()}
+    tags = {}
+    for word in list_from(value):
+        key, equals, text = word.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"Invalid tag: '{word}'; write key=value")
+        tags[key] = text
+    return tags
+
+
+def key_from(value: object) -> bytes:
+    """Return an encryption key of 16, 24 or 32 bytes from its base64 text."""
+    try:
+        key = binascii.a2b_base64(text_from(value).strip(), strict_mode=True)
+    except (binascii.Error, ValueError) as error:
+        raise ConfigError("Invalid encryption key: it is not base64") from error
+    if len(key) not in (16, 24, 32):
+        raise ConfigError(f"Invalid encryption key: {len(key)} bytes; a key has 16, 24 or 32 bytes")
+    return key

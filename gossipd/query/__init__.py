@@ -1,0 +1,1 @@
+"""The protocol of the local socket: Serf's RPC, bytes <-> requests and records."""

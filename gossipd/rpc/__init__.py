@@ -1,0 +1,1 @@
+"""The local socket's server: answers Serf's RPC from a node's view."""

@@ -1,0 +1,350 @@
+"""One client of the local socket: requests in order, records in between.
+
+Rules of rpc.md, sections 2-5: the first request is the handshake, then the
+token if one is set; requests are answered one after another; records of
+streams, monitors and pings carry the number of the request that opened them
+and may come between any two answers. A client that does not read blocks its
+own connection only: its records queue in the node's bounded fanout, and what
+does not fit there is lost to it alone.
+"""
+
+from __future__ import annotations
+
+import hmac
+import math
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from gossipd.errors import GossipdError, WireError
+from gossipd.query import requests
+from gossipd.query.event_filter import EventFilter
+from gossipd.query.framing import TOO_LARGE, FrameReader
+from gossipd.rpc import answers
+from gossipd.rpc.followers import Follower, follow_events, follow_log, follow_ping
+
+if TYPE_CHECKING:
+    from gossipd.rpc.server import Service
+
+RECEIVE_BYTES = 65_536
+
+
+class _Ended(Exception):
+    """The client is gone, or was refused for good: close the connection."""
+
+
+class Connection:
+    """State of one connection.
+
+    Args:
+        stream: the accepted socket.
+        service: what all connections share.
+        peer: how the client is named in the log.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, service: Service, peer: str) -> None:
+        self._stream = stream
+        self._service = service
+        self._handle = service.handle
+        self._peer = peer
+        self._frames = FrameReader(service.limits.object_bytes_max)
+        self._sending = trio.Lock()
+        self._streams: dict[int, Follower] = {}
+        self._monitor: tuple[int, Follower] | None = None
+        self._pings = 0
+        self._is_greeted = False
+        self._is_trusted = service.auth is None
+        self._nursery: trio.Nursery
+        self._commands: dict[str, Callable[[int, Any], Awaitable[None]]] = {
+            "handshake": self._handshake,
+            "auth": self._auth,
+            "members": self._members,
+            "members-filtered": self._members_filtered,
+            "join": self._join,
+            "leave": self._leave,
+            "force-leave": self._force_leave,
+            "tags": self._tags,
+            "stream": self._open_stream,
+            "monitor": self._open_monitor,
+            "stop": self._stop,
+            "stats": self._stats,
+            "query": self._query,
+            "respond": self._respond,
+            "get-coordinate": self._get_coordinate,
+            "event": self._refuse_event,
+            "install-key": self._refuse_keys,
+            "use-key": self._refuse_keys,
+            "remove-key": self._refuse_keys,
+            "list-keys": self._refuse_keys,
+        }
+
+    async def serve(self) -> None:
+        """Answer requests until the client goes or breaks a rule; closes the socket."""
+        async with trio.open_nursery() as self._nursery:
+            try:
+                while True:
+                    await self._serve_request()
+            except (_Ended, trio.BrokenResourceError, trio.ClosedResourceError):
+                pass
+            finally:
+                # Closing first frees a record task that is stuck in a shielded send.
+                await trio.aclose_forcefully(self._stream)
+                self._nursery.cancel_scope.cancel()
+
+    async def send(self, data: bytes) -> None:
+        """Send one whole message; once begun it is not cut off by a cancellation."""
+        async with self._sending:
+            with trio.CancelScope(shield=True):
+                await self._stream.send_all(data)
+
+    # --- reading ---------------------------------------------------------------
+
+    async def _serve_request(self) -> None:
+        header = await self._read_header()
+        if header is None:
+            return
+        seq, name = header.seq, header.command
+        if not self._is_greeted and name != "handshake":
+            raise await self._refuse(seq, requests.HANDSHAKE_REQUIRED)
+        command = requests.COMMANDS.get(name)
+        is_open = self._is_trusted or name in ("handshake", "auth")
+        if command is None:
+            if is_open:
+                raise await self._refuse(seq, requests.UNSUPPORTED_COMMAND)
+            await self._refuse_untrusted(seq)
+            return
+        body = None if command.names is None else await self._read_object(seq, is_begun=True)
+        if not is_open:
+            await self._refuse_untrusted(seq)
+            return
+        try:
+            request = requests.read_request_untrusted(name, body)
+        except WireError as error:
+            if not isinstance(body, (dict, list)) or name == "handshake":
+                raise await self._refuse(seq, f"bad request: {error.detail}", name) from None
+            await self.send(answers.error_message(seq, name, f"bad request: {error.detail}"))
+            return
+        await self._commands[name](seq, request)
+
+    async def _read_header(self) -> requests.Header | None:
+        """Return the next header; ``None`` for the stray empty map some clients send."""
+        value = await self._read_object(0, is_begun=self._frames.is_inside_object)
+        if value == {} and isinstance(value, dict) and self._is_greeted:
+            await trio.lowlevel.checkpoint()
+            return None
+        try:
+            return requests.read_header_untrusted(value)
+        except WireError as error:
+            raise await self._refuse(0, f"bad request: {error.detail}") from None
+
+    async def _read_object(self, seq: int, *, is_begun: bool) -> Any:
+        """Return the next object; a breach of a limit is answered under ``seq``."""
+        seconds = self._service.limits.object_seconds_max
+        deadline = trio.current_time() + seconds if is_begun else math.inf
+        while True:
+            try:
+                found = self._frames.next_object_untrusted()
+            except WireError as error:
+                if error.reason == TOO_LARGE:
+                    raise await self._refuse(seq, requests.REQUEST_TOO_LARGE) from None
+                raise _Ended from None
+            if found is not None:
+                return found[0]
+            if deadline == math.inf and self._frames.is_inside_object:
+                deadline = trio.current_time() + seconds
+            await self._receive(deadline, seq)
+
+    async def _receive(self, deadline: float, seq: int) -> None:
+        data: bytes | bytearray = b""
+        with trio.move_on_at(deadline) as scope:
+            data = await self._stream.receive_some(RECEIVE_BYTES)
+        if scope.cancelled_caught:
+            raise await self._refuse(seq, "request was not completed in time")
+        if not data:
+            raise _Ended
+        self._frames.feed(data)
+
+    async def _refuse(self, seq: int, error: str, command: str = "") -> _Ended:
+        """Answer with ``error``, as far as the client takes it at once; raise the result."""
+        with trio.move_on_after(self._service.limits.last_words_seconds):
+            async with self._sending:
+                await self._stream.send_all(answers.error_message(seq, command, error))
+        return _Ended()
+
+    async def _refuse_untrusted(self, seq: int) -> None:
+        self._service.log("WARN", "agent.ipc: Client sending commands before auth")
+        await self.send(answers.header(seq, requests.AUTH_REQUIRED))
+
+    # --- commands --------------------------------------------------------------
+
+    async def _handshake(self, seq: int, request: requests.Handshake) -> None:
+        error = ""
+        if request.version != requests.IPC_VERSION:
+            error = requests.UNSUPPORTED_VERSION
+        elif self._is_greeted:
+            error = requests.HANDSHAKE_PERFORMED
+        else:
+            self._is_greeted = True
+        await self.send(answers.header(seq, error))
+
+    async def _auth(self, seq: int, request: requests.Auth) -> None:
+        if not self._is_greeted:
+            raise await self._refuse(seq, requests.HANDSHAKE_REQUIRED)
+        shown = request.token.encode("utf-8", "surrogateescape")
+        wanted = (self._service.auth or "").encode("utf-8", "surrogateescape")
+        if hmac.compare_digest(shown, wanted):
+            self._is_trusted = True
+            await self.send(answers.header(seq))
+        else:
+            await self.send(answers.header(seq, requests.INVALID_TOKEN))
+
+    async def _members(self, seq: int, request: requests.Plain) -> None:
+        body = self._service.members.body(self._handle.view(), self._handle.now())
+        await self.send(answers.header(seq) + body)
+
+    async def _members_filtered(self, seq: int, request: requests.MembersFiltered) -> None:
+        try:
+            wanted = answers.MemberFilter(request)
+        except WireError as error:
+            refusal = answers.filter_refusal(error)
+            await self.send(answers.error_message(seq, request.command, refusal))
+            return
+        view, now = self._handle.view(), self._handle.now()
+        if wanted.wants_all:
+            body = self._service.members.body(view, now)
+        else:
+            members = []
+            for count, member in enumerate(view.members):
+                if wanted.wants(member):
+                    members.append(member)
+                if count % 256 == 255:
+                    await trio.lowlevel.checkpoint()
+            body = self._service.members.selected_body(view, members, now)
+        await self.send(answers.header(seq) + body)
+
+    async def _join(self, seq: int, request: requests.Join) -> None:
+        addresses = request.addresses
+        try:
+            result = await self._handle.join(addresses, replay=request.replay)
+        except GossipdError as error:
+            await self.send(answers.error_message(seq, "join", str(error)))
+            return
+        await self.send(answers.join_message(seq, addresses, result.contacted, result.errors))
+
+    async def _leave(self, seq: int, request: requests.Plain) -> None:
+        self._service.log("INFO", "agent.ipc: Graceful leave triggered")
+        try:
+            await self._handle.leave()
+        except GossipdError as error:
+            await self.send(answers.header(seq, str(error)))
+            return
+        # The daemon ends now that it has left; the answer must be out before that.
+        with trio.move_on_after(self._service.limits.last_words_seconds, shield=True):
+            async with self._sending:
+                await self._stream.send_all(answers.header(seq))
+        raise _Ended
+
+    async def _force_leave(self, seq: int, request: requests.ForceLeave) -> None:
+        await self._answer_when_done(
+            seq, self._handle.force_leave(request.node, prune=request.prune)
+        )
+
+    async def _tags(self, seq: int, request: requests.SetTags) -> None:
+        await self._answer_when_done(seq, self._handle.set_tags(request.tags, request.delete))
+
+    async def _answer_when_done(self, seq: int, work: Awaitable[None]) -> None:
+        error = ""
+        try:
+            await work
+        except GossipdError as failure:
+            error = str(failure)
+        await self.send(answers.header(seq, error))
+
+    async def _stats(self, seq: int, request: requests.Plain) -> None:
+        await self.send(self._service.stats_message(seq))
+
+    async def _get_coordinate(self, seq: int, request: requests.GetCoordinate) -> None:
+        await self.send(answers.coordinate_message(seq))
+
+    async def _respond(self, seq: int, request: requests.Respond) -> None:
+        await self.send(answers.header(seq, requests.NO_PENDING_QUERY))
+
+    async def _refuse_event(self, seq: int, request: requests.UserEvent) -> None:
+        await self.send(answers.header(seq, answers.NOT_YET.format("send user events")))
+
+    async def _refuse_keys(self, seq: int, request: requests.ChangeKey | requests.Plain) -> None:
+        refusal = answers.NOT_YET.format("manage keys on a running cluster")
+        await self.send(answers.error_message(seq, request.command, refusal))
+
+    # --- records ---------------------------------------------------------------
+
+    async def _open_stream(self, seq: int, request: requests.Stream) -> None:
+        try:
+            wanted = EventFilter(request.filters)
+        except WireError as error:
+            await self.send(answers.header(seq, error.detail))
+            return
+        if seq in self._streams:
+            await self.send(answers.header(seq, requests.STREAM_EXISTS))
+            return
+        if len(self._streams) >= self._service.limits.streams_max:
+            await self.send(answers.header(seq, "too many streams on this connection"))
+            return
+        follower = self._follower(seq, request.wants_gaps)
+        self._streams[seq] = follower
+        await self._nursery.start(follow_events, follower, wanted)
+
+    async def _open_monitor(self, seq: int, request: requests.Monitor) -> None:
+        level = request.level.upper()
+        if level not in requests.LOG_LEVELS:
+            await self.send(answers.header(seq, f"Unknown log level: {level}"))
+            return
+        if self._monitor is not None:
+            await self.send(answers.header(seq, requests.MONITOR_EXISTS))
+            return
+        follower = self._follower(seq, request.wants_gaps)
+        self._monitor = seq, follower
+        await self._nursery.start(follow_log, follower, level)
+
+    async def _stop(self, seq: int, request: requests.Stop) -> None:
+        stream = self._streams.pop(request.target, None)
+        if stream is not None:
+            stream.scope.cancel()
+        if self._monitor is not None and self._monitor[0] == request.target:
+            self._monitor[1].scope.cancel()
+            self._monitor = None
+        await self.send(answers.header(seq))
+
+    async def _query(self, seq: int, request: requests.Query) -> None:
+        refusal = ""
+        if request.name == requests.PING_QUERY and request.payload is None:
+            if request.filter_tags:
+                refusal = answers.NOT_YET.format("filter pings by tags")
+            elif self._pings >= self._service.limits.pings_max:
+                refusal = "too many queries at a time on this connection"
+        elif request.name.startswith("_serf_"):
+            refusal = requests.RESERVED_PREFIX
+        else:
+            refusal = answers.NOT_YET.format("send queries")
+        if refusal:
+            await self.send(answers.header(seq, refusal))
+            return
+        self._pings += 1
+        await self._nursery.start(self._run_ping, seq, request)
+
+    async def _run_ping(
+        self,
+        seq: int,
+        request: requests.Query,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        try:
+            await follow_ping(self._follower(seq, False), request, task_status=task_status)
+        finally:
+            self._pings -= 1
+
+    def _follower(self, seq: int, wants_gaps: bool) -> Follower:
+        return Follower(
+            seq, wants_gaps, self._handle, self.send, self._service.report_lost, self._peer
+        )

@@ -1,0 +1,159 @@
+"""The local socket's server: listeners in, one task per connection.
+
+It is handed a running node (``NodeHandle``) and knows nothing of the agent.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import trio
+
+from gossipd.node.handle import NodeHandle
+from gossipd.query.framing import OBJECT_BYTES_MAX
+from gossipd.rpc import answers
+from gossipd.rpc.connection import Connection
+from gossipd.value import Value
+from gossipd.version import __version__
+
+LOST_LOG_SECONDS = 1.0
+"""Losses of slow readers are logged at most this often."""
+
+
+class Limits(Value, kw_only=True):
+    """Bounds of what clients may ask for; durations in seconds."""
+
+    connections_max: int = 512
+    """Connections at a time; the next one is closed at once."""
+    object_bytes_max: int = OBJECT_BYTES_MAX
+    """One request header or body."""
+    object_seconds_max: float = 30.0
+    """Time to complete a header or body that has begun."""
+    streams_max: int = 64
+    """Event streams of one connection."""
+    pings_max: int = 8
+    """Reachability pings of one connection at a time."""
+    last_words_seconds: float = 1.0
+    """How long an error before closing may wait for the client to read."""
+
+
+def _no_log(level: str, text: str) -> None:
+    """Drop the line: nobody asked for a log."""
+
+
+class Service:
+    """What all connections share."""
+
+    def __init__(
+        self,
+        handle: NodeHandle,
+        auth: str | None,
+        limits: Limits,
+        log: Callable[[str, str], None],
+    ) -> None:
+        self.handle = handle
+        self.auth = auth
+        self.limits = limits
+        self.log = log
+        self.members = answers.MembersReply()
+        self.connections = 0
+        self._lost: dict[tuple[str, str], int] = {}
+        self._lost_logged_at = float("-inf")
+
+    def report_lost(self, what: str, peer: str, count: int) -> None:
+        """Note that ``peer`` lost ``count`` events or log lines; logged once per second."""
+        self._lost[what, peer] = self._lost.get((what, peer), 0) + count
+        now = trio.current_time()
+        if now - self._lost_logged_at < LOST_LOG_SECONDS:
+            return
+        self._lost_logged_at = now
+        self.flush_lost()
+
+    def flush_lost(self) -> None:
+        """Log the losses that are not logged yet."""
+        lost, self._lost = self._lost, {}
+        for (kind, client), total in lost.items():
+            self.log("WARN", f"agent.ipc: Dropping {kind} to ipc.client: {client} ({total} lost)")
+
+    def stats_message(self, seq: int) -> bytes:
+        """Return the answer to ``stats``."""
+        cpus = str(os.cpu_count() or 1)
+        runtime = {
+            "arch": {"x86_64": "amd64", "aarch64": "arm64"}.get(
+                os.uname().machine, os.uname().machine
+            ),
+            "cpu_count": cpus,
+            "goroutines": str(trio.lowlevel.current_statistics().tasks_living),
+            "max_procs": cpus,
+            "os": os.uname().sysname.lower(),
+            "version": "python" + ".".join(str(part) for part in sys.version_info[:3]),
+        }
+        view, counters = self.handle.view(), self.handle.statistics()
+        return answers.stats_message(seq, view, counters, runtime, __version__)
+
+    async def serve_connection(self, stream: trio.abc.Stream) -> None:
+        """Serve one accepted connection until it ends."""
+        peer = _peer_name(stream)
+        if self.connections >= self.limits.connections_max:
+            self.log("WARN", f"agent.ipc: Refused client: {peer} (too many connections)")
+            await trio.aclose_forcefully(stream)
+            return
+        self.connections += 1
+        try:
+            self.log("INFO", f"agent.ipc: Accepted client: {peer}")
+            await Connection(stream, self, peer).serve()
+        except Exception:
+            # A defect met by one client's request must not end the daemon.
+            import traceback
+
+            self.log("ERR", f"agent.ipc: {peer}: {traceback.format_exc().rstrip()}")
+        finally:
+            self.connections -= 1
+            self.flush_lost()
+
+
+def _peer_name(stream: trio.abc.Stream) -> str:
+    if not isinstance(stream, trio.SocketStream):
+        return "local"
+    try:
+        name = stream.socket.getpeername()
+    except OSError:
+        return "gone"
+    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "local"
+
+
+async def serve_rpc(
+    listeners: Sequence[trio.abc.Listener[trio.SocketStream]],
+    handle: NodeHandle,
+    *,
+    auth: str | None = None,
+    limits: Limits | None = None,
+    log: Callable[[str, str], None] = _no_log,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve Serf's RPC on ``listeners`` until cancelled; closes them at the end.
+
+    Args:
+        listeners: unix and TCP listeners, already bound.
+        handle: the node that is asked.
+        auth: the token clients must show; ``None`` or empty for none.
+        limits: bounds of what clients may ask for.
+        log: gets (level, line without date), for example
+            ``("INFO", "agent.ipc: Accepted client: 127.0.0.1:5000")``.
+    """
+    service = Service(handle, auth or None, limits or Limits(), log)
+    await trio.serve_listeners(
+        service.serve_connection, list(listeners), task_status=_Started(task_status)
+    )
+
+
+class _Started:
+    """Hands a start report on without the value it carries."""
+
+    def __init__(self, task_status: trio.TaskStatus[None]) -> None:
+        self._task_status = task_status
+
+    def started(self, value: object = None) -> None:
+        self._task_status.started()

@@ -1,0 +1,77 @@
+"""Loopback addresses that nobody else on this machine is using.
+
+Each test gets a /24 of its own below 127.0.0.0/8. The claim is an abstract
+unix socket that lives as long as the object, so tests in several processes,
+and several runs at once, never meet.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from types import TracebackType
+
+FIRST_BLOCK, LAST_BLOCK = 16, 239
+HOSTS_MAX = 254
+
+
+class LoopbackRange:
+    """The addresses 127.x.y.1 to 127.x.y.254 for one user; also a context manager."""
+
+    def __init__(self) -> None:
+        self._claim, self.prefix = _claim_block()
+        self._last = 0
+
+    def __enter__(self) -> LoopbackRange:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def next_host(self) -> str:
+        """Return the next unused address as text, without a port."""
+        self._last += 1
+        if self._last > HOSTS_MAX:
+            raise RuntimeError(f"{self.prefix}.0/24 is used up")
+        return f"{self.prefix}.{self._last}"
+
+    def close(self) -> None:
+        """Give the range back; whoever listened there must have ended."""
+        self._claim.close()
+
+
+def free_port(host: str) -> int:
+    """Return a port of ``host`` that is free for UDP and for TCP right now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for _ in range(64):
+        with socket.socket(family, socket.SOCK_STREAM) as stream:
+            stream.bind((host, 0))
+            port = int(stream.getsockname()[1])
+            with socket.socket(family, socket.SOCK_DGRAM) as packets:
+                try:
+                    packets.bind((host, port))
+                except OSError:
+                    continue
+                return port
+    raise RuntimeError(f"no port of {host} is free for both UDP and TCP")
+
+
+def _claim_block() -> tuple[socket.socket, str]:
+    blocks = LAST_BLOCK - FIRST_BLOCK + 1
+    start = os.getpid() % blocks
+    for step in range(blocks * 255):
+        block = FIRST_BLOCK + (start + step) % blocks
+        prefix = f"127.{block}.{step // blocks}"
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            claim.bind(f"\0gossipd-tests-{prefix}")
+        except OSError:
+            claim.close()
+            continue
+        return claim, prefix
+    raise RuntimeError("every loopback range is in use")

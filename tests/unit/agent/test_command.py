@@ -1,0 +1,78 @@
+"""The command line of the agent: what is plainly understood, and what goes to click."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gossipd.config.options import OPTIONS
+from gossipd_cli.agent import parse_plain, start_agent
+
+
+def test_one_or_two_dashes_and_both_ways_to_give_a_value_are_understood() -> None:
+    words = ["-node", "a", "--bind=1.2.3.4:5", "-replay", "-leave-on-terminate=false"]
+    assert parse_plain(words) == {
+        "node_name": "a",
+        "bind": "1.2.3.4:5",
+        "replay_on_join": "true",
+        "leave_on_terminate": "false",
+    }
+
+
+def test_repeated_options_gather_and_others_are_replaced() -> None:
+    words = ["--join", "a", "--join=b", "--tag", "k=v=w", "--node", "x", "--node", "y"]
+    words += ["--config", "f", "-config-dir", "d"]
+    assert parse_plain(words) == {
+        "start_join": ("a", "b"),
+        "tags": ("k=v=w",),
+        "node_name": "y",
+        "config": ("f", "d"),
+    }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["word"], ["--node"], ["--node", "--bind"], ["---node", "a"], ["--nodee=a"]],
+)
+def test_anything_else_is_left_to_click(words: list[str]) -> None:
+    assert parse_plain(words) is None
+
+
+def test_click_offers_every_option_of_the_table() -> None:
+    from gossipd_cli import agent
+
+    names = {parameter.name for parameter in agent.command.params}  # type: ignore[attr-defined]
+    assert names == {option.key for option in OPTIONS} | {"config"}
+
+
+def test_a_folder_is_read_in_the_order_of_its_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "1.toml").write_text("profile = 'wan'")
+    (tmp_path / "2.json").write_text('{"profile": "moon"}')
+    (tmp_path / "3.txt").write_text("not a configuration")
+    assert start_agent({"config": (str(tmp_path),)}) == 2
+    assert capsys.readouterr().err == (
+        "gossipd agent: Unknown profile: moon; known are lan, wan, local\n"
+    )
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert start_agent({"config": (str(tmp_path / "none.toml"),)}) == 2
+    assert "none.toml': No such file or directory" in capsys.readouterr().err
+
+
+def test_a_plain_start_loads_neither_click_nor_what_it_may_not_need() -> None:
+    code = (
+        "import sys\nfrom gossipd_cli.agent import run_plain\n"
+        "code = run_plain(['--bind', '127.0.0.1:0', '--advertise', '0.0.0.0'])\n"
+        "heavy = {'click', 'cryptography', 'tomllib', 'difflib', 'dataclasses', 'anyio', 'json'}\n"
+        "print(code, sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout.splitlines()[-1] == "2 []"
