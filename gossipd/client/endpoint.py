@@ -70,22 +70,23 @@ def find_auth(text: str | None, environ: Mapping[str, str]) -> str:
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """Return the endpoint that ``text`` names: anything with a slash is a path.
+    """Return the endpoint that ``text`` names: with a slash or without a colon it is a path.
 
     ``unix:PATH``, ``host:port``, ``[v6]:port`` and ``:port`` (this host) are taken;
-    without a port it is Serf's 7373.
+    ``host:`` and ``[v6]`` mean Serf's port 7373.
 
     Raises:
         UsageError: it is none of these.
     """
     path = text.removeprefix("unix:")
-    if path != text or "/" in text:
+    if path != text or "/" in text or ":" not in text:
         if not path:
             raise UsageError(f"{text!r} names no socket")
         return Endpoint(path=path)
-    host, colon, port = text.rpartition(":")
-    if not colon or (text.startswith("[") and text.endswith("]")):
-        host, port = text, str(SERF_RPC_PORT)
+    host, _, port = text.rpartition(":")
+    if text.startswith("[") and text.endswith("]"):
+        host, port = text, ""
+    port = port or str(SERF_RPC_PORT)
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) <= 65535):
         raise UsageError(f"{text!r} is neither a socket's path nor host:port")
     host = host.removeprefix("[").removesuffix("]")

@@ -167,7 +167,8 @@ def test_the_default_socket_follows_the_environment() -> None:
     [
         ("unix:g.sock", "g.sock"),
         ("./g.sock", "./g.sock"),
-        ("host", "host:7373"),
+        ("g.sock", "g.sock"),
+        ("host:", "host:7373"),
         (":7000", "127.0.0.1:7000"),
         ("[::1]", "[::1]:7373"),
     ],

@@ -1,0 +1,107 @@
+"""``make bench``: gossipd and Serf side by side on this machine.
+
+Prints a table and writes ``docs/benchmarks.md``. Exit code 1 if a bar is
+missed, 2 if the machine lacks what is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.commands import measure_commands
+from bench.report import command_rows, document, summary, trial_rows
+from bench.trials import Plan, Trial, may_capture, run_join, run_trial
+from support.agents import GOSSIPD, PROJECT, SERF, has_serf
+
+BUDGET_SECONDS = 720.0
+"""No further round of trials is begun that would end later than this."""
+NODES_MIN, NODES_MAX = 5, 200
+
+
+def main() -> int:
+    """Run everything; returns the exit code."""
+    words = _parse()
+    if not has_serf() or not may_capture():
+        _say("needs the serf program (Debian package serf) and root, to count packets")
+        return 2
+    plan = Plan(words.nodes, words.idle, words.kills)
+    started = time.monotonic()
+    trials: list[Trial] = []
+    joins: list[tuple[str, tuple[float, ...]]] = []
+    with tempfile.TemporaryDirectory(prefix="gossipd-bench-") as name:
+        folder = Path(name)
+        times = measure_commands(_new(folder / "commands"), words.rounds, _say)
+        for number in range(words.joins):
+            for kind in (SERF, GOSSIPD):
+                took = run_join(kind, plan.nodes, _new(folder / f"join-{kind.name}-{number}"))
+                joins.append((kind.name, took))
+                _say(f"join {number + 1}, {kind.name}: all list all after {max(took):.2f} s")
+        for number in range(words.trials):
+            elapsed = time.monotonic() - started
+            if trials and elapsed * (number + 1) / number > BUDGET_SECONDS:
+                _say(f"[{elapsed:4.0f} s] no time for another trial")
+                break
+            order = (SERF, GOSSIPD) if number % 2 == 0 else (GOSSIPD, SERF)
+            for kind in order:
+                title = f"{kind.name}, trial {number + 1} of {words.trials}"
+                _say(f"[{time.monotonic() - started:4.0f} s] {title}")
+                own = _new(folder / f"{kind.name}-{number}")
+                trials.append(run_trial(kind, plan, own, lambda text: _say(f"  {text}")))
+    joins += [(trial.kind, trial.convergence) for trial in trials]
+    _say("\n" + summary(joins, trials, times))
+    if words.write:
+        page = PROJECT / "docs" / "benchmarks.md"
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(document(plan, joins, trials, times, _serf_version()), encoding="utf-8")
+        _say(f"wrote {page.relative_to(PROJECT)}")
+    missed = [row for row in trial_rows(trials) + command_rows(times) if not row.is_met]
+    for row in missed:
+        _say(f"missed: {row.what}: {row.ratio:.2f}, the bar is {row.bar:g}")
+    return 1 if missed else 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--nodes", type=int, default=48, help="agents of each kind (48)")
+    parser.add_argument("--trials", type=int, default=2, help="trials of each kind (2)")
+    parser.add_argument("--joins", type=int, default=3, help="further joins of each kind (3)")
+    parser.add_argument("--kills", type=int, default=3, help="failures in a trial (3)")
+    parser.add_argument("--idle", type=float, default=60.0, help="seconds at rest (60)")
+    parser.add_argument("--rounds", type=int, default=15, help="repeats of each command (15)")
+    parser.add_argument(
+        "--no-write", dest="write", action="store_false", help="leave docs/benchmarks.md alone"
+    )
+    words = parser.parse_args()
+    if not NODES_MIN <= words.nodes <= NODES_MAX:
+        parser.error(f"--nodes must be within {NODES_MIN}..{NODES_MAX}")
+    if not 1 <= words.kills <= words.nodes - 3:
+        parser.error("--kills must leave three agents alive")
+    return words
+
+
+def _new(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _serf_version() -> str:
+    """Return the version of the package, else what the program says."""
+    asked = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Version}", "serf"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode == 0 and asked.stdout:
+        return asked.stdout
+    said = subprocess.run(["serf", "version"], capture_output=True, text=True, check=False)
+    return said.stdout.partition("\n")[0]
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr if text.startswith(("  ", "[")) else sys.stdout, flush=True)

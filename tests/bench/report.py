@@ -1,0 +1,208 @@
+"""Measurements into a table of medians and ratios, for the terminal and for the documentation."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from statistics import median
+from typing import TypeAlias
+
+from bench.commands import CROWD, CommandTimes
+from bench.trials import Plan, Trial
+from gossipd.value import Value
+from support.agents import GOSSIPD, SERF
+
+_Pick: TypeAlias = Callable[[Trial], Iterable[float]]
+
+
+class Row(Value):
+    """One line: what gossipd needs, what it is compared with, and the bar if there is one."""
+
+    what: str
+    unit: str
+    ours: float
+    theirs: float
+    compared_with: str = "serf"
+    bar: float = 0.0
+    """Greatest allowed ratio; 0 is none."""
+
+    @property
+    def ratio(self) -> float:
+        """Ours divided by theirs."""
+        return self.ours / self.theirs if self.theirs else float("nan")
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the bar, if any, is kept."""
+        return not self.bar or self.ratio <= self.bar
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the table's cells as text."""
+        bar = f"≤ {self.bar:g}{'' if self.is_met else ' (missed)'}" if self.bar else ""
+        return (
+            self.what,
+            _number(self.ours, self.unit),
+            _number(self.theirs, self.unit),
+            self.compared_with,
+            f"{self.ratio:.2f}",
+            bar,
+        )
+
+
+HEADINGS = ("what", "gossipd", "compared", "with", "ratio", "bar")
+
+
+Joins: TypeAlias = Sequence[tuple[str, tuple[float, ...]]]
+"""Kind, and when each of its agents listed all as alive, for each join that was tried."""
+
+
+def join_rows(joins: Joins) -> list[Row]:
+    """Return the lines about joining: medians over all joins of a kind."""
+
+    def row(what: str, pick: Callable[[Sequence[float]], float]) -> Row:
+        ours, theirs = (
+            median(pick(times) for name, times in joins if name == kind.name)
+            for kind in (GOSSIPD, SERF)
+        )
+        return Row(what, "s", ours, theirs)
+
+    return [
+        row("all join one: until half of them list all", median),
+        row("all join one: until each lists all as alive", max),
+    ]
+
+
+def trial_rows(trials: Sequence[Trial]) -> list[Row]:
+    """Return the lines of the fleets: medians over all trials of a kind."""
+    ours = [trial for trial in trials if trial.kind == GOSSIPD.name]
+    theirs = [trial for trial in trials if trial.kind == SERF.name]
+
+    def row(what: str, unit: str, pick: _Pick, bar: float = 0.0) -> Row:
+        return Row(what, unit, _median(ours, pick), _median(theirs, pick), bar=bar)
+
+    return [
+        row("kill: until the first shows it as failed", "s", lambda t: t.first_detection),
+        row("kill: until everyone shows it as failed", "s", lambda t: t.full_detection),
+        row("processor time of an agent at rest, per second", "ms", lambda t: [t.idle_cpu_ms]),
+        row("memory of an agent at rest", "MB", lambda t: [t.idle_rss_mb]),
+        row("packets per node and second at rest", "", lambda t: [t.idle.per_node(t.nodes)[0]]),
+        row("bytes per node and second at rest", "B",
+            lambda t: [t.idle.per_node(t.nodes)[1]], 1.05),
+        row("packets per node and second around a failure", "",
+            lambda t: [t.failure.per_node(t.survivors)[0]]),
+        row("bytes per node and second around a failure", "B",
+            lambda t: [t.failure.per_node(t.survivors)[1]]),
+    ]  # fmt: skip
+
+
+def command_rows(times: CommandTimes) -> list[Row]:
+    """Return the lines of the commands and of one daemon alone."""
+
+    def both(what: str, values: dict[str, float]) -> Row:
+        return Row(what, "ms", values["gossipd"] * 1000, values["serf"] * 1000)
+
+    return [
+        both("start of an agent until it answers", times.start_to_answer),
+        Row(
+            "start of the daemon until its socket answers", "ms",
+            times.start_to_answer["gossipd"] * 1000, times.python_import_trio * 1000,
+            "python -c 'import trio'", 2.0,
+        ),
+        Row(
+            "memory of a lone daemon", "MB", times.lone_rss_mb, times.imports_rss_mb,
+            "import trio, msgpack", 1.15,
+        ),
+        both("`members`, one member: whole command", times.members_command),
+        both("`members`, one member: round trip", times.members_round_trip),
+        both(f"`members`, {CROWD} members: whole command", times.members_command_1000),
+        both(f"`members`, {CROWD} members: round trip", times.members_round_trip_1000),
+        Row(
+            f"`members`, {CROWD} members: whole command", "ms",
+            times.members_command_1000["gossipd"] * 1000, times.python_nothing * 1000,
+            "python -c ''", 5.0,
+        ),
+    ]  # fmt: skip
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    """Return the lines as a Markdown table."""
+    lines = [HEADINGS, tuple("---" if i in (0, 3) else "---:" for i in range(len(HEADINGS)))]
+    lines += [row.cells() for row in rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def as_text(rows: Sequence[Row]) -> str:
+    """Return the lines as columns for a terminal."""
+    table = [HEADINGS, *(row.cells() for row in rows)]
+    widths = [max(len(cells[i]) for cells in table) for i in range(len(HEADINGS))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i in (0, 3, 5) else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ).rstrip()
+        for cells in table
+    )
+
+
+def document(
+    plan: Plan, joins: Joins, trials: Sequence[Trial], times: CommandTimes, serf_version: str
+) -> str:
+    """Return the whole page ``docs/benchmarks.md``."""
+    rounds = sum(trial.kind == GOSSIPD.name for trial in trials)
+    return f"""# Benchmarks
+
+Written by `make bench`; do not edit. gossipd and Serf run one after the other
+in the same run, in alternating order, with the same settings (profile `lan`,
+plaintext, log level INFO, `members` against agents that log warnings only).
+All agents share one machine, so times under load say more about the ratio
+than about a real network.
+
+- Date: {datetime.now(UTC):%Y-%m-%d}
+- Machine: {os.cpu_count()} cores, Linux {platform.machine()}, Python {platform.python_version()}
+- Peer: serf {serf_version}
+- {plan.nodes} agents of a kind, {rounds} trial(s) each; {plan.idle_seconds:g} s at rest;
+  {plan.kills} kills a trial; {len(joins) // 2} joins of a kind
+
+## A cluster of {plan.nodes}
+
+{as_markdown(join_rows(joins) + trial_rows(trials))}
+Live nodes shown as failed, over all trials: {_wrong(trials)}.
+
+Packets and bytes are gossip alone (UDP datagrams; payload of UDP and TCP), what
+all agents sent divided by their number. A failure is counted from the kill until
+everyone shows it, at least 15 s.
+
+## One daemon and its commands
+
+{as_markdown(command_rows(times))}
+A round trip is `members` on an open connection, with the decoding of the answer
+by the same small client for both kinds. The {CROWD} members are told to one
+daemon by one push/pull; they do not exist.
+"""
+
+
+def summary(joins: Joins, trials: Sequence[Trial], times: CommandTimes) -> str:
+    """Return both tables for the terminal."""
+    return (
+        f"{as_text(join_rows(joins) + trial_rows(trials))}\n\n{as_text(command_rows(times))}\n\n"
+        f"live nodes shown as failed: {_wrong(trials)}"
+    )
+
+
+def _wrong(trials: Sequence[Trial]) -> str:
+    totals = {
+        kind.name: sum(trial.wrongly_failed for trial in trials if trial.kind == kind.name)
+        for kind in (GOSSIPD, SERF)
+    }
+    return ", ".join(f"{kind} {total}" for kind, total in totals.items())
+
+
+def _median(trials: Sequence[Trial], pick: _Pick) -> float:
+    return median(value for trial in trials for value in pick(trial))
+
+
+def _number(value: float, unit: str) -> str:
+    digits = 0 if value >= 1000 else 1 if value >= 100 else 2
+    return f"{value:.{digits}f} {unit}".rstrip()
