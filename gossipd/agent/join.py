@@ -7,7 +7,7 @@ have changed since.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import trio
 
@@ -18,8 +18,8 @@ from gossipd.errors import Unavailable, UsageError
 from gossipd.node.handle import JoinResult
 
 JOINS_AT_ONCE = 8
-BACKOFF_MAX = 4.0
-"""The pause between retries doubles up to this many times the interval."""
+FIRST_PAUSE = 1.0
+"""Seconds before the first retry of an unlimited retry join; it doubles from there."""
 
 
 class Joiner:
@@ -79,7 +79,7 @@ class Joiner:
         Args:
             addresses: tried all, each time.
             replay: deliver old user events.
-            interval: seconds before the first retry.
+            interval: longest pause between tries, in seconds.
             attempts_max: retries after the first try before giving up; 0 is never.
             tell: takes log level and text.
 
@@ -89,7 +89,7 @@ class Joiner:
         Raises:
             UsageError: this node has left or is leaving.
         """
-        failures, pause = 0, interval
+        failures, pauses = 0, _pauses(interval, is_limited=attempts_max > 0)
         tell("INFO", f"agent: Joining cluster...(replay: {str(replay).lower()})")
         while True:
             result = await self.join(addresses, replay=replay)
@@ -102,10 +102,22 @@ class Joiner:
             if attempts_max and failures > attempts_max:
                 tell("ERR", "agent: maximum retry join attempts made, exiting")
                 return False
-            reason = "; ".join(result.errors)
+            reason, pause = "; ".join(result.errors), next(pauses)
             tell("WARN", f"agent: Join failed: {reason}, retrying in {pause:g}s")
             await trio.sleep(pause)
-            pause = min(2 * pause, BACKOFF_MAX * interval)
+
+
+def _pauses(interval: float, *, is_limited: bool) -> Iterator[float]:
+    """Yield the seconds between tries: from a second, doubling, up to ``interval``.
+
+    Hosts of a cluster often boot together, so the seed is usually there soon.
+    With a limited number of tries each pause is the whole interval, as in
+    Serf: the two options together say how long to go on.
+    """
+    pause = interval if is_limited else min(FIRST_PAUSE, interval)
+    while True:
+        yield pause
+        pause = min(2 * pause, interval)
 
 
 class _Attempt:

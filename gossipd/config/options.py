@@ -41,7 +41,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("retry_join", "retry-join", "list", "retry_join", "Join until it works.", "ADDR"),
     Option(
         "retry_interval", "retry-interval", "duration", "retry_interval",
-        "Time between the first retries (30s).", "TIME",
+        "Longest pause between retries (30s).", "TIME",
     ),
     Option(
         "retry_max_attempts", "retry-max", "count", "retry_max_attempts",

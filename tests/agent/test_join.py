@@ -119,7 +119,24 @@ async def test_a_leaving_node_refuses_to_join(autojump_clock: object) -> None:
         await joiner.join(["10.0.0.2"], replay=False)
 
 
-async def test_retries_double_their_pause_up_to_four_intervals(autojump_clock: object) -> None:
+async def test_unlimited_retries_start_after_a_second_and_double_up_to_the_interval(
+    autojump_clock: object,
+) -> None:
+    node = ScriptedNode()
+    node.joins = {ONE: "refused"}
+    joiner, _ = make_joiner(node)
+    start = trio.current_time()
+    with trio.move_on_after(100):
+        await joiner.retry_until_joined(
+            ["10.0.0.2"], replay=False, interval=30.0, attempts_max=0, tell=lambda *_: None
+        )
+    times = [call[-1] - start for call in node.calls if call[0] == "join"]  # type: ignore[operator]
+    assert times == [0.0, 1.0, 3.0, 7.0, 15.0, 31.0, 61.0, 91.0]
+
+
+async def test_limited_retries_wait_the_whole_interval_as_serf_does(
+    autojump_clock: object,
+) -> None:
     node = ScriptedNode()
     node.joins = {ONE: "refused"}
     joiner, _ = make_joiner(node)
@@ -134,7 +151,7 @@ async def test_retries_double_their_pause_up_to_four_intervals(autojump_clock: o
     )
     assert not joined
     times = [call[-1] - start for call in node.calls if call[0] == "join"]  # type: ignore[operator]
-    assert times == [0.0, 30.0, 90.0, 210.0, 330.0]
+    assert times == [0.0, 30.0, 60.0, 90.0, 120.0]
     assert said[0] == ("INFO", "agent: Joining cluster...(replay: false)")
     assert said[1] == (
         "WARN",
