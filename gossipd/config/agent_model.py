@@ -38,7 +38,7 @@ class AgentConfig(Value, kw_only=True):
     retry_join: tuple[str, ...] = ()
     """Seeds joined in the background until one answers."""
     retry_interval: float = 30.0
-    """Seconds between the first background tries; grows while they fail."""
+    """Longest pause between background tries, in seconds."""
     retry_max_attempts: int = 0
     """Retries after which the daemon gives up with exit code 1; 0 is never."""
     replay_on_join: bool = False
