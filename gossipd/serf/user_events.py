@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 
 from gossipd.serf.lamport import LamportClock, is_too_old
+from gossipd.wire.dialect import LIST_ITEMS_MAX
 from gossipd.wire.serf_messages import BufferedEvent, EventSlot
 
 EVENT_BYTES_MAX = 4 * 1024 * 1024
@@ -18,8 +19,8 @@ EVENT_BYTES_MAX = 4 * 1024 * 1024
 Above it the oldest times are given up early and count as too old from then
 on, so nothing is delivered twice.
 """
-SLOT_EVENTS_MAX = 4096
-"""Events kept of one Lamport time; peers read no longer list in a push/pull."""
+SLOT_EVENTS_MAX = LIST_ITEMS_MAX
+"""Events kept of one Lamport time: a longer list would make peers refuse our whole push/pull."""
 EVENT_OVERHEAD = 200
 """Bytes counted for each event on top of its name and payload."""
 

@@ -80,9 +80,18 @@ def test_a_flood_of_bytes_gives_up_the_oldest_times_and_never_repeats_them() -> 
 
 def test_too_many_events_of_one_time_are_refused() -> None:
     buffer = EventBuffer(512)
-    verdicts = [buffer.apply(1, BufferedEvent(str(number))) for number in range(4097)]
-    assert verdicts.count(EventVerdict.NEW) == 4096
+    verdicts = [buffer.apply(1, BufferedEvent(str(number))) for number in range(1025)]
+    assert verdicts.count(EventVerdict.NEW) == 1024
     assert verdicts[-1] is EventVerdict.FULL
+
+
+def test_a_flood_of_events_of_one_time_leaves_a_state_that_peers_can_read() -> None:
+    flooded, joiner = SerfHarness(), SerfHarness()
+    for number in range(5000):
+        flooded.receive(UserEvent(4, f"e{number}"))
+    joiner.serf.merge_state(flooded.serf.local_state(), True, False, 1.0)
+    assert joiner.events_of(MessageIgnored) == []
+    assert joiner.serf.event_time == 5
 
 
 def test_an_event_no_packet_could_hold_is_kept_and_not_queued() -> None:
