@@ -7,6 +7,7 @@ it expires. Applying it when the member appears is the roster's part.
 
 from __future__ import annotations
 
+from gossipd.swim.membership import NAME_CHARACTERS_MAX
 from gossipd.value import Value
 
 INTENTS_MAX = 8192
@@ -36,7 +37,12 @@ class IntentBuffer:
         self._intents: dict[str, Intent] = {}
 
     def put(self, node: str, *, is_leave: bool, ltime: int, now: float) -> bool:
-        """Remember an intent; ``False`` if one of the same or a later time is known."""
+        """Remember an intent; ``False`` if one of the same or a later time is known.
+
+        ``False`` also for a name no member can have.
+        """
+        if len(node) > NAME_CHARACTERS_MAX:
+            return False
         known = self._intents.get(node)
         if known is not None:
             if ltime <= known.ltime:

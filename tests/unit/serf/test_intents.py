@@ -34,6 +34,13 @@ def test_above_the_maximum_the_intent_longest_unchanged_goes() -> None:
     assert len(intents) == 2
 
 
+def test_names_no_member_can_have_are_not_remembered() -> None:
+    intents = IntentBuffer(300.0)
+    assert not intents.put("b" * 513, is_leave=True, ltime=5, now=1.0)
+    assert intents.put("b" * 512, is_leave=True, ltime=5, now=1.0)
+    assert len(intents) == 1
+
+
 def test_an_expired_leave_intent_does_not_touch_a_member_that_comes_later() -> None:
     serf = SerfHarness()
     serf.receive(LeaveIntent(9, "b"), at=1.0)
