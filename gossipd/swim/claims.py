@@ -195,6 +195,8 @@ class Claims:
             case Verdict.ADOPTED if judged.after is not None:
                 self._broadcast(claim, claim.node)
                 self._start_suspicion(judged.after, claim.accuser, now)
+            case Verdict.ILLEGAL:
+                self.refuse("illegal-accusation")
             case _:
                 pass
 
@@ -205,6 +207,8 @@ class Claims:
                 self._refute("dead", claim.accuser, claim.incarnation)
             case Verdict.ADOPTED if judged.after is not None:
                 self._after_dead(judged.after, claim, now, token)
+            case Verdict.ILLEGAL:
+                self.refuse("illegal-accusation")
             case _:
                 pass
 

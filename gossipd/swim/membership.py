@@ -153,6 +153,8 @@ class Membership:
         known = self.table.get(claim.node)
         if known is None or claim.incarnation < known.incarnation:
             return STALE
+        if len(claim.accuser) > NAME_CHARACTERS_MAX:
+            return ILLEGAL
         if known.state is MemberState.SUSPECT:
             return Judgement(Verdict.CONFIRMS, known, known)
         if known.state is not MemberState.ALIVE:
@@ -173,6 +175,8 @@ class Membership:
             return STALE
         if known.state in (MemberState.DEAD, MemberState.LEFT):
             return STALE
+        if len(claim.accuser) > NAME_CHARACTERS_MAX:
+            return ILLEGAL
         if claim.node == self._name and not self.is_leaving:
             return Judgement(Verdict.ABOUT_US, known, known)
         state = MemberState.LEFT if claim.accuser == claim.node else MemberState.DEAD

@@ -316,6 +316,16 @@ def test_case_75_dead_by_its_own_word_has_left(swim: SwimHarness) -> None:
     assert swim.events() == [MemberLeft(swim.member("b"))]
 
 
+@pytest.mark.parametrize("kind", [Suspect, Dead])
+def test_an_accuser_with_a_name_no_node_can_have_is_ignored(
+    swim: SwimHarness, kind: type[Suspect] | type[Dead]
+) -> None:
+    swim.receive(kind("b", 1, "c" * (membership.NAME_CHARACTERS_MAX + 1)), at=10.0)
+    assert swim.state("b") is MemberState.ALIVE
+    assert swim.swim.queue_depth == 0
+    assert swim.swim.refused == {"illegal-accusation": 1}
+
+
 @pytest.mark.parametrize("accuser", ["c", "b"])
 def test_case_76_dead_again_is_ignored(swim: SwimHarness, accuser: str) -> None:
     swim.receive(Dead("b", 1, "c"), at=10.0)
