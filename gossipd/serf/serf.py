@@ -497,11 +497,7 @@ class Serf:
             return
         del self._prunes[node]
         member = self._roster.get(node)
-        if (
-            member is not None
-            and member.status in (MemberStatus.LEAVING, MemberStatus.LEFT)
-            and member.status_ltime == ltime
-        ):
+        if member is not None and member.status in (MemberStatus.LEAVING, MemberStatus.LEFT):
             self._erase(node, forced=True)
 
     def _broadcast_join(self, ltime: int, now: float) -> None:

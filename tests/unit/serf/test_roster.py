@@ -6,7 +6,7 @@ from gossipd.serf.events import ChangeKind, LeaveIntentRefuted, MemberChange
 from gossipd.serf.roster import Roster
 from gossipd.wire.serf_codec import encode_serf
 from gossipd.wire.serf_messages import JoinIntent, LeaveIntent, MemberStatus
-from support.serf_harness import SerfHarness, address_of, member_of
+from support.serf_harness import SerfHarness, address_of, member_of, state_of
 
 
 def test_case_105_a_leave_intent_and_then_dead_is_leaving_and_then_left() -> None:
@@ -176,6 +176,16 @@ def test_prune_spares_a_member_that_refuted_in_time() -> None:
     serf.receive(JoinIntent(6, "b"), at=2.0)
     serf.advance(20.0)
     assert serf.status("b") is MemberStatus.ALIVE
+
+
+def test_prune_takes_a_member_whose_leave_a_push_pull_told_anew() -> None:
+    serf = SerfHarness()
+    serf.join("b")
+    serf.receive(LeaveIntent(5, "b", prune=True), at=1.0)
+    serf.depart("b", at=2.0)
+    serf.serf.merge_state(state_of(members={"b": 5}, left=["b"]), False, False, 3.0)
+    serf.advance(7.0)
+    assert serf.status("b") is None
 
 
 def test_a_repeated_prune_gives_the_member_the_whole_time_again_with_one_timer() -> None:
