@@ -161,6 +161,14 @@ def test_case_66_an_alive_ahead_of_us_is_outdone(swim: SwimHarness) -> None:
     assert swim.member("us").incarnation == 51
 
 
+def test_a_refutation_does_not_displace_what_we_announced(swim: SwimHarness) -> None:
+    swim.swim.set_meta(b"new", 7, 9.0)
+    swim.receive(Suspect("us", 2, "b"), at=10.0)
+    assert swim.gossiped() == [alive("us", 3, b"new"), alive("us", 2, b"new")]
+    swim.receive(Suspect("us", 3, "b"), at=11.0)
+    assert alive("us", 3, b"new") not in swim.gossiped()
+
+
 def test_an_old_alive_about_us_is_ignored(swim: SwimHarness) -> None:
     swim.receive(Suspect("us", 1, "b"), at=9.0)
     swim.forget()

@@ -84,6 +84,20 @@ def test_case_84_a_silent_target_is_asked_through_others_and_by_stream() -> None
     assert stream_pings(effects) == [PingByStream(to, ping, at + 1.0)]
 
 
+def test_helpers_below_protocol_4_are_asked_for_no_nack() -> None:
+    swim = probing("b")
+    swim.knows("c", versions=Versions(protocol_max=3))
+    swim.knows("d", versions=Versions(protocol_max=4))
+    at, ping, _ = swim.run_to_probe()
+    while ping.node != "b":
+        swim.receive(Ack(ping.seq), at=at)
+        at, ping, _ = swim.run_to_probe()
+    swim.run_until(at + 0.5)
+    requests = [e for e in swim.effects() if isinstance(e, Send)]
+    wanted = {e.to: e.message.wants_nack for e in requests if isinstance(e.message, IndirectPing)}
+    assert wanted == {address_of("c"): False, address_of("d"): True}
+
+
 def test_case_84_only_alive_nodes_help() -> None:
     swim = probing("b", "c", "d")
     swim.receive(Suspect("c", 1, "d"), at=0.0)

@@ -53,6 +53,12 @@ def test_a_pass_that_finds_nobody_ends() -> None:
     assert rotation_of("").next_target(lambda name: True, nobody) is None
 
 
+def test_a_wrap_counts_as_one_look() -> None:
+    rotation = rotation_of("a")
+    targets = [rotation.next_target(lambda name: True, nobody) for _ in range(4)]
+    assert targets == ["a", None, "a", None]
+
+
 def test_a_newcomer_can_enter_at_any_place() -> None:
     places = set()
     for seed in range(60):
