@@ -13,6 +13,7 @@ from gossipd.errors import UsageError
 from gossipd.value import Value
 
 PORT_MAX = 65535
+_MAPPED = bytes(10) + b"\xff\xff"
 
 
 class Address(Value):
@@ -36,6 +37,10 @@ class Address(Value):
     def is_reachable(self) -> bool:
         """Whether something can be sent there at all; peers may claim anything."""
         return len(self.ip) in (4, 16) and any(self.ip) and self.port > 0
+
+    def is_mapped_from(self, other: Address) -> bool:
+        """Whether this is the IPv4 address ``other`` in its 16-byte form, at the same port."""
+        return self.port == other.port and len(other.ip) == 4 and self.ip == _MAPPED + other.ip
 
     def __str__(self) -> str:
         host = self.host

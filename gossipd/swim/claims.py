@@ -8,6 +8,7 @@ right is decided in ``membership.py``, ``suspicion.py`` and ``refutation.py``
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from gossipd.address import Address
@@ -40,7 +41,7 @@ from gossipd.swim.timers import SuspicionOver, SwimTimer
 from gossipd.timers import Handle, Timers
 from gossipd.value import replace
 from gossipd.wire.codec import encode
-from gossipd.wire.messages import Alive, Claim, Dead, Suspect, Versions
+from gossipd.wire.messages import Alive, Claim, Dead, NodeState, Suspect, Versions
 
 META_BYTES_MAX = 512
 """What a node may say of itself (section 7)."""
@@ -116,6 +117,21 @@ class Claims:
         incarnation = self.own.raise_by_one()
         claim = Alive(self._name, incarnation, self._address, meta, self._versions)
         self._on_alive(claim, now, token, is_bootstrap=True)
+
+    def take_known_form(self, nodes: Sequence[NodeState], now: float) -> None:
+        """Announce our address in the 16-byte form if the cluster knows it as that.
+
+        To be called at the first contact only. A real agent that detects its address
+        announces the mapped form. Started in its place under its name, we would be in
+        conflict with its entry for as long as we answer the pings that keep it alive.
+        """
+        own = self._membership.get(self._name)
+        for state in nodes:
+            if state.node == self._name and own and state.address.is_mapped_from(own.address):
+                self._address = state.address
+                own = self._membership.set_own_address(state.address)
+                self._tell(MemberUpdated(own))
+                self.announce(own.meta, now)
 
     def leave(self, now: float, token: int) -> None:
         """Say once that this node leaves; later alive claims about it are ignored."""

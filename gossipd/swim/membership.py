@@ -16,6 +16,7 @@ import enum
 from collections.abc import Collection, Iterator
 from typing import Protocol
 
+from gossipd.address import Address
 from gossipd.swim.member import Member, MemberState
 from gossipd.value import Value, replace
 from gossipd.wire.messages import Alive, Dead, Suspect, Versions
@@ -190,12 +191,15 @@ class Membership:
         Raises:
             KeyError: this node is not in its table yet.
         """
-        known = self.table.get(self._name)
-        if known is None:
-            raise KeyError(self._name)
-        raised = replace(known, incarnation=incarnation)
-        self.table[self._name] = raised
-        return raised
+        return self._set_own(incarnation=incarnation)
+
+    def set_own_address(self, address: Address) -> Member:
+        """Change the address of this node's own entry and return it.
+
+        Raises:
+            KeyError: this node is not in its table yet.
+        """
+        return self._set_own(address=address)
 
     def has_others_up(self) -> bool:
         """Return whether any other node is neither dead nor left."""
@@ -279,6 +283,14 @@ class Membership:
             and claim.versions == known.versions
         )
         return STALE if is_same else Judgement(Verdict.ABOUT_US, known, known)
+
+    def _set_own(self, **changes: object) -> Member:
+        known = self.table.get(self._name)
+        if known is None:
+            raise KeyError(self._name)
+        changed = replace(known, **changes)
+        self.table[self._name] = changed
+        return changed
 
     def _put(self, before: Member, after: Member) -> Judgement:
         self.table[after.name] = after

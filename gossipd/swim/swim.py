@@ -297,6 +297,8 @@ class Swim:
         if complaint:
             self._tell(MergeRefused(complaint))
             return False
+        if self.count == 1:
+            self._claims.take_known_form(nodes, now)
         for state in nodes:
             self._claims.receive(claim_of(state, self.name), now)
         self._arm(now)

@@ -11,10 +11,11 @@ from gossipd.swim.events import (
     MemberLeft,
     MemberSuspected,
     MergeRefused,
+    NameConflict,
 )
 from gossipd.swim.member import MemberState
 from gossipd.value import replace
-from gossipd.wire.messages import NodeState, NodeStatus, Suspect, Versions
+from gossipd.wire.messages import Alive, NodeState, NodeStatus, Suspect, Versions
 from support.swim_harness import SwimHarness, address_of
 
 
@@ -140,3 +141,36 @@ def test_port_zero_becomes_our_bind_port(swim: SwimHarness) -> None:
     state = replace(entry("e"), address=Address(b"\x7f\x01\x02\x03", 0))
     swim.swim.merge([state], False, 5.0)
     assert swim.member("e").address.port == 7946
+
+
+def mapped(state: NodeState) -> NodeState:
+    ip = bytes(10) + b"\xff\xff" + state.address.ip
+    return replace(state, address=Address(ip, state.address.port))
+
+
+def test_known_by_the_mapped_address_at_first_contact_we_announce_that_form() -> None:
+    swim = SwimHarness()
+    old = mapped(entry("us", incarnation=5, meta=b"of the agent before us"))
+    assert swim.swim.merge([entry("b"), old], True, 5.0)
+    assert swim.member("us").address == old.address
+    assert swim.member("us").incarnation == 6
+    assert not [event for event in swim.events() if isinstance(event, NameConflict)]
+    swim.gossiped()
+    swim.swim.set_meta(b"new", 1, 6.0)
+    claim = Alive("us", 7, old.address, b"new", Versions())
+    assert claim in swim.gossiped()
+
+
+def test_later_another_form_of_our_address_is_a_conflict(swim: SwimHarness) -> None:
+    swim.swim.merge([mapped(entry("us", incarnation=5))], True, 5.0)
+    assert swim.member("us").address == address_of("us")
+    assert [type(event) for event in swim.events()] == [NameConflict]
+
+
+def test_at_first_contact_another_address_is_still_a_conflict() -> None:
+    swim = SwimHarness()
+    elsewhere = replace(entry("us"), address=address_of("else"))
+    for other in (elsewhere, mapped(elsewhere)):
+        swim.swim.merge([other], True, 5.0)
+    assert swim.member("us").address == address_of("us")
+    assert [type(event) for event in swim.events()] == [NameConflict, NameConflict]
