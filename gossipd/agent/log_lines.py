@@ -83,6 +83,11 @@ def _failed(event: MemberFailed, us: str, _now: float) -> str:
 
 
 def _accusation(event: AccusationRefuted, _us: str, _now: float) -> str:
+    if event.kind == "alive":  # these do not say who sent them
+        return (
+            "memberlist: Refuting an alive message about us that is not ours"
+            f" with incarnation {event.incarnation}"
+        )
     return (
         f"memberlist: Refuting a {event.kind} message (from: {event.accuser})"
         f" with incarnation {event.incarnation}"

@@ -83,6 +83,9 @@ def test_events_become_the_lines_that_tools_match_on() -> None:
     assert line_of(AccusationRefuted("suspect", "db", 5)) == (
         "[WARN] memberlist: Refuting a suspect message (from: db) with incarnation 5"
     )
+    assert line_of(AccusationRefuted("alive", "", 5)) == (
+        "[WARN] memberlist: Refuting an alive message about us that is not ours with incarnation 5"
+    )
     assert line_of(NameConflict(MEMBER, Address(bytes([10, 0, 0, 5]), 1))).startswith(
         "[ERR] memberlist: Conflicting address for web. Mine: 10.0.0.4:7946 Theirs: 10.0.0.5:1"
     )
