@@ -187,6 +187,26 @@ def test_ping_all_does_not_wait_for_a_member_that_dies_meanwhile() -> None:
     assert serf.events_of(QueryClosed) == [QueryClosed(number)]
 
 
+def test_ping_all_does_not_wait_for_a_member_that_begins_to_leave() -> None:
+    serf = SerfHarness()
+    serf.join("b")
+    number = serf.serf.ping_all(1.0)
+    serf.receive(LeaveIntent(5, "b"), at=1.1)
+    assert serf.events_of(QueryClosed) == [QueryClosed(number)]
+
+
+def test_ping_all_gives_time_by_the_number_of_members_that_are_not_gone() -> None:
+    serf = SerfHarness()
+    serf.join(*(f"b{number}" for number in range(12)))
+    serf.die(*(f"b{number}" for number in range(9)), at=0.5)
+    serf.serf.ping_all(1.0)
+    serf.events()
+    serf.advance(4.19)
+    assert serf.events_of(QueryClosed) == []
+    serf.advance(4.21)
+    assert len(serf.events_of(QueryClosed)) == 1
+
+
 def test_ping_all_alone_is_closed_at_once_and_silence_ends_at_the_timeout() -> None:
     alone = SerfHarness()
     number = alone.serf.ping_all(1.0)

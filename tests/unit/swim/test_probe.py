@@ -84,6 +84,17 @@ def test_case_84_a_silent_target_is_asked_through_others_and_by_stream() -> None
     assert stream_pings(effects) == [PingByStream(to, ping, at + 1.0)]
 
 
+def test_the_tick_that_falls_on_the_end_of_a_failed_round_is_kept_though_we_are_late() -> None:
+    swim = probing("b", "c", "d")
+    at, ping, _ = swim.run_to_probe()
+    swim.run_until(at + 0.9)
+    swim.effects()
+    swim.swim.handle_deadline(at + 1.02)
+    pings = [to for to, message in swim.sent() if isinstance(message, Ping)]
+    assert len(pings) == 1
+    assert pings != [address_of(ping.node)]
+
+
 def test_helpers_below_protocol_4_are_asked_for_no_nack() -> None:
     swim = probing("b")
     swim.knows("c", versions=Versions(protocol_max=3))
