@@ -31,6 +31,9 @@ from gossipd.node.view import View
 
 T = TypeVar("T")
 
+HELD_UP = 0.1
+"""Seconds late from which peers are heard before they are judged."""
+
 
 class DrivenNode(Protocol):
     """What the driver calls; kept by ``gossipd.node.node.Node``."""
@@ -179,6 +182,8 @@ class Driver:
             self._alarm = trio.CancelScope(deadline=self._armed)
             with self._alarm:
                 await trio.sleep_forever()
+            if self.now() - self._armed > HELD_UP:
+                await trio.lowlevel.checkpoint()  # acks that wait in the socket come first
             self.step(self.node.handle_deadline)
 
     # -- what streams tell ----------------------------------------------------

@@ -93,6 +93,23 @@ async def test_the_node_is_woken_exactly_at_its_deadline_and_not_without_one(
     assert node.calls == [("start", start), ("deadline", start + 10.0)]
 
 
+async def test_a_node_woken_late_hears_first_what_came_meanwhile(autojump_clock: object) -> None:
+    node = ScriptedNode()
+    driver, _, _ = make_driver(node)
+    driver.now = lambda: trio.current_time() + 1.0  # as if the process had been held up
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(driver.watch_deadline)
+        for _ in range(20):  # the order of tasks woken together is random
+            node.calls.clear()
+            node.deadline = trio.current_time() + 10.0
+            driver.packet_in(b"arms the deadline", PEER)
+            await trio.sleep_until(node.deadline)
+            driver.packet_in(b"ack", PEER)
+            await trio.testing.wait_all_tasks_blocked()
+            assert node.verbs() == ["packet", "packet", "deadline"]
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_step_moves_the_deadline_both_earlier_and_later(autojump_clock: object) -> None:
     node = ScriptedNode()
     driver, _, _ = make_driver(node)
