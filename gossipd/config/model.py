@@ -13,6 +13,8 @@ from gossipd.value import Value
 
 DEFAULT_PORT = 7946
 LABEL_BYTES_MAX = 255
+NAME_BYTES_MAX = 512
+"""Peers take no longer name, and with 512 bytes of tags it must fit into one packet."""
 
 
 class SwimConfig(Value, kw_only=True):
@@ -152,6 +154,9 @@ def check_node_config(config: NodeConfig) -> None:
     swim, serf, wire = config.swim, config.serf, config.wire
     if not config.name:
         raise ConfigError("node_name is empty: give the node a name unique in the cluster")
+    name_bytes = len(config.name.encode("utf-8", "surrogateescape"))
+    if name_bytes > NAME_BYTES_MAX:
+        raise ConfigError(f"node_name is {name_bytes} bytes long: at most {NAME_BYTES_MAX} fit")
     for key in config.keys:
         if len(key) not in (16, 24, 32):
             raise ConfigError(f"encryption key of {len(key)} bytes: a key has 16, 24 or 32 bytes")

@@ -43,6 +43,7 @@ def test_every_profile_is_valid(profile: str) -> None:
     ("config", "key"),
     [
         (NodeConfig(name=""), "node_name"),
+        (NodeConfig(name="é" * 257), "node_name is 514 bytes"),
         (NodeConfig(name="a", keys=(b"short",)), "encryption key of 5 bytes"),
         (NodeConfig(name="a", wire=WireConfig(label="x" * 256)), "label"),
         (NodeConfig(name="a", wire=WireConfig(packet_bytes_max=100)), "packet_bytes_max"),
