@@ -30,6 +30,7 @@ from gossipd.outbox import Outbox
 from gossipd.serf.effects import Reconnect, SendPayload, SerfEffect, SetMeta
 from gossipd.serf.events import BroadcastDone, MessageIgnored, SerfEvent
 from gossipd.serf.serf import Serf
+from gossipd.serf.tags import encode_own_tags
 from gossipd.swim.effects import (
     Gossip,
     PingByStream,
@@ -98,6 +99,7 @@ class Node:
         bind_port: int | None = None,
     ) -> None:
         check_node_config(config)
+        encode_own_tags(config.tags)  # refused now, not when others wait for the start
         self._config = config
         self._address = address
         self.keyring = Keyring(config.keys) if config.keys else None

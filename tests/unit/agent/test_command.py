@@ -60,6 +60,16 @@ def test_a_folder_is_read_in_the_order_of_its_names(
     )
 
 
+def test_tags_that_no_packet_could_hold_are_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = {"bind": "127.0.0.1:0", "socket": str(tmp_path / "s"), "tags": ("big=" + "x" * 600,)}
+    assert start_agent(flags) == 2
+    assert capsys.readouterr().err == (
+        "gossipd agent: Encoded length of tags exceeds limit of 512 bytes\n"
+    )
+
+
 def test_an_unreadable_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert start_agent({"config": (str(tmp_path / "none.toml"),)}) == 2
     assert "none.toml': No such file or directory" in capsys.readouterr().err
