@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gossipd.serf.events import SerfMember
-from gossipd.wire.serf_codec import encode_conflict_response
+from gossipd.wire.internal_query_codec import encode_conflict_response
 from gossipd.wire.serf_messages import ConflictResponse
 
 

@@ -9,7 +9,7 @@ while it runs.
 from __future__ import annotations
 
 from gossipd.errors import WireError
-from gossipd.wire.serf_codec import decode_key_request_untrusted, encode_key_response
+from gossipd.wire.internal_query_codec import decode_key_request_untrusted, encode_key_response
 from gossipd.wire.serf_messages import KeyResponse
 
 LIST_KEYS = "_serf_list-keys"

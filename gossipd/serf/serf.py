@@ -2,8 +2,8 @@
 
 gossip.md, sections 14 to 18. It routes, gossips, sets timers and writes
 effects and events; the rules are in the leaves: ``roster`` and ``intents``
-for members, ``user_events``, ``queries`` and ``collector`` for the rest,
-``state_sync`` for push/pull.
+for members, ``inquiries`` for queries, ``user_events``, ``state_sync`` for
+push/pull.
 
 Messages of others travel on byte for byte, so fields and tails that only
 newer peers know are kept.
@@ -12,6 +12,7 @@ newer peers know are kept.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import assert_never
 
@@ -19,26 +20,22 @@ from gossipd.address import Address
 from gossipd.config.model import SerfConfig, SwimConfig
 from gossipd.errors import WireError
 from gossipd.outbox import Outbox
-from gossipd.serf.answers import PING, Answers
 from gossipd.serf.broadcasts import Broadcasts, Topic
-from gossipd.serf.collector import Collector, OpenQuery, ResponseVerdict
-from gossipd.serf.effects import Reconnect, SendPayload, SerfEffect, SetMeta
+from gossipd.serf.effects import Reconnect, SerfEffect, SetMeta
 from gossipd.serf.events import (
     BroadcastDone,
     ChangeKind,
     LeaveIntentRefuted,
     MemberChange,
     MessageIgnored,
-    QueryAcked,
-    QueryClosed,
     QueueTooDeep,
     ReconnectTried,
     SerfEvent,
     SerfMember,
 )
+from gossipd.serf.inquiries import Inquiries
 from gossipd.serf.intents import IntentBuffer
 from gossipd.serf.lamport import LamportClock
-from gossipd.serf.queries import QueryBuffer, QueryVerdict, default_query_timeout
 from gossipd.serf.reconnect import choose_failed
 from gossipd.serf.roster import IntentVerdict, Roster
 from gossipd.serf.state_sync import StateSync, join_intents, leave_intents, replayed_events
@@ -72,8 +69,6 @@ from gossipd.wire.serf_codec import (
     encode_serf,
 )
 from gossipd.wire.serf_messages import (
-    FLAG_ACK,
-    FLAG_NO_BROADCAST,
     BufferedEvent,
     JoinIntent,
     LeaveIntent,
@@ -129,12 +124,22 @@ class Serf:
         self._roster = Roster()
         self._intents = IntentBuffer(config.recent_intent_timeout)
         self._events = EventBuffer(config.event_buffer)
-        self._queries = QueryBuffer(config.query_buffer)
-        self._answers = Answers(config, name, self._roster, random, encrypted=encrypted)
-        self._collector = Collector()
         self._broadcasts = Broadcasts(payload_bytes_max)
-        self._state = StateSync(self._clock, self._roster, self._events, self._queries.clock)
         self._timers: Timers[SerfTimer] = Timers()
+        self._inquiries = Inquiries(
+            config,
+            swim_config,
+            name,
+            address,
+            self._roster,
+            lambda: self._tags,
+            random,
+            partial(self._gossip, Topic.QUERY),
+            self._timers,
+            outbox,
+            encrypted=encrypted,
+        )
+        self._state = StateSync(self._clock, self._roster, self._events, self._inquiries.clock)
         self._waits: dict[int, Handle[SerfTimer]] = {}
         self._prunes: dict[str, int] = {}
         self._armed: set[type[SerfTimer]] = set()
@@ -174,7 +179,7 @@ class Serf:
     @property
     def query_time(self) -> int:
         """The query clock."""
-        return self._queries.clock.time
+        return self._inquiries.clock.time
 
     @property
     def intent_queue(self) -> int:
@@ -254,41 +259,8 @@ class Serf:
         self._outbox.effects.append(SetMeta(meta, token))
 
     def ping_all(self, now: float) -> int:
-        """Ask every member for an ack; return the number of the query.
-
-        ``QueryAcked`` follows for each node, and ``QueryClosed`` when every
-        member alive has acked or the default timeout passed (section 17).
-
-        Raises:
-            Unavailable: too many queries are open.
-        """
-        timeout = default_query_timeout(
-            self._swim_config.gossip_interval,
-            self._config.query_timeout_mult,
-            self._roster.running,
-        )
-        query = Query(
-            ltime=self._queries.clock.time,
-            id=self._random.getrandbits(31),
-            origin=self._address,
-            origin_node=self._name,
-            filters=(),
-            flags=FLAG_ACK,
-            relay_factor=0,
-            timeout_ns=round(timeout * 1e9),
-            name=PING,
-        )
-        alive = [
-            member.name
-            for member in self._roster.members.values()
-            if member.status is MemberStatus.ALIVE
-        ]
-        number = self._collector.open(query.ltime, query.id, now + timeout, alive)
-        self._timers.set(now + timeout, QueryTimeout(number))
-        self._queries.apply(query.ltime, query.id)
-        self._gossip(Topic.QUERY, encode_serf(query), now)
-        self._answer(query, None, now)
-        return number
+        """Ask every member for an ack; see ``Inquiries.ping_all``."""
+        return self._inquiries.ping_all(now)
 
     # Inputs.
 
@@ -330,7 +302,7 @@ class Serf:
         for clock, seen in (
             (self._clock, state.ltime),
             (self._events.clock, state.event_ltime),
-            (self._queries.clock, state.query_ltime),
+            (self._inquiries.clock, state.query_ltime),
         ):
             if seen > 0:
                 clock.witness(seen - 1)
@@ -379,7 +351,7 @@ class Serf:
                     self._waits.pop(token, None)
                     self._outbox.events.append(BroadcastDone(token, timed_out=True))
                 case QueryTimeout(number=number):
-                    self._end_query(number)
+                    self._inquiries.end(number)
                 case unreachable:
                     assert_never(unreachable)
             self._arm_ticks(now)
@@ -400,7 +372,7 @@ class Serf:
         if kind is None:
             return
         self._tell(kind, self._roster.members[node])
-        self._stop_waiting_for(node)
+        self._inquiries.stop_waiting_for(node)
         self._arm_ticks(now)
 
     def _on_updated(self, claim: Member) -> None:
@@ -419,7 +391,7 @@ class Serf:
     def _erase(self, node: str, *, forced: bool) -> None:
         member = self._roster.erase(node)
         if member is not None:
-            self._stop_waiting_for(node)
+            self._inquiries.stop_waiting_for(node)
             self._tell(ChangeKind.REAP, member, forced=forced)
 
     def _tell(self, kind: ChangeKind, member: SerfMember, *, forced: bool = False) -> None:
@@ -468,7 +440,7 @@ class Serf:
             case IntentVerdict.BECAME_LEFT:
                 self._tell(ChangeKind.LEAVE, self._roster.members[node], forced=True)
             case IntentVerdict.ADOPTED:
-                self._stop_waiting_for(node)
+                self._inquiries.stop_waiting_for(node)
             case unreachable:
                 assert_never(unreachable)
         if intent.prune:
@@ -528,11 +500,11 @@ class Serf:
                 if self._apply_event(ltime, BufferedEvent(name, content), source):
                     self._gossip(Topic.EVENT, payload, now)
             case Query():
-                self._on_query(message, payload, source, now)
+                self._inquiries.take_query(message, payload, source, now)
             case QueryResponse():
-                self._on_response(message, source, now)
+                self._inquiries.take_response(message, source, now)
             case Relay():
-                self._on_relay(message, source, now)
+                self._inquiries.take_relay(message, source, now)
             case unreachable:
                 assert_never(unreachable)
         self._arm_ticks(now)
@@ -543,77 +515,6 @@ class Serf:
         if verdict is EventVerdict.TOO_OLD or verdict is EventVerdict.FULL:
             self._ignore(verdict.value, f"{event.name} at {ltime}", source)
         return verdict is EventVerdict.NEW
-
-    def _on_query(self, query: Query, payload: bytes, source: Address, now: float) -> None:
-        verdict = self._queries.apply(query.ltime, query.id)
-        if verdict is QueryVerdict.TOO_OLD or verdict is QueryVerdict.FULL:
-            self._ignore(verdict.value, f"{query.name} at {query.ltime}", source)
-        if verdict is not QueryVerdict.NEW:
-            return
-        # Decided before the filters: a query not meant for us travels on too.
-        if not query.flags & FLAG_NO_BROADCAST:
-            self._gossip(Topic.QUERY, payload, now)
-        self._answer(query, source, now)
-
-    def _answer(self, query: Query, source: Address | None, now: float) -> None:
-        replies, complaints = self._answers.to_query(query, self._tags)
-        for error in complaints:
-            self._ignore(error.reason, error.detail, source)
-        for to, payload in replies:
-            self._send(to, payload, source, now)
-
-    def _send(self, to: Address, payload: bytes, source: Address | None, now: float) -> None:
-        """Send straight to ``to``; what is for ourselves takes no detour by the network."""
-        if to == self._address:
-            self._take_own(payload, source, now)
-        elif to.is_reachable:
-            self._outbox.effects.append(SendPayload(to, payload))
-        else:
-            self._ignore("bad-destination", str(to), source)
-
-    def _take_own(self, payload: bytes, source: Address | None, now: float) -> None:
-        try:
-            message = decode_serf_untrusted(payload)
-        except WireError as error:
-            self._ignore(error.reason, error.detail, source)
-            return
-        # Nothing but answers is sent to a query's origin, and a relay inside
-        # a relay could be nested without end.
-        if isinstance(message, QueryResponse):
-            self._on_response(message, source, now)
-        else:
-            self._ignore("bad-relay", type(message).__name__, source)
-
-    def _on_relay(self, relay: Relay, source: Address, now: float) -> None:
-        if relay.payload:
-            self._send(relay.destination, relay.payload, source, now)
-        else:
-            self._ignore("bad-relay", "nothing to relay", source)
-
-    # Our own queries.
-
-    def _on_response(self, response: QueryResponse, source: Address | None, now: float) -> None:
-        verdict, query = self._collector.apply(response, now)
-        if verdict is ResponseVerdict.UNKNOWN:
-            detail = f"{response.responder} answered query {response.id} at {response.ltime}"
-            self._ignore(verdict.value, detail, source)
-        elif verdict is ResponseVerdict.ACK and query is not None:
-            self._outbox.events.append(QueryAcked(query.number, response.responder))
-            if not query.wanted:
-                self._close(query)
-
-    def _stop_waiting_for(self, node: str) -> None:
-        for query in self._collector.without(node):
-            self._close(query)
-
-    def _close(self, query: OpenQuery) -> None:
-        query.closed = True
-        self._outbox.events.append(QueryClosed(query.number))
-
-    def _end_query(self, number: int) -> None:
-        query = self._collector.end(number)
-        if query is not None and not query.closed:
-            self._close(query)
 
     # Gossip and time.
 

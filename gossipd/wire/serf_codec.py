@@ -1,7 +1,8 @@
 """Type byte and body to Serf message and back (gossip.md, section 14).
 
 These are the payloads of memberlist's user messages, the user state of a
-push/pull, the payloads of internal queries, and the tags in a node's meta.
+push/pull and the tags in a node's meta; internal queries are next door, in
+``internal_query_codec.py``.
 Lamport times of 2**63 and above are refused: a real clock would wrap.
 """
 
@@ -31,20 +32,14 @@ from gossipd.wire.dialect import (
     truncated,
     uint_untrusted,
     unpack_struct_untrusted,
-    unpack_untrusted,
 )
-from gossipd.wire.messages import Versions
 from gossipd.wire.reasons import EMPTY, MALFORMED, TOO_LARGE, UNKNOWN_KIND
 from gossipd.wire.serf_messages import (
     LAMPORT_TIME_MAX,
     BufferedEvent,
-    ConflictResponse,
     EventSlot,
     JoinIntent,
-    KeyRequest,
-    KeyResponse,
     LeaveIntent,
-    MemberStatus,
     Query,
     QueryResponse,
     Relay,
@@ -149,101 +144,11 @@ def decode_tags_untrusted(meta: bytes) -> tuple[dict[str, str], bool]:
     reader = reader_of(meta[1:])
     try:
         for _ in range(reader.map_header_untrusted()):
-            name = _text_of_untrusted(reader.value_untrusted())
-            tags[name] = _text_of_untrusted(reader.value_untrusted())
+            name = text_of_untrusted(reader.value_untrusted())
+            tags[name] = text_of_untrusted(reader.value_untrusted())
     except (WireError, Incomplete):
         return tags, False
     return tags, True
-
-
-def encode_conflict_response(response: ConflictResponse | None) -> bytes:
-    """Return the answer to a name conflict query; ``None`` says the name is unknown."""
-    if response is None:
-        return b"\x06" + pack(None)
-    versions = response.versions
-    return b"\x06" + pack(
-        {
-            "Addr": response.address.ip or None,
-            "DelegateCur": versions.delegate,
-            "DelegateMax": versions.delegate_max,
-            "DelegateMin": versions.delegate_min,
-            "Name": response.name,
-            "Port": response.address.port,
-            "ProtocolCur": versions.protocol,
-            "ProtocolMax": versions.protocol_max,
-            "ProtocolMin": versions.protocol_min,
-            "Status": int(response.status),
-            "Tags": dict(response.tags),
-        }
-    )
-
-
-def decode_conflict_response_untrusted(payload: bytes) -> ConflictResponse | None:
-    """Return the answer to a name conflict query; ``None`` if the name is unknown there.
-
-    Raises:
-        WireError: it is none.
-    """
-    value = unpack_untrusted(_body_untrusted(payload, SerfKind.CONFLICT_RESPONSE))
-    if value is None:
-        return None
-    fields = struct_of_untrusted(value, _MEMBER_ORDER)
-    tags = fields.get(b"Tags")
-    if tags is not None and type(tags) is not dict:
-        raise WireError(MALFORMED, "Tags is no map")
-    return ConflictResponse(
-        name=text_untrusted(fields, b"Name"),
-        address=_address_untrusted(fields, b"Addr"),
-        tags={_text_of_untrusted(k): _text_of_untrusted(v) for k, v in (tags or {}).items()},
-        status=MemberStatus(uint_untrusted(fields, b"Status", MemberStatus.FAILED)),
-        versions=Versions(*(uint_untrusted(fields, name, UINT8_MAX) for name in _VERSION_NAMES)),
-    )
-
-
-def encode_key_request(request: KeyRequest) -> bytes:
-    """Return the payload of a key query."""
-    return b"\x07" + pack({"Key": request.key})
-
-
-def decode_key_request_untrusted(payload: bytes) -> KeyRequest:
-    """Return the payload of a key query.
-
-    Raises:
-        WireError: it is none; an empty payload, which crashes real nodes, too.
-    """
-    body = _body_untrusted(payload, SerfKind.KEY_REQUEST)
-    return KeyRequest(raw_untrusted(unpack_struct_untrusted(body, (b"Key",)), b"Key"))
-
-
-def encode_key_response(response: KeyResponse) -> bytes:
-    """Return the answer to a key query."""
-    return b"\x08" + pack(
-        {
-            "Keys": response.keys,
-            "Message": response.message,
-            "PrimaryKey": response.primary_key,
-            "Result": response.ok,
-        }
-    )
-
-
-def decode_key_response_untrusted(payload: bytes) -> KeyResponse:
-    """Return the answer to a key query.
-
-    Raises:
-        WireError: it is none.
-    """
-    body = _body_untrusted(payload, SerfKind.KEY_RESPONSE)
-    fields = unpack_struct_untrusted(body, _KEY_RESPONSE_ORDER)
-    keys = fields.get(b"Keys")
-    return KeyResponse(
-        ok=bool_untrusted(fields, b"Result"),
-        message=text_untrusted(fields, b"Message"),
-        keys=None
-        if keys is None
-        else tuple(_text_of_untrusted(key) for key in list_untrusted(fields, b"Keys")),
-        primary_key=text_untrusted(fields, b"PrimaryKey"),
-    )
 
 
 _INTENT_ORDER: Final = (b"LTime", b"Node", b"Prune")
@@ -266,16 +171,6 @@ _RELAY_ORDER: Final = (b"DestAddr", b"DestName")
 _UDP_ADDRESS_ORDER: Final = (b"IP", b"Port", b"Zone")
 _SLOT_ORDER: Final = (b"LTime", b"Events")
 _BUFFERED_EVENT_ORDER: Final = (b"Name", b"Payload")
-_KEY_RESPONSE_ORDER: Final = (b"Result", b"Message", b"Keys", b"PrimaryKey")
-_VERSION_NAMES: Final = (
-    b"ProtocolMin",
-    b"ProtocolMax",
-    b"ProtocolCur",
-    b"DelegateMin",
-    b"DelegateMax",
-    b"DelegateCur",
-)
-_MEMBER_ORDER: Final = (b"Name", b"Addr", b"Port", b"Tags", b"Status", *_VERSION_NAMES)
 
 
 def _encode_leave(intent: LeaveIntent, signed: bool) -> bytes:
@@ -375,7 +270,7 @@ def _decode_query_untrusted(body: bytes) -> Query:
     return Query(
         ltime=_ltime_untrusted(fields),
         id=uint_untrusted(fields, b"ID"),
-        origin=_address_untrusted(fields, b"Addr"),
+        origin=address_untrusted(fields, b"Addr"),
         origin_node=text_untrusted(fields, b"SourceNode"),
         filters=tuple(_filter_of_untrusted(item) for item in list_untrusted(fields, b"Filters")),
         flags=uint_untrusted(fields, b"Flags"),
@@ -408,7 +303,7 @@ def _decode_relay_untrusted(body: bytes) -> Relay:
     if not payload:
         raise WireError(EMPTY, "a relay that wraps nothing")
     return Relay(
-        destination=_address_untrusted(address, b"IP"),
+        destination=address_untrusted(address, b"IP"),
         destination_node=text_untrusted(header, b"DestName"),
         payload=payload,
     )
@@ -446,14 +341,14 @@ def _read_status_ltimes_untrusted(reader: Reader) -> dict[str, int]:
     count = _count_untrusted(reader.map_header_untrusted(), STATE_MEMBERS_MAX)
     times: dict[str, int] = {}
     for _ in range(count):
-        name = _text_of_untrusted(reader.value_untrusted())
+        name = text_of_untrusted(reader.value_untrusted())
         times[name] = _ltime_of_untrusted(reader.value_untrusted())
     return times
 
 
 def _read_left_members_untrusted(reader: Reader) -> tuple[str, ...]:
     count = _count_untrusted(reader.list_header_untrusted(), STATE_MEMBERS_MAX)
-    return tuple([_text_of_untrusted(reader.value_untrusted()) for _ in range(count)])
+    return tuple([text_of_untrusted(reader.value_untrusted()) for _ in range(count)])
 
 
 def _read_events_untrusted(reader: Reader) -> tuple[EventSlot | None, ...]:
@@ -492,7 +387,7 @@ def _ltime_of_untrusted(value: object) -> int:
     raise WireError(MALFORMED, "a Lamport time is no integer within 0..2**63-1")
 
 
-def _text_of_untrusted(value: object) -> str:
+def text_of_untrusted(value: object) -> str:
     if type(value) is bytes:
         return value.decode("utf-8", "surrogateescape")
     if value is None:
@@ -508,14 +403,14 @@ def _filter_of_untrusted(value: object) -> bytes:
     raise WireError(MALFORMED, "a filter is no byte string")
 
 
-def _address_untrusted(fields: Fields, name: bytes) -> Address:
+def address_untrusted(fields: Fields, name: bytes) -> Address:
     ip = raw_untrusted(fields, name) or b""
     if len(ip) not in (0, 4, 16):
         raise WireError(MALFORMED, f"an address of {len(ip)} bytes")
     return Address(ip, uint_untrusted(fields, b"Port", UINT16_MAX))
 
 
-def _body_untrusted(payload: bytes, kind: SerfKind) -> bytes:
+def body_untrusted(payload: bytes, kind: SerfKind) -> bytes:
     if not payload:
         raise WireError(EMPTY, "empty payload")
     if payload[0] != kind:

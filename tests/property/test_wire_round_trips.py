@@ -12,16 +12,18 @@ from gossipd.wire import messages as swim
 from gossipd.wire import serf_messages as serf
 from gossipd.wire.codec import decode_untrusted, encode
 from gossipd.wire.compound import make_compounds
+from gossipd.wire.internal_query_codec import (
+    decode_conflict_response_untrusted,
+    decode_key_response_untrusted,
+    encode_conflict_response,
+    encode_key_response,
+)
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.packet import PacketLayers
 from gossipd.wire.serf_codec import (
-    decode_conflict_response_untrusted,
-    decode_key_response_untrusted,
     decode_serf_state_untrusted,
     decode_serf_untrusted,
     decode_tags_untrusted,
-    encode_conflict_response,
-    encode_key_response,
     encode_serf,
     encode_serf_state,
     encode_tags,

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from gossipd.errors import WireError
 from gossipd.wire import lzw
 from gossipd.wire.codec import decode_untrusted
+from gossipd.wire.internal_query_codec import (
+    decode_conflict_response_untrusted,
+    decode_key_request_untrusted,
+    decode_key_response_untrusted,
+)
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.messages import Alive, PushPull, UserPayload
 from gossipd.wire.packet import PacketLayers, make_compressed
 from gossipd.wire.serf_codec import (
-    decode_conflict_response_untrusted,
-    decode_key_request_untrusted,
-    decode_key_response_untrusted,
     decode_serf_state_untrusted,
     decode_serf_untrusted,
     decode_tags_untrusted,

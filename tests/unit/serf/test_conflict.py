@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from gossipd.wire.internal_query_codec import decode_conflict_response_untrusted
 from gossipd.wire.messages import Versions
-from gossipd.wire.serf_codec import decode_conflict_response_untrusted
 from gossipd.wire.serf_messages import ConflictResponse, MemberStatus, QueryResponse
 from support.serf_harness import SerfHarness, address_of, query_of
 

@@ -11,7 +11,7 @@ from gossipd.serf.key_queries import (
     NOTHING_TO_LIST,
     answer_key_query_untrusted,
 )
-from gossipd.wire.serf_codec import decode_key_response_untrusted, encode_key_request
+from gossipd.wire.internal_query_codec import decode_key_response_untrusted, encode_key_request
 from gossipd.wire.serf_messages import KeyRequest
 
 REQUEST = encode_key_request(KeyRequest(b"k" * 16))

@@ -8,8 +8,9 @@ from gossipd.address import Address
 from gossipd.serf.effects import SendPayload
 from gossipd.serf.events import MessageIgnored
 from gossipd.serf.queries import QueryBuffer, QueryVerdict, choose_relays
+from gossipd.wire.internal_query_codec import decode_key_response_untrusted
 from gossipd.wire.messages import Versions
-from gossipd.wire.serf_codec import decode_key_response_untrusted, encode_serf
+from gossipd.wire.serf_codec import encode_serf
 from gossipd.wire.serf_messages import (
     FLAG_ACK,
     FLAG_NO_BROADCAST,

@@ -6,16 +6,18 @@ import pytest
 
 from gossipd.address import Address
 from gossipd.errors import WireError
-from gossipd.wire.messages import Versions
-from gossipd.wire.serf_codec import (
+from gossipd.wire.internal_query_codec import (
     decode_conflict_response_untrusted,
     decode_key_request_untrusted,
-    decode_serf_state_untrusted,
-    decode_serf_untrusted,
-    decode_tags_untrusted,
     encode_conflict_response,
     encode_key_request,
     encode_key_response,
+)
+from gossipd.wire.messages import Versions
+from gossipd.wire.serf_codec import (
+    decode_serf_state_untrusted,
+    decode_serf_untrusted,
+    decode_tags_untrusted,
     encode_serf,
     encode_serf_state,
     encode_tags,
