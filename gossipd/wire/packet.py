@@ -43,12 +43,14 @@ NESTING_MAX: Final = 4
 """Compounds and compressions around one message of a packet."""
 MESSAGES_MAX: Final = 1024
 """Messages in one packet; real senders stop at 255."""
-PACKET_EXPANDED_BYTES_MAX: Final = 1_048_576
-"""What all compressed parts of one packet may expand to together.
+PACKET_EXPANDED_BYTES_MAX: Final = 262_144
+"""What all compressed parts of one packet may hold, compressed and expanded, together.
 
 Section 7 allows 40 MiB. A real sender compresses one packet's budget (1400
-bytes by default, never more than UDP carries, 65,507), so sixteen times the
-largest datagram refuses nothing legal and bounds what a bomb costs.
+bytes by default, never more than UDP carries, 65,507) once, so four times the
+largest datagram refuses nothing legal. What goes in counts too, and a part
+that fails leaves nothing for the others: codes that expand to nothing cost as
+much time as those that expand to much, and anybody can send them.
 """
 STREAM_EXPANDED_BYTES_MAX: Final = 40 * 2**20
 COMPRESS_AT_LEAST_BYTES: Final = 128
@@ -307,11 +309,17 @@ class _Peeling:
         elif levels == 0:
             raise WireError(TOO_DEEP, f"more than {NESTING_MAX} wrappings")
         elif kind == MessageKind.COMPRESS:
-            message = expand_untrusted(data[1:], self._budget)
-            self._budget -= len(message)
-            self._unwrap_untrusted(message, levels - 1)
+            self._unwrap_untrusted(self._expand_untrusted(data[1:]), levels - 1)
         else:
             self._split_untrusted(data, levels)
+
+    def _expand_untrusted(self, body: bytes) -> bytes:
+        left, self._budget = self._budget - len(body), 0
+        if left <= 0:
+            raise WireError(TOO_LARGE, "nothing more of this packet is decompressed")
+        message = expand_untrusted(body, left)
+        self._budget = left - len(message)
+        return message
 
     def _split_untrusted(self, data: bytes, levels: int) -> None:
         parts, lost = split_compound_untrusted(data)

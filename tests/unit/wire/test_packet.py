@@ -105,6 +105,24 @@ def test_case_31_many_compressed_parts_share_one_limit() -> None:
     assert [error.reason for error in opened.errors] == ["too-large"] * 2
 
 
+def test_parts_that_cannot_be_expanded_leave_nothing_for_the_others() -> None:
+    inner = make_compressed(b"\x08" + bytes(PACKET_EXPANDED_BYTES_MAX))
+    (bombs,) = make_compounds([inner] * 100)
+    opened = layers().open_packet_untrusted(make_compressed(bombs))
+    assert opened.messages == ()
+    assert opened.errors[0].detail.startswith("expands to more than")
+    assert {error.detail for error in opened.errors[1:]} == {
+        "nothing more of this packet is decompressed"
+    }
+
+
+def test_what_goes_into_the_decompression_counts_against_the_limit() -> None:
+    """Clear codes expand to nothing, and cost as much time as any others."""
+    clears = sum(lzw.CLEAR << 9 * index for index in range(8)).to_bytes(9, "little")
+    idle = b"\x09" + pack({"Algo": 0, "Buf": clears * (PACKET_EXPANDED_BYTES_MAX * 5 // 8 // 9)})
+    assert refusal(layers(), make_compressed(idle)) == "too-large"
+
+
 def test_case_32_a_compress_message_that_expands_to_nothing_is_refused() -> None:
     nothing = b"\x09" + pack({"Algo": 0, "Buf": lzw.compress(b"")})
     assert refusal(layers(), nothing) == "empty"
