@@ -7,7 +7,8 @@ of them take 13 ms afresh and 0.6 ms joined.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from typing import TypeAlias
 
 from gossipd.address import Address
 from gossipd.outbox import Outbox
@@ -20,6 +21,12 @@ from gossipd.swim.swim import Swim
 from gossipd.wire.codec import encode_node_state
 from gossipd.wire.messages import Ack, Ping, PushPull, UserPayload
 from gossipd.wire.stream import encode_push_pull
+
+NODES_PER_PORTION = 256
+"""Nodes of a peer's state merged in one go: some milliseconds' work."""
+
+Work: TypeAlias = Generator[None, float, str]
+"""Long work in portions: each ``yield`` lets others have a turn, and is sent the new ``now``."""
 
 
 class Exchange:
@@ -58,13 +65,18 @@ class Exchange:
         encoded = [entry for _, entry in entries.values()]
         return encode_push_pull(is_join, encoded, self._serf.local_state())
 
-    def merge(self, state: PushPull, now: float, *, ignore_old: bool) -> str:
+    def merge(self, state: PushPull, now: float, *, ignore_old: bool) -> Work:
         """Merge a peer's state; returns why it was refused, empty when it was not."""
-        if not self._swim.merge(state.nodes, state.is_join, now):
+        nodes = state.nodes
+        if not self._swim.begin_merge(nodes, now):
             told = self._swim_outbox.events
             return next(event.reason for event in told if isinstance(event, MergeRefused))
-        # members must be known to Serf before the intents about them are applied
-        self._settle(now)
+        for begin in range(0, len(nodes), NODES_PER_PORTION):
+            if begin:
+                now = yield
+            self._swim.merge_part(nodes[begin : begin + NODES_PER_PORTION], now)
+            # members must be known to Serf before the intents about them are applied
+            self._settle(now)
         if state.user_state:
             self._serf.merge_state(state.user_state, state.is_join, ignore_old, now)
         return ""

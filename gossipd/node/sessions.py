@@ -3,17 +3,21 @@
 Each stream carries one request and at most one reply. This room keeps their
 state, bounds and deadlines; it writes the effects that the driver carries
 out and tells the node what came in.
+
+A large state is decoded and merged in portions. What is left is due at once:
+the driver comes back for it after everybody else had a turn, so that no peer's
+state, however large, keeps us from answering probes.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from typing import TypeAlias
 
 from gossipd.address import Address
 from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, WriteStream
 from gossipd.node.events import InputDropped, NodeEvent, OperationFinished, SyncFinished
-from gossipd.node.exchange import Exchange
+from gossipd.node.exchange import Exchange, Work
 from gossipd.outbox import Outbox
 from gossipd.timers import Handle, Timers
 from gossipd.value import Value
@@ -26,7 +30,13 @@ from gossipd.wire.messages import (
     UserPayload,
 )
 from gossipd.wire.packet import PacketLayers
-from gossipd.wire.stream import NEED_DATA, StreamDecoder, StreamError, encode_stream_message
+from gossipd.wire.stream import (
+    MORE,
+    NEED_DATA,
+    StreamDecoder,
+    StreamError,
+    encode_stream_message,
+)
 
 
 class PushPullCall(Value):
@@ -58,13 +68,15 @@ Purpose: TypeAlias = PushPullCall | PingCall | Accepted
 class Session:
     """One open stream."""
 
-    __slots__ = ("deadline", "decoder", "has_input", "purpose")
+    __slots__ = ("deadline", "decoder", "has_ended", "has_input", "is_decoding", "purpose")
 
     def __init__(self, purpose: Purpose, decoder: StreamDecoder, deadline: Handle[int]) -> None:
         self.purpose = purpose
         self.decoder = decoder
         self.deadline = deadline
         self.has_input = False
+        self.has_ended = False
+        self.is_decoding = False
 
 
 class Sessions:
@@ -94,6 +106,10 @@ class Sessions:
         self._timers: Timers[int] = Timers()
         self._last_stream = 0
         self._inbound_busy = 0
+        self._work: deque[Work] = deque()
+        self._work_since = 0.0
+        self._merging = 0
+        """States held in memory until they are merged."""
         self.dropped: Counter[str] = Counter()
         self.bytes_sent = 0
         self.bytes_received = 0
@@ -134,24 +150,27 @@ class Sessions:
             session.has_input = True
             if isinstance(session.purpose, Accepted):
                 self._inbound_busy += 1
-                if self._inbound_busy >= self._inbound_max:
+                if self._inbound_busy + self._merging >= self._inbound_max:
                     self._drop("too-many-streams", "", session)
                     self._close(stream)
                     return
         try:
             session.decoder.feed(data)
-            message = session.decoder.next_message()
         except StreamError as error:
             self._refuse(stream, session, error)
             return
-        if message is not NEED_DATA:
-            self._handle(stream, session, message, now)
+        if not session.is_decoding:
+            session.is_decoding = True
+            self._begin(self._decode(stream, session, now), now)
 
     def ended(self, stream: int, now: float) -> None:
         """The peer will send no more: a message that is not whole by now never will be."""
         session = self._sessions.get(stream)
         if session is None:
             return
+        session.has_ended = True
+        if session.is_decoding:
+            return  # what came is not decoded yet; it may be whole
         try:
             session.decoder.end()
         except StreamError as error:
@@ -169,11 +188,11 @@ class Sessions:
         self._finish(session, reason)
 
     def next_deadline(self) -> float | None:
-        """Return when the next stream runs out of time."""
-        return self._timers.next_deadline()
+        """Return when the next stream runs out of time, or since when there is work left."""
+        return self._work_since if self._work else self._timers.next_deadline()
 
     def handle_deadline(self, now: float) -> None:
-        """Close the streams whose time is up."""
+        """Close the streams whose time is up, and do one portion of what is left to do."""
         while (stream := self._timers.pop_due(now)) is not None:
             session = self._sessions.get(stream)
             if session is None:
@@ -182,11 +201,54 @@ class Sessions:
                 self._drop("stream-timeout", "", session)
             self._close(stream)
             self._finish(session, "timed out")
+        if self._work:
+            work = self._work.popleft()
+            try:
+                work.send(now)
+            except StopIteration:
+                return
+            self._work.append(work)
 
     @property
     def open_count(self) -> int:
         """How many streams are open."""
         return len(self._sessions)
+
+    # -- long work, in portions -----------------------------------------------
+
+    def _begin(self, work: Work, now: float) -> None:
+        """Do the first portion now, and the others when they are due."""
+        for _ in work:
+            if not self._work:
+                self._work_since = now
+            self._work.append(work)
+            return
+
+    def _decode(self, stream: int, session: Session, now: float) -> Work:
+        while True:
+            try:
+                message = session.decoder.next_message()
+            except StreamError as error:
+                self._refuse(stream, session, error)
+                return ""
+            if message is not MORE:
+                break
+            now = yield
+            if self._sessions.get(stream) is not session:
+                return ""  # closed meanwhile
+        session.is_decoding = False
+        if message is not NEED_DATA:
+            self._handle(stream, session, message, now)
+        elif session.has_ended:
+            self.ended(stream, now)
+        return ""
+
+    def _merge(self, session: Session, state: PushPull, ignore_old: bool, now: float) -> Work:
+        self._merging += 1
+        refusal = yield from self._exchange.merge(state, now, ignore_old=ignore_old)
+        self._merging -= 1
+        self._finish(session, refusal)
+        return ""
 
     # -- one whole message ----------------------------------------------------
 
@@ -216,7 +278,7 @@ class Sessions:
                 # the reply holds our state from before the merge (section 6.1 step 2)
                 self._write(stream, self._exchange.local_state(is_join=message.is_join))
                 self._close(stream)
-                self._exchange.merge(message, now, ignore_old=False)
+                self._begin(self._merge(session, message, False, now), now)
             case UserPayload():
                 self._close(stream)
                 self._exchange.take_payload(message, purpose.source, now)
@@ -229,8 +291,7 @@ class Sessions:
     ) -> None:
         match message:
             case PushPull():
-                refusal = self._exchange.merge(message, now, ignore_old=call.ignore_old)
-                self._finish(session, refusal)
+                self._begin(self._merge(session, message, call.ignore_old, now), now)
             case ErrorReply():
                 self._finish(session, message.text)
             case Ping() | Ack() | UserPayload():

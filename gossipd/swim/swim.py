@@ -293,16 +293,30 @@ class Swim:
         ``MergeRefused``. ``is_join`` makes no difference to the rules: the
         agent of the reference vetoes no join either.
         """
+        if not self.begin_merge(nodes, now):
+            return False
+        self.merge_part(nodes, now)
+        return True
+
+    def begin_merge(self, nodes: Sequence[NodeState], now: float) -> bool:
+        """Look at a whole remote state before ``merge_part`` takes over its nodes.
+
+        Returns:
+            Whether it fits; ``MergeRefused`` is told if it does not.
+        """
         complaint = version_complaint(nodes, self._membership)
         if complaint:
             self._tell(MergeRefused(complaint))
             return False
         if self.count == 1:
             self._claims.take_known_form(nodes, now)
+        return True
+
+    def merge_part(self, nodes: Sequence[NodeState], now: float) -> None:
+        """Take over nodes of a remote state that may be merged."""
         for state in nodes:
             self._claims.receive(claim_of(state, self.name), now)
         self._arm(now)
-        return True
 
     # Time
 

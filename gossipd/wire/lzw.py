@@ -7,6 +7,7 @@ integers, because they run on every stream.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from gossipd.errors import WireError
@@ -22,6 +23,10 @@ _FLUSH_BITS: Final = 512
 _FLUSH_BYTES: Final = _FLUSH_BITS // 8
 _FLUSH_MASK: Final = (1 << _FLUSH_BITS) - 1
 _REFILL_BYTES: Final = 64
+_PORTION_CODES: Final = 16_384
+"""Codes of one portion: a few milliseconds' work."""
+_PORTION_BYTES: Final = 1_048_576
+"""What a portion may expand to, roughly."""
 
 _LITERALS: Final = [bytes((value,)) for value in range(256)]
 
@@ -86,9 +91,18 @@ def decompress_untrusted(data: bytes, size_max: int) -> bytes:
     Raises:
         WireError: a code that cannot be, an early end, or a larger result.
     """
+    return b"".join(portions_untrusted(data, size_max))
+
+
+def portions_untrusted(data: bytes, size_max: int) -> Iterator[bytes]:
+    """As ``decompress_untrusted``, yielding the result in portions of bounded work.
+
+    A portion may be empty: there are codes that expand to nothing.
+    """
     out: list[bytes] = []
     append = out.append
-    size = 0
+    size = codes = 0
+    portion_end = min(size_max, _PORTION_BYTES)
     table: list[bytes] = [*_LITERALS, b"", b""]
     learn = table.append
     # ``next_code`` is the entry this code may complete: the length of the table while learning.
@@ -96,6 +110,13 @@ def decompress_untrusted(data: bytes, size_max: int) -> bytes:
     previous = b""
     pool = bits = position = 0
     while True:
+        if codes == _PORTION_CODES or size > portion_end:
+            if size > size_max:
+                raise WireError(TOO_LARGE, f"expands to more than {size_max} bytes")
+            yield b"".join(out)
+            out.clear()
+            codes, portion_end = 0, min(size_max, size + _PORTION_BYTES)
+        codes += 1
         if bits < width:
             chunk = data[position : position + _REFILL_BYTES]
             pool |= int.from_bytes(chunk, "little") << bits
@@ -112,7 +133,8 @@ def decompress_untrusted(data: bytes, size_max: int) -> bytes:
             previous = b""
             continue
         if code == END:
-            return b"".join(out)
+            yield b"".join(out)
+            return
         if code < len(table):
             entry = table[code]
             if previous:
@@ -124,8 +146,6 @@ def decompress_untrusted(data: bytes, size_max: int) -> bytes:
             raise WireError(BAD_COMPRESSION, f"invalid code {code}")
         append(entry)
         size += len(entry)
-        if size > size_max:
-            raise WireError(TOO_LARGE, f"expands to more than {size_max} bytes")
         previous = entry
         next_code += 1
         if next_code == widen_at:

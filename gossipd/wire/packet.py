@@ -268,19 +268,24 @@ def expand_untrusted(body: bytes, size_max: int) -> bytes:
     Raises:
         WireError: unknown algorithm, no LZW, too large, or it expands to nothing.
     """
-    return expand_fields_untrusted(unpack_struct_untrusted(body, _COMPRESS_ORDER), size_max)
+    compressed = compressed_untrusted(unpack_struct_untrusted(body, _COMPRESS_ORDER))
+    message = lzw.decompress_untrusted(compressed, size_max)
+    if not message:
+        raise WireError(EMPTY, "decompressed message is empty")
+    return message
 
 
-def expand_fields_untrusted(fields: object, size_max: int) -> bytes:
-    """As ``expand_untrusted``, for a compress map that is decoded already."""
+def compressed_untrusted(fields: object) -> bytes:
+    """Return the LZW bytes in a compress map that is decoded already.
+
+    Raises:
+        WireError: it is none, or of an unknown algorithm.
+    """
     struct = struct_of_untrusted(fields, _COMPRESS_ORDER)
     algorithm = uint_untrusted(struct, b"Algo", UINT8_MAX)
     if algorithm != _ALGORITHM_LZW:
         raise WireError(BAD_COMPRESSION, f"unknown compression algorithm {algorithm}")
-    message = lzw.decompress_untrusted(raw_untrusted(struct, b"Buf") or b"", size_max)
-    if not message:
-        raise WireError(EMPTY, "decompressed message is empty")
-    return message
+    return raw_untrusted(struct, b"Buf") or b""
 
 
 class _Peeling:

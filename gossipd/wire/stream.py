@@ -3,17 +3,19 @@
 A stream carries one request and at most one reply. ``StreamDecoder`` peels
 label, encryption and compression, each at most once, and then reads the
 message as it arrives: what came is looked at once, and memory is taken for
-what came, never for what a header announces. Deadlines and the number of
-open streams belong to the caller.
+what came, never for what a header announces. Long work is done in portions of
+some milliseconds, with ``MORE`` in between. Deadlines and the number of open
+streams belong to the caller.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal, Protocol, TypeAlias
 
 from gossipd.errors import WireError
+from gossipd.wire import lzw
 from gossipd.wire.codec import (
     MessageKind,
     ack_untrusted,
@@ -47,9 +49,10 @@ from gossipd.wire.messages import (
 from gossipd.wire.packet import (
     STREAM_EXPANDED_BYTES_MAX,
     PacketLayers,
-    expand_fields_untrusted,
+    compressed_untrusted,
 )
 from gossipd.wire.reasons import (
+    EMPTY,
     NOT_CONFIGURED,
     PLAINTEXT,
     TOO_LARGE,
@@ -66,6 +69,8 @@ NODES_MAX: Final = 1_048_576
 USER_STATE_BYTES_MAX: Final = 20 * 2**20
 USER_MESSAGE_BYTES_MAX: Final = 20 * 2**20
 FRAME_HEADER_BYTES: Final = 5
+NODES_PER_PORTION: Final = 512
+"""Nodes of a push/pull decoded in one go."""
 
 _HEADER_ORDER: Final = (b"Nodes", b"UserStateLen", b"Join")
 _USER_HEADER_ORDER: Final = (b"UserMsgLen",)
@@ -80,7 +85,17 @@ class NeedData(enum.Enum):
 NEED_DATA: Final = NeedData.NEED_DATA
 """No complete message yet: feed more, or, at the end of the stream, call ``end``."""
 
-_Next: TypeAlias = StreamMessage | Literal[NeedData.NEED_DATA]
+
+class More(enum.Enum):
+    """The type of ``MORE``."""
+
+    MORE = enum.auto()
+
+
+MORE: Final = More.MORE
+"""No message yet, but work that can go on without new bytes: ask again, after others had a turn."""
+
+_Next: TypeAlias = StreamMessage | Literal[NeedData.NEED_DATA, More.MORE]
 
 
 class StreamError(WireError):
@@ -161,7 +176,7 @@ class StreamDecoder:
             self._body.feed(data)
 
     def next_message(self) -> _Next:
-        """Return the message once it is complete, ``NEED_DATA`` before and after.
+        """Return the message once it is complete, ``NEED_DATA`` or ``MORE`` before.
 
         Raises:
             StreamError: the peer's bytes are no legal stream; nothing more comes.
@@ -198,12 +213,12 @@ class StreamDecoder:
         if self._outer is not None:
             body = self._peel_untrusted(self._outer)
             if body is None:
-                return NEED_DATA
+                return MORE if self._outer.is_expanding else NEED_DATA
             self._outer, self._body = None, body
         assert self._body is not None  # set together with dropping the outer part
         message = self._body.next_untrusted()
         if message is None:
-            return NEED_DATA
+            return MORE if self._body.is_busy else NEED_DATA
         self._is_done = True
         self._body = None
         return message
@@ -226,22 +241,33 @@ class _SilentError(StreamError):
 class _Outer:
     """What stands before the message proper: label, type, encryption, compression."""
 
-    __slots__ = ("_buffer", "_expand", "_label", "_layers", "has_begun")
+    __slots__ = ("_buffer", "_expand", "_expanded", "_label", "_layers", "_portions", "has_begun")
 
     def __init__(self, layers: PacketLayers, *, expects_label: bool) -> None:
         self._layers = layers
         self._buffer = bytearray()
         self._label: bytes | None = layers.label_header if expects_label else None
         self._expand: Reader | None = None
+        self._portions: Iterator[bytes] | None = None
+        self._expanded: list[bytes] = []
         self.has_begun = False
 
+    @property
+    def is_expanding(self) -> bool:
+        """Whether there is work to do without new bytes."""
+        return self._portions is not None
+
     def feed(self, data: bytes) -> None:
+        if self._portions is not None:
+            return  # what follows the compressed message is nobody's
         if self._expand is not None:
             self._expand.feed(data)
         else:
             self._buffer += data
 
     def peel_untrusted(self) -> _Body | None:
+        if self._portions is not None:
+            return self._next_portion_untrusted(self._portions)
         if self._expand is not None:
             return self._expanded_untrusted(self._expand)
         if self._label is not None and not self._strip_label_untrusted(self._label):
@@ -299,7 +325,7 @@ class _Outer:
         reader = Reader(COMPRESSED_BYTES_MAX, COMPRESSED_BYTES_MAX + STRING_BYTES_MAX)
         reader.feed(plain[1:])
         body = self._expanded_untrusted(reader)
-        if body is None:
+        if body is None and self._portions is None:
             raise WireError(TRUNCATED, "the compressed message is cut")
         return body
 
@@ -308,7 +334,21 @@ class _Outer:
             fields = reader.value_untrusted()
         except Incomplete:
             return None
-        message = expand_fields_untrusted(fields, STREAM_EXPANDED_BYTES_MAX)
+        compressed = compressed_untrusted(fields)
+        self._expand = None
+        self._portions = lzw.portions_untrusted(compressed, STREAM_EXPANDED_BYTES_MAX)
+        body = self._next_portion_untrusted(self._portions)
+        # nearly every message is one portion: its end costs no turn of its own
+        return body or self._next_portion_untrusted(self._portions)
+
+    def _next_portion_untrusted(self, portions: Iterator[bytes]) -> _Body | None:
+        portion = next(portions, None)
+        if portion is not None:
+            self._expanded.append(portion)
+            return None
+        message = b"".join(self._expanded)
+        if not message:
+            raise WireError(EMPTY, "decompressed message is empty")
         return self._plain_untrusted(message, is_whole=True)
 
     def _plain_untrusted(self, message: bytes, *, is_whole: bool) -> _Body:
@@ -321,11 +361,13 @@ class _Outer:
 class _Body:
     """The message proper, read value by value as its bytes arrive."""
 
-    __slots__ = ("_is_whole", "_parser", "_reader")
+    __slots__ = ("_is_whole", "_parser", "_reader", "is_busy")
 
     def __init__(self, parser: _Parser, data: bytes, *, is_whole: bool) -> None:
         self._parser = parser
         self._is_whole = is_whole
+        self.is_busy = False
+        """Whether there is work to do without new bytes."""
         self._reader = Reader(STRING_BYTES_MAX, STREAM_EXPANDED_BYTES_MAX + STRING_BYTES_MAX)
         self._reader.feed(data)
 
@@ -334,9 +376,12 @@ class _Body:
             self._reader.feed(data)
 
     def next_untrusted(self) -> StreamMessage | None:
-        """Return the message, or ``None`` while bytes are missing."""
+        """Return the message, or ``None`` while bytes are missing or there is more to do."""
+        self.is_busy = False
         try:
-            return self._parser.read_untrusted(self._reader)
+            message = self._parser.read_untrusted(self._reader)
+            self.is_busy = message is None
+            return message
         except Incomplete:
             if self._is_whole:
                 raise WireError(TRUNCATED, "the message ends inside a value") from None
@@ -346,8 +391,8 @@ class _Body:
 class _Parser(Protocol):
     """What reads one type of message; it keeps what it has read between calls."""
 
-    def read_untrusted(self, reader: Reader) -> StreamMessage:
-        """Return the message; ``Incomplete`` while bytes are missing."""
+    def read_untrusted(self, reader: Reader) -> StreamMessage | None:
+        """Return the message, ``None`` after a portion; ``Incomplete`` while bytes are missing."""
 
 
 class _MapParser:
@@ -388,14 +433,17 @@ class _PushPullParser:
         self._nodes: list[NodeState] = []
         self._tail: _Tail | None = None
 
-    def read_untrusted(self, reader: Reader) -> StreamMessage:
+    def read_untrusted(self, reader: Reader) -> StreamMessage | None:
         if self._tail is None:
             header = struct_of_untrusted(reader.value_untrusted(), _HEADER_ORDER)
             self._is_join = bool_untrusted(header, b"Join")
             self._expected = _count_untrusted(header, b"Nodes", NODES_MAX)
             self._tail = _Tail(_count_untrusted(header, b"UserStateLen", USER_STATE_BYTES_MAX))
-        while len(self._nodes) < self._expected:
+        end = min(self._expected, len(self._nodes) + NODES_PER_PORTION)
+        while len(self._nodes) < end:
             self._nodes.append(node_state_untrusted(reader.value_untrusted()))
+        if end < self._expected:
+            return None
         return PushPull(self._is_join, tuple(self._nodes), self._tail.read(reader))
 
 

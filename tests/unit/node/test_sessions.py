@@ -11,6 +11,7 @@ from gossipd.address import Address
 from gossipd.config.model import NodeConfig, WireConfig
 from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, WriteStream
 from gossipd.node.events import OperationFinished, SyncFinished
+from gossipd.node.exchange import NODES_PER_PORTION
 from gossipd.node.node import Node
 from gossipd.serf.events import MessageIgnored
 from gossipd.wire.keyring import Keyring
@@ -26,7 +27,7 @@ from gossipd.wire.messages import (
     Versions,
 )
 from gossipd.wire.packet import PacketLayers
-from gossipd.wire.stream import NEED_DATA, StreamDecoder, encode_stream_message
+from gossipd.wire.stream import MORE, NEED_DATA, StreamDecoder, encode_stream_message
 
 PEER = Address(b"\x7f\0\0\x09", 7946)
 KEY = bytes(32)
@@ -64,6 +65,7 @@ class Streams:
         decoder.feed(effect.data)
         message = decoder.next_message()
         assert message is not NEED_DATA
+        assert message is not MORE
         return message
 
 
@@ -191,6 +193,36 @@ def test_case_56_a_user_message_on_a_stream_is_handled_and_not_answered() -> Non
     assert streams.effects() == [CloseStream(-1)]
     ignored = [e for e in streams.node.take_events() if isinstance(e, MessageIgnored)]
     assert [event.source for event in ignored] == [PEER]
+
+
+def test_a_large_state_is_merged_in_portions_and_others_are_served_between_them() -> None:
+    streams = Streams()
+    crowd = tuple(member_state(f"n{number}") for number in range(2000))
+    streams.accept(-1)
+    streams.send(PushPull(False, crowd), stream=-1)
+    # closing our reading side does not cut what came
+    streams.node.stream_ended(-1, 1.0)
+    assert len(streams.node.view().members) == 1
+    turns = 0
+    while (due := streams.node.next_deadline()) is not None and due <= 1.0:
+        turns += 1
+        streams.accept(-turns - 1)
+        streams.send(Ping(turns, "us"), stream=-turns - 1)
+        assert streams.read(streams.effects(-turns - 1)[0]) == Ack(turns)
+        known = len(streams.node.view().members)
+        streams.node.handle_deadline(1.0)
+        assert len(streams.node.view().members) - known <= NODES_PER_PORTION
+    assert turns >= 8
+    assert len(streams.node.view().members) == 2001
+
+
+def test_states_that_wait_to_be_merged_count_as_exchanges_under_way() -> None:
+    streams = Streams(wire=WireConfig(streams_max=3))
+    crowd = tuple(member_state(f"n{number}") for number in range(500))
+    for stream in (-1, -2, -3):
+        streams.accept(stream)
+        streams.send(PushPull(False, crowd), stream=stream)
+    assert streams.node.statistics().dropped == {"too-many-streams": 1}
 
 
 def test_an_inbound_stream_that_says_nothing_is_closed_at_its_deadline() -> None:

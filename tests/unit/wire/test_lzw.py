@@ -7,7 +7,7 @@ import random
 import pytest
 
 from gossipd.errors import WireError
-from gossipd.wire.lzw import compress, decompress_untrusted
+from gossipd.wire.lzw import CLEAR, compress, decompress_untrusted, portions_untrusted
 
 
 def codes_to_bytes(codes: list[tuple[int, int]]) -> bytes:
@@ -63,3 +63,15 @@ def test_every_length_around_a_change_of_width_comes_back() -> None:
     data = random.Random(9).randbytes(4200)
     for length in (*range(250, 262), *range(766, 774), *range(3830, 3845)):
         assert decompress_untrusted(compress(data[:length]), length) == data[:length]
+
+
+def test_work_is_done_in_portions_also_where_nothing_comes_out() -> None:
+    data = random.Random(9).randbytes(200_000)
+    portions = list(portions_untrusted(compress(data), len(data)))
+    assert b"".join(portions) == data
+    assert len(portions) > 5
+    clears = portions_untrusted(codes_to_bytes([(CLEAR, 9)] * 80_000), 1000)
+    assert [next(clears) for _ in range(3)] == [b""] * 3
+    run = list(portions_untrusted(compress(bytes(5_000_000)), 5_000_000))
+    assert sum(map(len, run)) == 5_000_000
+    assert max(map(len, run)) < 1_100_000
