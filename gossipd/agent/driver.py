@@ -28,6 +28,7 @@ from gossipd.node.effects import (
 from gossipd.node.events import NodeEvent, OperationFinished
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
+from gossipd.value import replace
 
 T = TypeVar("T")
 
@@ -62,6 +63,8 @@ class DrivenNode(Protocol):
 class StreamSink(Protocol):
     """Where stream effects go; kept by ``streams.Streams``. Must not call back at once."""
 
+    @property
+    def lost(self) -> Mapping[str, int]: ...
     def open(self, effect: OpenStream) -> bool: ...
     def write(self, stream: int, data: bytes) -> None: ...
     def close(self, stream: int) -> None: ...
@@ -129,6 +132,12 @@ class Driver:
     def start(self) -> None:
         """Start the node."""
         self.step(self.node.start)
+
+    def statistics(self) -> Statistics:
+        """Return the node's counters with those of the sockets."""
+        streams = self._streams
+        lost = {**self._packets.lost, **(streams.lost if streams is not None else {})}
+        return replace(self.node.statistics(), lost=lost)
 
     def packet_in(self, data: bytes, source: Address) -> None:
         """Give the node one datagram; ``now`` is the moment it was read."""

@@ -56,7 +56,7 @@ class AgentHandle:
 
     def statistics(self) -> Statistics:
         """Return the counters as they are now."""
-        return self._driver.node.statistics()
+        return self._driver.statistics()
 
     async def join(self, addresses: Sequence[str], *, replay: bool = False) -> JoinResult:
         """Join through ``addresses``; see ``NodeHandle.join``."""

@@ -6,7 +6,7 @@ real sockets, and by the in-memory network of the tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NoReturn, Protocol, TypeAlias
 
 import trio
@@ -19,6 +19,10 @@ Deliver: TypeAlias = Callable[[bytes, Address], None]
 
 class PacketPort(Protocol):
     """One bound datagram socket."""
+
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """Datagrams that could not be sent or read, by kind."""
 
     def send(self, data: bytes, to: Address) -> None:
         """Send at once, or when the socket has room; what cannot be sent is counted."""

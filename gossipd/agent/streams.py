@@ -10,6 +10,7 @@ throw away the reply on its way.
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from typing import NoReturn, Protocol
 
 import trio
@@ -115,8 +116,8 @@ class Streams:
         self._nursery: trio.Nursery | None = None
         self._inbound = 0
         self._accepted = 0
-        self.refused = 0
-        """Inbound streams closed because there were too many."""
+        self.lost: Counter[str] = Counter()
+        """Inbound streams closed because there were too many, and accepts that failed."""
 
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -169,12 +170,13 @@ class Streams:
                 transport, source = await self._port.accept()
             except OSError:
                 # out of descriptors, or the peer was gone before we looked
+                self.lost["accept-errors"] += 1
                 await trio.sleep(backoff)
                 backoff = min(2 * backoff, ACCEPT_BACKOFF_MAX)
                 continue
             backoff = ACCEPT_BACKOFF_MIN
             if self._inbound >= INBOUND_MAX:
-                self.refused += 1
+                self.lost["streams-refused"] += 1
                 await trio.aclose_forcefully(transport)
                 continue
             self._inbound += 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections import deque
+from collections import Counter, deque
 from typing import NoReturn
 
 import trio
@@ -41,9 +41,8 @@ class UdpPort:
         self._sockaddrs = SockAddrs(bound.family)
         self._backlog: deque[tuple[bytes, Address]] = deque()
         self._has_backlog = trio.Event()
-        self.unsent = 0
-        """Datagrams that could not be sent, since the start."""
-        self.receive_errors = 0
+        self.lost: Counter[str] = Counter()
+        """Datagrams that could not be sent or read, since the start."""
 
     @property
     def address(self) -> Address:
@@ -54,7 +53,7 @@ class UdpPort:
         """Send at once, or when the socket has room; what cannot be sent is counted."""
         if self._backlog or not self._try_send(data, to):
             if len(self._backlog) >= BACKLOG_MAX:
-                self.unsent += 1
+                self.lost["datagrams-unsent"] += 1
                 return
             self._backlog.append((data, to))
             self._has_backlog.set()
@@ -67,7 +66,7 @@ class UdpPort:
             return False
         except OSError:
             # no route, no permission, too long: the peer will look silent, and be probed so
-            self.unsent += 1
+            self.lost["datagrams-unsent"] += 1
         return True
 
     async def run(self, deliver: Deliver) -> NoReturn:
@@ -90,7 +89,7 @@ class UdpPort:
                     if error.errno in (errno.EBADF, errno.ENOTSOCK):
                         raise
                     # an ICMP answer to something sent earlier; the socket is still good
-                    self.receive_errors += 1
+                    self.lost["receive-errors"] += 1
                     continue
                 if data:
                     deliver(data, address(sockaddr))

@@ -362,6 +362,7 @@ class Node:
             stream_bytes_sent=self._sessions.bytes_sent,
             stream_bytes_received=self._sessions.bytes_received,
             dropped=dict(traffic.dropped + self._sessions.dropped + Counter(swim.refused)),
+            lost={},
         )
 
     # -- draining the cores ---------------------------------------------------

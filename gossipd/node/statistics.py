@@ -35,3 +35,5 @@ class Statistics(Value):
     stream_bytes_received: int
     dropped: Mapping[str, int]
     """Peers' input dropped, by reason."""
+    lost: Mapping[str, int]
+    """What the machine could not send or take in, by kind; the agent counts it."""

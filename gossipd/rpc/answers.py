@@ -233,6 +233,7 @@ def stats_message(
             "version": version,
         },
         "gossipd_dropped": dict(_as_text(s.dropped)),
+        "gossipd_lost": dict(_as_text(s.lost)),
         "gossipd_packets_received": dict(_as_text(s.packets_received)),
         "gossipd_packets_sent": dict(_as_text(s.packets_sent)),
         "runtime": dict(runtime),

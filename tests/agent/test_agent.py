@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 
 import pytest
@@ -95,6 +96,21 @@ async def test_an_agent_runs_inside_a_nursery_of_the_caller_and_can_be_cancelled
     assert agent.machine.packets.is_closed
     assert agent.machine.streams.is_closed
     assert agent.exit_code is None
+
+
+async def test_what_the_sockets_lost_is_in_the_statistics(
+    nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    agent = Running(MemoryNetwork(nursery), "a", "10.0.0.1")
+    handle = await agent.start(nursery)
+    assert handle.statistics().lost == {}
+    agent.machine.packets.lost["datagrams-unsent"] = 2
+    agent.machine.streams.accept_errors.append(OSError(errno.EMFILE, "too many open files"))
+    agent.machine.streams.connect(Address(bytes([10, 0, 0, 9]), 5))
+    await trio.sleep(1)
+    agent.machine.streams.connect(Address(bytes([10, 0, 0, 9]), 5))
+    await trio.sleep(1)
+    assert handle.statistics().lost == {"datagrams-unsent": 2, "accept-errors": 1}
 
 
 async def test_two_agents_join_and_a_failure_is_noticed(

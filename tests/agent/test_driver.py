@@ -24,6 +24,7 @@ class Recorder:
     def __init__(self) -> None:
         self.asked: list[tuple[object, ...]] = []
         self.takes_streams = True
+        self.lost: dict[str, int] = {}
 
     def send(self, data: bytes, to: Address) -> None:
         self.asked.append(("send", data, to))

@@ -170,7 +170,7 @@ async def test_too_many_inbound_streams_are_closed_unread(autojump_clock: object
             machine.streams.connect(PEER)
         await trio.testing.wait_all_tasks_blocked()
         assert len(events.noted) == INBOUND_MAX
-        assert streams.refused == 3
+        assert streams.lost["streams-refused"] == 3
 
 
 async def test_too_many_outbound_streams_are_not_begun(autojump_clock: object) -> None:

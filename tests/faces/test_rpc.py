@@ -289,6 +289,7 @@ async def test_stats_are_text_in_serfs_sections_and_our_own() -> None:
         "arch", "cpu_count", "goroutines", "max_procs", "os", "version",
     }  # fmt: skip
     assert stats["gossipd_dropped"] == {"bad-checksum": "2"}
+    assert stats["gossipd_lost"] == {"datagrams-unsent": "3"}
 
 
 async def test_commands_of_later_versions_are_refused_with_the_body_the_table_demands() -> None:

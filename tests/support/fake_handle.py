@@ -127,6 +127,7 @@ class FakeHandle(NodeHandle):
             stream_bytes_sent=10,
             stream_bytes_received=20,
             dropped={"bad-checksum": 2},
+            lost={"datagrams-unsent": 3},
         )
 
     async def _command(self, *call: object) -> None:

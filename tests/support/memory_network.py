@@ -58,6 +58,7 @@ class MemoryPacketPort:
         self._address = address
         self._put, self._take = trio.open_memory_channel[tuple[bytes, Address]](math.inf)
         self.sent: list[tuple[bytes, Address]] = []
+        self.lost: dict[str, int] = {}
         self.is_closed = False
 
     def send(self, data: bytes, to: Address) -> None:
