@@ -181,6 +181,16 @@ DESCRIBED: dict[type, tuple[str, Describe]] = {
 }
 """Level and words by type of event."""
 
+PROVOKED = (
+    AccusationRefuted,
+    InputDropped,
+    MergeRefused,
+    MessageIgnored,
+    NameConflict,
+    PingMisdirected,
+)
+"""Events that change nothing and that anybody can cause as often as they like."""
+
 
 def level_of(event: NodeEvent) -> str | None:
     """Return the level of the event's line, or ``None`` when it gets none."""

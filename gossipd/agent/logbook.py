@@ -4,7 +4,9 @@
 
 Text is only made when somebody wants the line: an event below the level of
 the output and of every reader stays in the ring as it is. Names come from
-peers, so control characters are shown escaped and cannot forge a line.
+peers, so control characters are shown escaped and cannot forge a line. What
+peers can provoke at will is logged some times a second and counted beyond
+that, so that they can neither fill a disk nor push the rest out of the ring.
 """
 
 from __future__ import annotations
@@ -12,13 +14,13 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 from gossipd.agent.fanout import Subscription
-from gossipd.agent.log_lines import describe, level_of
+from gossipd.agent.log_lines import DESCRIBED, PROVOKED, describe, level_of
 from gossipd.node.events import NodeEvent
 from gossipd.node.handle import LogLine
 from gossipd.serf.events import MemberChange
@@ -27,6 +29,8 @@ from gossipd.value import Value
 RING_LINES = 512
 HELD_LINES_MAX = 4096
 LINE_BYTES_MAX = 4000
+PROVOKED_LINES_MAX = 20
+"""Lines a second of one kind of event that peers can cause at will."""
 _RANKS = {"TRACE": 0, "DEBUG": 1, "INFO": 2, "WARN": 3, "ERR": 4}
 
 
@@ -96,14 +100,31 @@ class Logbook:
         self._held: list[str] | None = []
         self._second = -1
         self._stamp = ""
+        self._provoked: Counter[type] = Counter()
+        self._provoked_until = 0.0
 
     def event(self, event: NodeEvent, now: float) -> None:
         """Log ``event`` if it is worth a line; ``now`` is on the node's clock."""
         level = level_of(event)
-        if level is not None:
+        if level is not None and not self._is_withheld(type(event), now):
             self._enter(_Entry(time.time(), now, level, event))
             if type(event) is MemberChange:
                 self.say("INFO", f"agent: Received event: {event.kind}")
+
+    def _is_withheld(self, kind: type, now: float) -> bool:
+        """Count events that peers provoke; returns whether there were too many this second."""
+        if self._provoked and now >= self._provoked_until:
+            provoked, self._provoked = self._provoked, Counter()
+            for noisy, count in provoked.items():
+                if count > PROVOKED_LINES_MAX:
+                    more = count - PROVOKED_LINES_MAX
+                    self.say(DESCRIBED[noisy][0], f"agent: {noisy.__name__}: {more} lines withheld")
+        if kind not in PROVOKED:
+            return False
+        if not self._provoked:
+            self._provoked_until = now + 1.0
+        self._provoked[kind] += 1
+        return self._provoked[kind] > PROVOKED_LINES_MAX
 
     def say(self, level: str, text: str) -> None:
         """Log a remark of the agent itself; ``text`` begins with its part."""

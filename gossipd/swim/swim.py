@@ -353,6 +353,7 @@ class Swim:
 
     def _on_ping(self, ping: Ping, source: Address) -> None:
         if ping.node and ping.node != self.name:
+            self._claims.refuse("ping-misdirected")
             self._tell(PingMisdirected(ping.node, source))
             return
         self._send(_answer_address(ping.source, source), Ack(ping.seq, self._ack_payload))

@@ -6,7 +6,7 @@ import os
 import re
 
 from gossipd.address import Address
-from gossipd.agent.logbook import RING_LINES, DescriptorOutput, Logbook
+from gossipd.agent.logbook import PROVOKED_LINES_MAX, RING_LINES, DescriptorOutput, Logbook
 from gossipd.node.events import InputDropped, NodeEvent, SyncFinished
 from gossipd.node.handle import LogLine, Lost
 from gossipd.serf.events import ChangeKind, MemberChange, QueryClosed, QueueTooDeep, SerfMember
@@ -16,6 +16,7 @@ from gossipd.swim.events import (
     MemberRefuted,
     MemberSuspected,
     NameConflict,
+    PingMisdirected,
     SuspicionConfirmed,
     UdpUnreachable,
 )
@@ -172,3 +173,16 @@ def test_a_full_pipe_loses_lines_and_says_so_when_it_goes_on() -> None:
     os.close(reading)
     output.write("nobody reads")
     os.close(writing)
+
+
+def test_lines_that_peers_provoke_are_limited_and_the_rest_is_told() -> None:
+    log, lines = make_log()
+    for number in range(1000):
+        log.event(PingMisdirected(f"n{number}", ADDRESS), 100.0 + number / 1000)
+        log.event(MemberChange(ChangeKind.UPDATE, SERF_MEMBER), 100.0 + number / 1000)
+    provoked = [text for text in lines.texts if "unexpected node" in text]
+    assert len(provoked) == PROVOKED_LINES_MAX
+    assert sum("EventMemberUpdate" in text for text in lines.texts) == 1000
+    log.event(PingMisdirected("later", ADDRESS), 101.5)
+    assert lines.texts[-2].endswith("[WARN] agent: PingMisdirected: 980 lines withheld")
+    assert "unexpected node 'later'" in lines.texts[-1]

@@ -34,6 +34,7 @@ def test_case_12_a_ping_for_somebody_else_is_told_and_not_acked(swim: SwimHarnes
     swim.receive(Ping(9, "them", address_of("c"), "c"), at=1.0, source="b")
     assert swim.effects() == []
     assert swim.events() == [PingMisdirected("them", address_of("b"))]
+    assert swim.swim.refused == {"ping-misdirected": 1}
 
 
 @pytest.mark.parametrize(
