@@ -30,6 +30,8 @@ from gossipd.errors import ConfigError
 from gossipd.value import Value, fields_of
 
 ENVIRONMENT_PREFIX = "GOSSIPD_"
+_OF_CONTAINERS = ("GOSSIPD_SERVICE_", "GOSSIPD_PORT")
+"""What container platforms set for a service of our name; none of our settings begins so."""
 _NODE_TARGETS = ("name", "tags", "keys")
 _SECTION_KINDS: dict[type, str] = {float: "duration", int: "count", bool: "switch", str: "text"}
 
@@ -124,16 +126,22 @@ def _parse(file: ConfigFile) -> dict[str, object]:
 
 
 def _take_environment(draft: _Draft, environment: Mapping[str, str]) -> None:
-    for option in OPTIONS:
-        variable = ENVIRONMENT_PREFIX + option.key.upper()
-        if option.kind != "sets" and environment.get(variable):
+    known = {
+        ENVIRONMENT_PREFIX + option.key.upper(): option
+        for option in (*OPTIONS, *FILE_ONLY)
+        if option.kind != "sets"
+    }
+    for variable, option in known.items():
+        if environment.get(variable):
             _take(draft, option, environment[variable], variable)
-    for section in SECTIONS:
-        prefix = f"{ENVIRONMENT_PREFIX}{section.upper()}_"
-        for variable in sorted(environment):
-            if variable.startswith(prefix):
-                field = variable[len(prefix) :].lower()
-                _take_field(draft, section, field, environment[variable], variable)
+    for variable in sorted(environment):
+        if not variable.startswith(ENVIRONMENT_PREFIX) or variable in known:
+            continue
+        section, _, field = variable[len(ENVIRONMENT_PREFIX) :].lower().partition("_")
+        if section in SECTIONS:
+            _take_field(draft, section, field, environment[variable], variable)
+        elif environment[variable] and not variable.startswith(_OF_CONTAINERS):
+            raise ConfigError(f"{variable}: unknown setting{_nearest(variable, known)}")
 
 
 def _take(draft: _Draft, option: Option, value: object, where: str) -> None:

@@ -167,6 +167,21 @@ def test_a_bad_environment_variable_is_named() -> None:
         load(environment={"GOSSIPD_SWIM_PROBES": "1"})
 
 
+def test_an_unknown_environment_variable_is_refused_unless_a_container_platform_set_it() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(environment={"GOSSIPD_ENCRYPT": "c2VjcmV0"})
+    assert str(caught.value) == (
+        "GOSSIPD_ENCRYPT: unknown setting; did you mean 'GOSSIPD_ENCRYPT_KEY'?"
+    )
+    platform = {"GOSSIPD_SERVICE_HOST": "10.0.0.1", "GOSSIPD_PORT_7946_UDP": "udp://10.0.0.1:7946"}
+    load(environment={**platform, "GOSSIPD_EMPTY": ""})
+
+
+def test_keys_without_a_flag_can_stand_in_the_environment_too() -> None:
+    config = load(environment={"GOSSIPD_RECONNECT_INTERVAL": "7s"})
+    assert config.node.serf.reconnect_interval == 7.0
+
+
 def test_each_option_has_its_own_key_and_flag() -> None:
     keys = [option.key for option in (*OPTIONS, *FILE_ONLY)]
     flags = [option.flag for option in OPTIONS]
