@@ -20,6 +20,8 @@ from gossipd.version import __version__
 
 LOST_LOG_SECONDS = 1.0
 """Losses of slow readers are logged at most this often."""
+ACCEPT_PAUSE_SECONDS = 0.1
+"""Time to wait for a descriptor to become free."""
 
 
 class Limits(Value, kw_only=True):
@@ -144,9 +146,36 @@ async def serve_rpc(
             ``("INFO", "agent.ipc: Accepted client: 127.0.0.1:5000")``.
     """
     service = Service(handle, auth or None, limits or Limits(), log)
-    await trio.serve_listeners(
-        service.serve_connection, list(listeners), task_status=_Started(task_status)
-    )
+    patient = [_PatientListener(listener, log) for listener in listeners]
+    await trio.serve_listeners(service.serve_connection, patient, task_status=_Started(task_status))
+
+
+class _PatientListener(trio.abc.Listener[trio.SocketStream]):
+    """A listener that outlives a lack of descriptors and callers that are gone already.
+
+    Trio's own server logs a traceback ten times a second for the one, and ends for the other.
+    """
+
+    def __init__(
+        self, listener: trio.abc.Listener[trio.SocketStream], log: Callable[[str, str], None]
+    ) -> None:
+        self._listener = listener
+        self._log = log
+        self._logged_at = float("-inf")
+
+    async def accept(self) -> trio.SocketStream:
+        while True:
+            try:
+                return await self._listener.accept()
+            except OSError as error:
+                now = trio.current_time()
+                if now - self._logged_at >= LOST_LOG_SECONDS:
+                    self._logged_at = now
+                    self._log("WARN", f"agent.ipc: Failed to accept client: {error.strerror}")
+                await trio.sleep(ACCEPT_PAUSE_SECONDS)
+
+    async def aclose(self) -> None:
+        await self._listener.aclose()
 
 
 class _Started:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -14,7 +16,7 @@ import trio.testing
 from gossipd.errors import Unavailable, UsageError
 from gossipd.node.view import Suspicion
 from gossipd.query.framing import encode
-from gossipd.rpc.server import Limits, Service
+from gossipd.rpc.server import Limits, Service, serve_rpc
 from gossipd.serf.events import ChangeKind
 from gossipd.wire.serf_messages import MemberStatus
 from support.fake_handle import FakeHandle, make_member, make_view
@@ -612,3 +614,47 @@ async def test_a_client_that_goes_leaves_nothing_behind() -> None:
         assert server.service.connections == 0
         assert server.handle.feeds == []
         assert server.handle.log_feeds == []
+
+
+class FailingListener(trio.abc.Listener[Any]):
+    """Fails to accept as often as it is told, then hands out one stream."""
+
+    def __init__(self, stream: trio.abc.Stream, failures: list[int]) -> None:
+        self._stream: trio.abc.Stream | None = stream
+        self._failures = failures
+
+    async def accept(self) -> Any:
+        await trio.lowlevel.checkpoint()
+        if self._failures:
+            number = self._failures.pop(0)
+            raise OSError(number, os.strerror(number))
+        stream, self._stream = self._stream, None
+        if stream is None:
+            await trio.sleep_forever()
+        return stream
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+async def test_the_server_outlives_what_keeps_it_from_accepting(
+    nursery: trio.Nursery, autojump_clock: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    ours, theirs = trio.testing.memory_stream_pair()
+    listener = FailingListener(theirs, [errno.ECONNABORTED] + [errno.EMFILE] * 15)
+    lines: list[str] = []
+
+    async def serve(*, task_status: trio.TaskStatus[None]) -> None:
+        await serve_rpc(
+            [listener],
+            FakeHandle(),
+            log=lambda _level, line: lines.append(line),
+            task_status=task_status,
+        )
+
+    await nursery.start(serve)
+    assert await Peer(ours).ask("handshake", {"Version": 1}) == ""
+    failures = [line for line in lines if "Failed to accept" in line]
+    assert failures[0] == "agent.ipc: Failed to accept client: Software caused connection abort"
+    assert len(failures) == 2
+    assert not caplog.records
