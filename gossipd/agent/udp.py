@@ -26,6 +26,8 @@ RECEIVE_BUFFER_BYTES = 2 * 1024 * 1024
 RECEIVE_BUFFER_BYTES_MIN = 64 * 1024
 READS_PER_WAKE = 64
 """Datagrams read before other tasks get their turn."""
+SECONDS_PER_WAKE = 0.02
+"""Time after which they get it in any case: a hostile datagram can cost as much as thousands."""
 BACKLOG_MAX = 256
 LISTEN_BACKLOG = 128
 _BIND_TRIES = 16
@@ -80,6 +82,7 @@ class UdpPort:
         receive, address = self._socket.recvfrom, self._sockaddrs.address
         while True:
             await trio.lowlevel.wait_readable(self._socket)
+            turn_ends = trio.current_time() + SECONDS_PER_WAKE
             for _ in range(READS_PER_WAKE):
                 try:
                     data, sockaddr = receive(DATAGRAM_BYTES_MAX)
@@ -91,8 +94,9 @@ class UdpPort:
                     # an ICMP answer to something sent earlier; the socket is still good
                     self.lost["receive-errors"] += 1
                     continue
-                if data:
-                    deliver(data, address(sockaddr))
+                deliver(data, address(sockaddr))
+                if trio.current_time() >= turn_ends:
+                    break
 
     async def _send_backlog(self) -> NoReturn:
         while True:

@@ -17,7 +17,13 @@ from gossipd.address import Address, address_from_host
 from gossipd.agent.agent import run_agent
 from gossipd.agent.handle import AgentHandle
 from gossipd.agent.streams import TcpPort
-from gossipd.agent.udp import BACKLOG_MAX, UdpPort, bind_gossip_sockets
+from gossipd.agent.udp import (
+    BACKLOG_MAX,
+    READS_PER_WAKE,
+    SECONDS_PER_WAKE,
+    UdpPort,
+    bind_gossip_sockets,
+)
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import PROFILES, NodeConfig
 from gossipd.errors import ConfigError
@@ -35,7 +41,8 @@ async def test_datagrams_and_streams_share_one_port(host: str) -> None:
 
             def deliver(data: bytes, source: Address) -> None:
                 got.append((data, source))
-                nursery.cancel_scope.cancel()
+                if data:
+                    nursery.cancel_scope.cancel()
 
             nursery.start_soon(packets.run, deliver)
             packets.send(b"", packets.address)
@@ -44,7 +51,8 @@ async def test_datagrams_and_streams_share_one_port(host: str) -> None:
         accepted, _ = await streams.accept()
         await dialled.send_all(b"x")
         assert await accepted.receive_some() == b"x"
-    assert got == [(b"to myself", packets.address)]
+    # an empty one is the node's to judge and to count
+    assert got == [(b"", packets.address), (b"to myself", packets.address)]
     await dialled.aclose()
     await accepted.aclose()
     packets.close()
@@ -94,6 +102,32 @@ async def test_what_the_kernel_does_not_take_waits_in_a_bounded_backlog() -> Non
             nursery.start_soon(packets.run, deliver)
     assert got == [str(number).encode() for number in range(BACKLOG_MAX)]
     packets.close()
+
+
+async def test_datagrams_that_cost_much_time_do_not_keep_others_from_their_turn() -> None:
+    datagrams, listener = bind_gossip_sockets(address_from_host("127.0.0.1", 0))
+    packets = UdpPort(datagrams)
+    for _ in range(READS_PER_WAKE):
+        packets.send(b"x", packets.address)
+    delivered_at_turn: list[int] = []
+    turn = 0
+
+    def deliver(_data: bytes, _source: Address) -> None:
+        delivered_at_turn.append(turn)
+        ends = trio.current_time() + SECONDS_PER_WAKE / 2
+        while trio.current_time() < ends:
+            pass
+
+    with trio.fail_after(5):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(packets.run, deliver)
+            while len(delivered_at_turn) < 10:
+                turn += 1
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+    assert delivered_at_turn[0] != delivered_at_turn[9]
+    packets.close()
+    listener.close()
 
 
 async def test_a_datagram_that_cannot_be_sent_is_counted() -> None:
