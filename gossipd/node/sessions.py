@@ -38,6 +38,9 @@ from gossipd.wire.stream import (
     encode_stream_message,
 )
 
+PEER_TEXT_MAX = 256
+"""Characters of a peer's error that are passed on."""
+
 
 class PushPullCall(Value):
     """What an outbound push/pull is for; ``operation`` is None when nobody waits for it."""
@@ -293,7 +296,7 @@ class Sessions:
             case PushPull():
                 self._begin(self._merge(session, message, call.ignore_old, now), now)
             case ErrorReply():
-                self._finish(session, message.text)
+                self._finish(session, _in_one_line(message.text))
             case Ping() | Ack() | UserPayload():
                 self._drop("unexpected-kind", type(message).__name__, session)
                 self._finish(session, "the peer answered with something else than its state")
@@ -350,3 +353,8 @@ class Sessions:
             self._outbox.events.append(SyncFinished(call.node, call.to, call.is_join, error))
             if call.operation is not None:
                 self._outbox.events.append(OperationFinished(call.operation, error))
+
+
+def _in_one_line(text: str) -> str:
+    """Return a peer's words as they may stand in a log or on an operator's terminal."""
+    return "".join(c if c.isprintable() else " " for c in text[:PEER_TEXT_MAX])

@@ -13,6 +13,7 @@ from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, WriteStrea
 from gossipd.node.events import OperationFinished, SyncFinished
 from gossipd.node.exchange import NODES_PER_PORTION
 from gossipd.node.node import Node
+from gossipd.node.sessions import PEER_TEXT_MAX
 from gossipd.serf.events import MessageIgnored
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.messages import (
@@ -289,6 +290,14 @@ class TestJoining:
     ) -> None:
         streams.send(ErrorReply("no thanks"), stream=opened.stream)
         assert self.finished(streams) == ["no thanks"]
+
+    def test_the_text_of_an_error_reply_cannot_act_on_a_terminal_or_fill_a_log(
+        self, streams: Streams, opened: OpenStream
+    ) -> None:
+        streams.send(ErrorReply("no\x1b[2J\nthanks" + 60_000 * "!"), stream=opened.stream)
+        (error,) = self.finished(streams)
+        assert error.startswith("no [2J thanks!!!")
+        assert len(error) == PEER_TEXT_MAX
 
     def test_another_answer_ends_it(self, streams: Streams, opened: OpenStream) -> None:
         streams.send(Ack(1), stream=opened.stream)
