@@ -62,6 +62,9 @@ gets smaller and compounds of two gain at most 3 bytes, while trying costs
 about 0.15 us a byte. The ack with a coordinate (about 150 bytes) is tried.
 """
 
+KEEP_COMPRESSED_BYTES: Final = 4096
+"""Stream messages from this size on are kept as compressed last; pings do not replace them."""
+
 _ALGORITHM_LZW: Final = 0
 _COMPRESS_ORDER: Final = (b"Algo", b"Buf")
 _ENCRYPT_TYPE: Final = b"\x0a"
@@ -117,6 +120,7 @@ class PacketLayers:
         "_entropy",
         "_header",
         "_keyring",
+        "_last_compressed",
         "_verify_incoming",
         "_verify_outgoing",
     )
@@ -141,6 +145,7 @@ class PacketLayers:
         self._entropy = entropy
         self._encryption_version = encryption_version
         self._ciphers = Ciphers()
+        self._last_compressed = (b"", b"")
 
     @property
     def overhead(self) -> int:
@@ -192,7 +197,7 @@ class PacketLayers:
             message: with its type byte, as ``stream.py`` encodes it.
             is_dialer: the dialer's bytes start with the label header, the reply's do not.
         """
-        data = make_compressed(message) if self._compression else message
+        data = self._compress_stream(message) if self._compression else message
         if self._seals:
             length = len(data) + self._sealed_growth(len(data))
             frame = _ENCRYPT_TYPE + length.to_bytes(4, "big")
@@ -232,6 +237,20 @@ class PacketLayers:
             WireError: as for packets.
         """
         return self._ciphers.open_untrusted(self._keyring.keys, payload, frame + self._associated)
+
+    def _compress_stream(self, message: bytes) -> bytes:
+        """Compress, unless it is what was compressed last.
+
+        Whoever can connect may ask for our state as often as they like; that of
+        5,000 nodes takes 50 ms to compress and seldom changes in between.
+        """
+        if len(message) < KEEP_COMPRESSED_BYTES:
+            return make_compressed(message)
+        last, compressed = self._last_compressed
+        if message != last:
+            compressed = make_compressed(message)
+            self._last_compressed = (message, compressed)
+        return compressed
 
     def _open_sealed_untrusted(self, data: bytes) -> bytes:
         try:

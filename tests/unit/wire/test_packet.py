@@ -19,6 +19,7 @@ from gossipd.wire.keyring import Keyring
 from gossipd.wire.messages import Alive, IndirectPing, Nack, Ping, Suspect, Versions
 from gossipd.wire.packet import (
     COMPRESS_AT_LEAST_BYTES,
+    KEEP_COMPRESSED_BYTES,
     MESSAGES_MAX,
     NESTING_MAX,
     PACKET_EXPANDED_BYTES_MAX,
@@ -131,6 +132,26 @@ def test_case_32_a_compress_message_that_expands_to_nothing_is_refused() -> None
 def test_case_33_an_unknown_algorithm_is_refused() -> None:
     data = b"\x09" + pack({"Algo": 1, "Buf": lzw.compress(PING)})
     assert refusal(layers(), data) == "bad-compression"
+
+
+def test_a_state_that_is_asked_for_again_is_not_compressed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compressed: list[bytes] = []
+
+    def compress(data: bytes) -> bytes:
+        compressed.append(data)
+        return data
+
+    monkeypatch.setattr(lzw, "compress", compress)
+    us = layers(compression=True)
+    state, other = bytes(KEEP_COMPRESSED_BYTES), b"\x01" + bytes(KEEP_COMPRESSED_BYTES)
+    sealed = us.seal_stream(state, is_dialer=False)
+    us.seal_stream(PING, is_dialer=False)
+    assert us.seal_stream(state, is_dialer=False) == sealed
+    assert us.seal_stream(other, is_dialer=False) != sealed
+    assert us.seal_stream(state, is_dialer=False) == sealed
+    assert compressed == [state, PING, other, state]
 
 
 def test_case_34_a_right_checksum_is_accepted_and_a_wrong_one_dropped() -> None:
