@@ -3,7 +3,8 @@
 The flags are the option table of ``gossipd.config.options``. A line in which
 every word is plainly understood is parsed here; help, mistakes and completion
 go to click, which is built from the same table and costs a daemon a
-megabyte it would keep for life. Exit codes: 0 left, 1 failed, 2 cannot start.
+megabyte it would keep for life. Exit codes: 0 left, 1 failed, 2 cannot start,
+130 interrupted before it ran.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ def start_agent(flags: Mapping[str, object]) -> int:
         The exit code.
     """
     from gossipd.errors import ConfigError, GossipdError
+    from gossipd_cli.exits import INTERRUPTED
 
     try:
         return _run(_configured(flags, os.environ))
@@ -100,6 +102,8 @@ def start_agent(flags: Mapping[str, object]) -> int:
         return _complain(error, EXIT_CANNOT_START)
     except GossipdError as error:
         return _complain(error, EXIT_FAILED)
+    except KeyboardInterrupt:
+        return INTERRUPTED  # before the daemon watches its signals: nothing is to be left
 
 
 def _complain(error: Exception, code: int) -> int:

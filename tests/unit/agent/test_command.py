@@ -86,3 +86,14 @@ def test_a_plain_start_loads_neither_click_nor_what_it_may_not_need() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
     )
     assert done.stdout.splitlines()[-1] == "2 []"
+
+
+def test_ctrl_c_before_the_daemon_runs_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_config: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gossipd_cli.agent._run", interrupted)
+    assert start_agent({}) == 130
+    assert capsys.readouterr().err == ""
