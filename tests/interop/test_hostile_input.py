@@ -6,6 +6,7 @@ garbage comes from a seeded generator, so that a failure can be repeated.
 
 from __future__ import annotations
 
+import errno
 import json
 import random
 import socket
@@ -55,8 +56,10 @@ def send_stream(agent: AgentProcess, source: str, data: bytes) -> bytes:
             stream.shutdown(socket.SHUT_WR)
             while part := stream.recv(65536):
                 answer += part
-        except ConnectionError:
-            pass  # closed on us while we were talking: a legal way to refuse
+        except OSError as error:
+            # closed on us while we were talking: a legal way to refuse
+            if error.errno not in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN):
+                raise
         return answer
 
 
