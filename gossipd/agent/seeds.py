@@ -62,6 +62,8 @@ async def resolve(seed: Seed, look_up: LookUp) -> list[Address]:
             found = await look_up(seed.host, seed.port)
         except OSError as error:
             raise Unavailable(f"lookup {seed.host}: {error.strerror or error}") from error
+        except ValueError as error:  # an empty or too long label, bytes that are no text
+            raise Unavailable(f"lookup {seed.host}: not a host name") from error
     if scope.cancelled_caught:
         raise Unavailable(f"lookup {seed.host}: no answer within {RESOLVE_TIMEOUT:g}s")
     if not found:

@@ -380,6 +380,8 @@ async def _connect(endpoint: Endpoint) -> anyio.abc.ByteStream:
     except OSError as error:
         reason = error.strerror or str(error)
         raise unreachable(endpoint, reason) from error
+    except ValueError as error:  # no resolver is asked for a name like a..b
+        raise unreachable(endpoint, "not a host name or path") from error
 
 
 __all__ = ["AsyncClient", "DaemonUnreachable", "RequestRefused"]

@@ -296,4 +296,6 @@ def _connect(endpoint: Endpoint) -> socket.socket:
             raise
     except OSError as error:
         raise unreachable(endpoint, error.strerror or str(error)) from error
+    except ValueError as error:  # no resolver is asked for a name like a..b
+        raise unreachable(endpoint, "not a host name or path") from error
     return connected

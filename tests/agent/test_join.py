@@ -10,7 +10,7 @@ import trio
 from gossipd.address import Address
 from gossipd.agent.driver import Driver
 from gossipd.agent.join import Joiner
-from gossipd.agent.seeds import LookUp, Seed, parse_seed
+from gossipd.agent.seeds import LookUp, Seed, look_up_by_system, parse_seed
 from gossipd.errors import UsageError
 from gossipd.node.handle import JoinResult
 from support.scripted_node import ScriptedNode
@@ -104,6 +104,14 @@ async def test_each_failed_address_gets_its_own_line(autojump_clock: object) -> 
         "Failed to resolve none: lookup none: no address",
     ]
     assert "announce_join" not in node.verbs()
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64, "\udcff"])
+async def test_what_no_resolver_takes_is_a_seed_that_failed(host: str) -> None:
+    joiner, _ = make_joiner(ScriptedNode(), look_up_by_system)
+    result = await joiner.join([host], replay=False)
+    assert result.contacted == 0
+    assert result.errors == (f"Failed to resolve {host}: lookup {host}: not a host name",)
 
 
 async def test_no_seed_at_all_is_no_contact_and_no_error(autojump_clock: object) -> None:

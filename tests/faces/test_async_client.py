@@ -153,6 +153,8 @@ def test_nobody_at_the_socket_and_a_wrong_token(tmp_path: Path, backend: str) ->
         async def work() -> None:
             with pytest.raises(DaemonUnreachable, match="gossipd agent"):
                 await AsyncClient(str(tmp_path / "none")).__aenter__()
+            with pytest.raises(DaemonUnreachable, match="not a host name"):
+                await AsyncClient("\u00e9..b:1").__aenter__()
             with pytest.raises(RequestRefused, match="Invalid authentication token"):
                 await AsyncClient(server.path, auth="nope").__aenter__()
             async with AsyncClient(server.path, auth="s3cret") as client:
