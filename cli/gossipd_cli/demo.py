@@ -19,6 +19,7 @@ from gossipd.client.blocking import Client
 from gossipd.errors import GossipdError
 from gossipd_cli.demo_cast import NAMES, CannotStart, Cast
 from gossipd_cli.demo_stage import JsonStage, LiveStage, PlainStage, Stage
+from gossipd_cli.exits import run_guarded
 
 SEE_SECONDS = 30.0
 """How long one promise may take; noticing a failure needs about five seconds."""
@@ -135,7 +136,7 @@ class Story:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def command(keep: bool, as_json: bool) -> None:
     """Show a cluster of five on this machine: failure, leave and return, in half a minute."""
-    sys.exit(run_demo(keep=keep, as_json=as_json))
+    sys.exit(run_guarded(lambda: run_demo(keep=keep, as_json=as_json)))
 
 
 def run_demo(*, keep: bool, as_json: bool) -> int:

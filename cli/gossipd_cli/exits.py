@@ -1,16 +1,19 @@
 """Exit codes, and errors as one line on stderr.
 
-0    done
-1    the answer is no: the daemon refused, members are unreachable, nothing matched
+0    done; also when nothing matches, and when Ctrl-C ends what was to go on until then
+1    the answer is no: the daemon refused, members are unreachable, output cannot be written
 2    usage: a word, option or address that makes no sense
 3    no daemon can be reached at the socket
-130  ended by Ctrl-C
+130  cut off by Ctrl-C
 """
 
 from __future__ import annotations
 
 import os
 import sys
+
+from gossipd.query.requests import AUTH_REQUIRED
+from gossipd_cli.render import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,20 +35,33 @@ def run_guarded(run: Callable[[], int]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away (``| head``); nothing is left to tell it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _give_up_output()
+        return FAILED
+    except OSError as error:
+        # A full disk; what the client meets on its socket is never a bare OSError.
+        _give_up_output()
+        complain(f"cannot write the output: {error.strerror or error}")
         return FAILED
     except Exception as error:
         found = _exit_code(error)
         if found is None:
             raise
-        complain(str(error))
+        text = str(error)
+        if text == AUTH_REQUIRED:
+            text += ": show the daemon's token with --rpc-auth or GOSSIPD_RPC_AUTH"
+        complain(text)
         return found
     return code
 
 
+def _give_up_output() -> None:
+    """Let what is still buffered vanish, or the interpreter would fail at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
 def complain(text: str) -> None:
-    """Write one error line to stderr."""
-    lines = [line.strip(" \t*") for line in text.splitlines() if line.strip()]
+    """Write one error line to stderr; control characters of others are escaped."""
+    lines = [printable(line.strip(" \t*")) for line in text.splitlines() if line.strip()]
     head = lines[0] if lines else "failed"
     rest = "; ".join(lines[1:])
     sys.stderr.write(f"gossipd: {head} {rest}\n" if rest else f"gossipd: {head}\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import os
 import sys
 
@@ -60,11 +61,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; by default the process's own.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    _mend_output()
     if words and COMPLETE_VARIABLE not in os.environ:
         code = _run_plain(words[0], words[1:])
         if code is not None:
             return code
     return _run_click(words)
+
+
+def _mend_output() -> None:
+    """Make output possible that the surroundings would break.
+
+    A standard descriptor that the caller closed is opened on nothing, or the
+    first socket would get its number, and the daemon's log with it. Letters
+    that the locale does not have are escaped.
+    """
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(spare, True)
+    os.close(spare)
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _run_plain(name: str, words: list[str]) -> int | None:

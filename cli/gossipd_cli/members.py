@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def _run(values: Mapping[str, Any]) -> int:
     with connect(values) as client:
         if values["watch"]:
-            _watch(client, values)
+            return _watch(client, values)
         members = _matching(client, values)
         if values["json"]:
             sys.stdout.write(as_json({"members": [member_json(member) for member in members]}))
@@ -38,30 +38,33 @@ def _matching(client: Client, values: Mapping[str, Any]) -> list[MemberRecord]:
     )
 
 
-def _watch(client: Client, values: Mapping[str, Any]) -> None:
+def _watch(client: Client, values: Mapping[str, Any]) -> int:
     """Print the matching members, and again whenever that changes, until Ctrl-C.
 
     The list is asked for afresh after each event, so it is right even when
     events were lost, and the filters mean what they mean without ``--watch``.
     """
-    events = client.stream("member-join,member-leave,member-failed,member-update,member-reap")
     is_terminal = sys.stdout.isatty()
     shown: str | None = None
-    while True:
-        members = _matching(client, values)
-        if values["json"]:
-            text = as_json_line({"members": [member_json(member) for member in members]})
-        else:
-            text = member_table(members, detailed=values["detailed"]) or "no members match\n"
-        if text != shown:
-            if is_terminal and not values["json"]:
-                sys.stdout.write("\x1b[2J\x1b[H")
-            elif shown is not None and not values["json"]:
-                sys.stdout.write("\n")
-            sys.stdout.write(text)
-            sys.stdout.flush()
-            shown = text
-        next(events)
+    try:
+        events = client.stream("member-join,member-leave,member-failed,member-update,member-reap")
+        while True:
+            members = _matching(client, values)
+            if values["json"]:
+                text = as_json_line({"members": [member_json(member) for member in members]})
+            else:
+                text = member_table(members, detailed=values["detailed"]) or "no members match\n"
+            if text != shown:
+                if is_terminal and not values["json"]:
+                    sys.stdout.write("\x1b[2J\x1b[H")
+                elif shown is not None and not values["json"]:
+                    sys.stdout.write("\n")
+                sys.stdout.write(text)
+                sys.stdout.flush()
+                shown = text
+            next(events)
+    except KeyboardInterrupt:
+        return exits.DONE
 
 
 MEMBERS = Command(

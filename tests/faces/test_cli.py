@@ -92,6 +92,14 @@ def test_names_cannot_write_to_the_terminal(
     assert capsys.readouterr().out.startswith("a\\x1b[2J\\udcff  ")
 
 
+def test_refusals_cannot_write_to_the_terminal(
+    server: RpcThread, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.handle.refusals["leave"] = UsageError("remote said \x1b[2J")
+    assert main(["leave"]) == 1
+    assert capsys.readouterr().err == "gossipd: remote said \\x1b[2J\n"
+
+
 def test_join_reports_how_many_were_contacted(
     server: RpcThread, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,6 +183,7 @@ def test_no_daemon_is_exit_code_3_and_a_bad_address_2(
         assert shown.err.count("\n") == 1
         assert missing in shown.err
     assert main(["members", "--socket", "host:notaport"]) == 2
+    assert main(["members", "--socket", "a..b:1"]) == 3
 
 
 def test_the_token_comes_from_option_or_environment(
@@ -185,6 +194,8 @@ def test_the_token_comes_from_option_or_environment(
         assert main(["members", "--socket", address, "--rpc-auth", "s3cret"]) == 0
         assert main(["--rpc-auth", "s3cret", "--socket", address, "members"]) == 0
         assert main(["members", "--socket", address]) == 1
+        assert "Authentication required: " in (told := capsys.readouterr().err)
+        assert "--rpc-auth" in told
         monkeypatch.setenv("SERF_RPC_ADDR", address)
         monkeypatch.setenv("SERF_RPC_AUTH", "s3cret")
         assert main(["members"]) == 0
@@ -291,6 +302,33 @@ def test_a_members_call_loads_nothing_heavy(server: RpcThread) -> None:
     assert loaded & heavy == set()
 
 
+def run_members(server: RpcThread, redirect: str = "", **extra: str) -> tuple[int, str, str]:
+    script = f'"{sys.executable}" -m gossipd_cli members {redirect}'
+    words = ("-c", "import os, sys; os.execv('/bin/sh', ['sh', '-c', sys.argv[1]])", script)
+    with start_cli(*words, GOSSIPD_SOCKET=server.path, **extra) as process:
+        out, err = process.communicate(timeout=30)
+    return process.returncode, out, err
+
+
+def test_letters_that_the_locale_does_not_have_are_escaped(server: RpcThread) -> None:
+    server.handle.current = make_view(make_member("\u0416"))
+    code, out, err = run_members(server, PYTHONIOENCODING="ascii")
+    assert (code, err) == (0, "")
+    assert out.startswith("\\u0416  127.0.0.1:7946")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(server: RpcThread) -> None:
+    code, _, err = run_members(server, ">/dev/full")
+    assert code == 1
+    assert err == "gossipd: cannot write the output: No space left on device\n"
+
+
+def test_a_closed_standard_output_is_no_crash(server: RpcThread) -> None:
+    assert run_members(server, ">&-") == (0, "", "")
+    assert run_members(server, ">&- 2>&- <&-") == (0, "", "")
+
+
 def test_importing_the_package_loads_no_trio() -> None:
     code = (
         "import sys, gossipd; gossipd.Client; gossipd.GossipdError; gossipd.__version__;"
@@ -325,6 +363,6 @@ def test_monitor_and_watch_follow_until_interrupted(server: RpcThread) -> None:
         assert (event["event"], event["members"][0]["name"]) == ("member-leave", "b")
         assert watch.stdout.readline() == "\n"
         assert watch.stdout.readline().startswith("a  ")
-        for process, code in ((monitor, 0), (watch, 130)):
+        for process, code in ((monitor, 0), (watch, 0)):
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == code
