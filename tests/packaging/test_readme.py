@@ -76,6 +76,23 @@ def test_every_command_that_the_readme_lists_exists() -> None:
     assert listed == known - {"version"}
 
 
+def test_every_command_but_the_named_ones_takes_json() -> None:
+    import click
+
+    from gossipd_cli.main import click_group
+
+    (named,) = re.findall(r"Every command but (.*?) takes `--json`", README)
+    group = click_group()
+    context = click.Context(group)
+    without = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if not any("--json" in parameter.opts for parameter in command.params):
+            without.append(name)
+    assert without == re.findall(r"`([a-z-]+)`", named)
+
+
 def test_every_make_target_that_the_readme_names_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     named = set(re.findall(r"\bmake ([a-z]+)", README))
