@@ -3,7 +3,7 @@
 0    done; also when nothing matches, and when Ctrl-C ends what was to go on until then
 1    the answer is no: the daemon refused, members are unreachable, output cannot be written
 2    usage: a word, option or address that makes no sense
-3    no daemon can be reached at the socket
+3    no daemon can be reached at the socket, or it does not answer
 130  cut off by Ctrl-C
 """
 
@@ -68,10 +68,11 @@ def complain(text: str) -> None:
 
 
 def _exit_code(error: Exception) -> int | None:
+    from gossipd.client.blocking import NoAnswer
     from gossipd.client.connection import DaemonUnreachable
     from gossipd.errors import ConfigError, GossipdError, UsageError
 
-    if isinstance(error, DaemonUnreachable):
+    if isinstance(error, (DaemonUnreachable, NoAnswer)):
         return UNREACHABLE
     if isinstance(error, (UsageError, ConfigError)):
         return USAGE

@@ -106,7 +106,7 @@ class _Reader(Generic[T]):
 
 
 class AsyncClient:
-    """A connection to a daemon; enter it as an async context manager.
+    """A connection to a daemon; enter it as an async context manager, again to reconnect.
 
     Args:
         socket: a unix socket's path or ``host:port``; by default what
@@ -120,7 +120,7 @@ class AsyncClient:
     def __init__(self, socket: str | None = None, *, auth: str | None = None) -> None:
         self.endpoint: Endpoint = find_endpoint(socket, os.environ, os.geteuid())
         self._auth = find_auth(auth, os.environ)
-        self._connection = Connection()
+        self._connection: Connection
         self._waiting: dict[int, _Waiting] = {}
         self._inboxes: dict[int, _Inbox] = {}
         self._over: GossipdError | None = None
@@ -144,6 +144,7 @@ class AsyncClient:
     async def _connected(self) -> AsyncIterator[Self]:
         """Connect, read in the background, and greet; everything ends with the context."""
         failure: Exception | None = None
+        self._connection, self._over = Connection(), None  # entered again, it begins afresh
         self._stream = await _connect(self.endpoint)
         self._sending = anyio.Lock()
         try:

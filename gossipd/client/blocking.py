@@ -186,7 +186,8 @@ class Client:
                 requests.PING_QUERY, wants_acks=True, timeout_ns=int((timeout or 0) * 1e9)
             )
         )
-        return self._acks(seq)
+        # The daemon promises an end; a frozen one must not keep the caller for ever.
+        return self._acks(seq, None if self._timeout is None else self._timeout + (timeout or 0))
 
     # --- below: one request, its records ----------------------------------------
 
@@ -207,8 +208,8 @@ class Client:
         opens_records = requests.COMMANDS[request.command].opens_records
         if opens_records:
             self._records[seq] = deque(maxlen=RECORDS_MAX)
-        self._socket.settimeout(self._timeout)
         try:
+            self._socket.settimeout(self._timeout)
             self._socket.sendall(data)
         except OSError as error:
             raise gone(self.endpoint) from error
@@ -243,14 +244,14 @@ class Client:
         if queue is not None:
             queue.append(record.body)
 
-    def _next_record(self, *seqs: int) -> tuple[int, object]:
+    def _next_record(self, *seqs: int, timeout: float | None = None) -> tuple[int, object]:
         """Return (number, body) of the next record of one of ``seqs``, waiting for it."""
         while True:
             for seq in seqs:
                 queue = self._records[seq]
                 if queue:
                     return seq, queue.popleft()
-            self._socket.settimeout(None)
+            self._socket.settimeout(timeout)
             message = self._next_message()
             if isinstance(message, Record):
                 self._keep(message)
@@ -264,9 +265,10 @@ class Client:
             seq, body = self._next_record(events, lines)
             yield read_event_untrusted(body) if seq == events else read_log_untrusted(body)
 
-    def _acks(self, seq: int) -> Iterator[str]:
+    def _acks(self, seq: int, timeout: float | None) -> Iterator[str]:
         while True:
-            kind, sender, _ = read_query_record_untrusted(self._next_record(seq)[1])
+            body = self._next_record(seq, timeout=timeout)[1]
+            kind, sender, _ = read_query_record_untrusted(body)
             if kind == "ack":
                 yield sender
             elif kind == "done":

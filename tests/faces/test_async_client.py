@@ -147,6 +147,17 @@ def test_a_daemon_that_ends_is_noticed_by_everybody_who_waits(
 
 
 @both
+def test_a_client_that_is_entered_again_connects_afresh(server: RpcThread, backend: str) -> None:
+    async def work() -> None:
+        client = AsyncClient(server.path)
+        for _ in range(2):
+            async with client:
+                assert len(await client.members()) == 2
+
+    run(backend, work)
+
+
+@both
 def test_nobody_at_the_socket_and_a_wrong_token(tmp_path: Path, backend: str) -> None:
     with rpc_thread(tmp_path, auth="s3cret") as server:
 

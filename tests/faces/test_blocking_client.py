@@ -14,6 +14,7 @@ from gossipd.client.connection import DaemonUnreachable, RequestRefused
 from gossipd.client.endpoint import default_socket_path, find_auth, find_endpoint, parse_endpoint
 from gossipd.errors import UsageError, WireError
 from gossipd.node.view import Suspicion
+from gossipd.query.framing import encode
 from gossipd.serf.events import ChangeKind
 from support.fake_handle import FakeHandle, make_member, make_view
 from support.rpc_thread import RpcThread, rpc_thread
@@ -117,6 +118,34 @@ def test_nobody_at_the_socket_is_one_line_that_says_what_to_do(tmp_path: Path) -
     assert str(tmp_path / "none.sock") in str(caught.value)
     assert "gossipd agent" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_closed_client_says_so_in_our_own_error(server: RpcThread) -> None:
+    client = Client(server.path)
+    client.close()
+    with pytest.raises(DaemonUnreachable):
+        client.members()
+
+
+def test_a_daemon_that_freezes_within_a_reachability_test_is_given_up(tmp_path: Path) -> None:
+    path = str(tmp_path / "frozen.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+
+        def answer() -> None:
+            accepted, _ = listener.accept()
+            with accepted:
+                for seq in (1, 2):
+                    accepted.recv(1000)
+                    accepted.sendall(encode({"Error": "", "Seq": seq}))
+                accepted.recv(1000)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with Client(path, timeout=0.2) as client, pytest.raises(NoAnswer):
+            list(client.reachability(0.1))
+        thread.join()
 
 
 @pytest.mark.parametrize(
