@@ -59,6 +59,15 @@ class _Waiting:
         self.error: GossipdError | None = None
 
 
+class _Gap:
+    """Stands among the records where ``count`` of them are missing."""
+
+    __slots__ = ("count",)
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+
 class _Inbox:
     """Records of one stream on their way to its reader; ``lost`` counts what did not fit."""
 
@@ -72,6 +81,9 @@ class _Inbox:
 
     def put(self, body: object) -> None:
         try:
+            if self.lost:  # told at its place: before what comes later
+                self.send.send_nowait(_Gap(self.lost))
+                self.lost = 0
             self.send.send_nowait(body)
         except anyio.WouldBlock:
             self.lost += 1
@@ -259,7 +271,8 @@ class AsyncClient:
             lost, inbox.lost = inbox.lost, 0
             return None, lost
         try:
-            return await inbox.receive.receive(), 0
+            record = await inbox.receive.receive()
+            return (None, record.count) if isinstance(record, _Gap) else (record, 0)
         except (anyio.EndOfStream, anyio.ClosedResourceError):
             raise self._over or gone(self.endpoint) from None
 

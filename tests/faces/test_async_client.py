@@ -8,6 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from gossipd.client import aio
 from gossipd.client.aio import AsyncClient
 from gossipd.client.connection import DaemonUnreachable, RequestRefused
 from gossipd.serf.events import ChangeKind
@@ -115,6 +116,25 @@ def test_a_reader_that_is_too_slow_is_told_how_many_it_lost(
                     seen += 1
             assert lost > 0
             assert seen >= 512
+
+    run(backend, work)
+
+
+@both
+def test_a_loss_is_told_at_its_place_even_if_the_reader_never_catches_up(
+    monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    monkeypatch.setattr(aio, "RECORDS_MAX", 3)
+
+    async def work() -> None:
+        client, inbox = AsyncClient("unused"), aio._Inbox()
+        for body in ("1", "2", "3", "lost", "lost"):
+            inbox.put(body)
+        seen = [await client._next_record(inbox) for _ in range(2)]
+        inbox.put("4")
+        seen += [await client._next_record(inbox) for _ in range(3)]
+        inbox.close()
+        assert seen == [("1", 0), ("2", 0), ("3", 0), (None, 2), ("4", 0)]
 
     run(backend, work)
 
