@@ -7,17 +7,15 @@ something was not, 130 after Ctrl-C.
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Callable
-from types import FrameType
 
 import click
 
 from gossipd.client.blocking import Client
 from gossipd.errors import GossipdError
-from gossipd_cli.demo_cast import NAMES, CannotStart, Cast
+from gossipd_cli.demo_cast import NAMES, CannotStart, Cast, Interrupts
 from gossipd_cli.demo_stage import JsonStage, LiveStage, PlainStage, Stage
 from gossipd_cli.exits import run_guarded
 
@@ -141,11 +139,12 @@ def command(keep: bool, as_json: bool) -> None:
 
 def run_demo(*, keep: bool, as_json: bool) -> int:
     """Play the demo and clean up; returns the exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupts = Interrupts()
+    interrupts.install()
     cast: Cast | None = None
     kept = False
     try:
-        cast = Cast()
+        cast = Cast(interrupts)
         code = _play(cast, as_json)
         if keep:
             _tell_how_to_go_on(cast)
@@ -159,7 +158,8 @@ def run_demo(*, keep: bool, as_json: bool) -> int:
         return EXIT_INTERRUPTED
     finally:
         if cast is not None and not kept:
-            cast.close()
+            with interrupts.held():
+                cast.close()
 
 
 def _play(cast: Cast, as_json: bool) -> int:
@@ -194,7 +194,3 @@ def _tell_how_to_go_on(cast: Cast) -> None:
         f"  kill {' '.join(str(daemon.pid) for daemon in running)}; rm -r {cast.folder}",
     ]
     click.echo("\n".join(lines), err=True)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -11,8 +11,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 
 from gossipd.client.blocking import Client
 from gossipd.errors import GossipdError
@@ -29,11 +30,46 @@ class CannotStart(Exception):
     """A daemon of the demo did not come up; the text is what it said."""
 
 
+class Interrupts:
+    """Makes SIGINT and SIGTERM a ``KeyboardInterrupt``, though never inside ``held``.
+
+    A signal between the fork of a daemon and our noting its process would
+    otherwise leave it behind.
+    """
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._is_pending = False
+
+    def install(self) -> None:
+        """Begin to handle the two signals."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._take)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Put off an interrupt until the block is over."""
+        self._depth += 1
+        try:
+            yield
+        finally:
+            self._depth -= 1
+        if self._is_pending and not self._depth:
+            self._is_pending = False
+            raise KeyboardInterrupt
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        if not self._depth:
+            raise KeyboardInterrupt
+        self._is_pending = True
+
+
 class Daemon:
     """One daemon of the cast; it can be started again under its name and address."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, interrupts: Interrupts) -> None:
         self.name = name
+        self._interrupts = interrupts
         self.bind = f"{HOST}:{_free_port()}"
         self.socket = str(folder / f"{name}.sock")
         self._log = folder / f"{name}.log"
@@ -59,7 +95,7 @@ class Daemon:
 
     def spawn(self, seed: str = "") -> None:
         """Start the process and return at once."""
-        with self._log.open("ab") as log:
+        with self._log.open("ab") as log, self._interrupts.held():
             self._process = subprocess.Popen(
                 self.words(seed),
                 stdin=subprocess.DEVNULL,
@@ -114,10 +150,10 @@ class Daemon:
 class Cast:
     """All daemons of one demo, in a temporary folder."""
 
-    def __init__(self, names: Sequence[str] = NAMES) -> None:
+    def __init__(self, interrupts: Interrupts, names: Sequence[str] = NAMES) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="gossipd-demo-"))
         os.chmod(self.folder, 0o700)
-        self.daemons = {name: Daemon(name, self.folder) for name in names}
+        self.daemons = {name: Daemon(name, self.folder, interrupts) for name in names}
         self.seed = self.daemons[names[0]]
 
     def start(self) -> None:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gossipd.query.records import MemberRecord
 from gossipd_cli import demo
+from gossipd_cli.demo_cast import Daemon, Interrupts
 from gossipd_cli.demo_stage import JsonStage, summary
 
 
@@ -121,3 +127,44 @@ def test_the_summary_line_says_what_was_missing_and_what_was_seen() -> None:
     assert summary({"five alive": 0.51}, ["leave seen"]) == (
         "demo failed, not seen: leave seen (seen: five alive after 0.5 s)"
     )
+
+
+@pytest.fixture
+def interrupts() -> Iterator[Interrupts]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    interrupts = Interrupts()
+    interrupts.install()
+    yield interrupts
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_daemon_forked_while_the_interrupt_arrives_is_known_and_ended(
+    interrupts: Interrupts,
+    number: signal.Signals,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def interrupted(*words: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(popen(["sleep", "30"], **options))
+        os.kill(os.getpid(), number)
+        return started[0]
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    daemon = Daemon("ada", tmp_path, interrupts)
+    with pytest.raises(KeyboardInterrupt):
+        daemon.spawn()
+    assert daemon.pid == started[0].pid
+    daemon.end()
+    assert not daemon.is_running
+
+
+def test_an_interrupt_outside_a_held_block_comes_at_once(interrupts: Interrupts) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+    with interrupts.held():
+        pass
