@@ -38,6 +38,12 @@ from gossipd.wire.stream import (
     encode_stream_message,
 )
 
+HELD_BYTES_MAX = 64 * 2**20
+"""Memory for what all streams together received and what became of it.
+
+One state of a full table (65,536 members) needs some 46 MiB; every stream alone may
+announce 40 MiB, and without this 127 of them could be filled by some megabytes.
+"""
 PEER_TEXT_MAX = 256
 """Characters of a peer's error that are passed on."""
 
@@ -71,7 +77,9 @@ Purpose: TypeAlias = PushPullCall | PingCall | Accepted
 class Session:
     """One open stream."""
 
-    __slots__ = ("deadline", "decoder", "has_ended", "has_input", "is_decoding", "purpose")
+    __slots__ = (
+        "deadline", "decoder", "has_ended", "has_input", "held_bytes", "is_decoding", "purpose",
+    )  # fmt: skip
 
     def __init__(self, purpose: Purpose, decoder: StreamDecoder, deadline: Handle[int]) -> None:
         self.purpose = purpose
@@ -79,6 +87,7 @@ class Session:
         self.deadline = deadline
         self.has_input = False
         self.has_ended = False
+        self.held_bytes = 0
         self.is_decoding = False
 
 
@@ -105,6 +114,7 @@ class Sessions:
         self._exchange = exchange
         self._timeout = timeout
         self._inbound_max = inbound_max
+        self._held_bytes = 0
         self._sessions: dict[int, Session] = {}
         self._timers: Timers[int] = Timers()
         self._last_stream = 0
@@ -161,6 +171,8 @@ class Sessions:
             session.decoder.feed(data)
         except StreamError as error:
             self._refuse(stream, session, error)
+            return
+        if not self._account(stream, session):
             return
         if not session.is_decoding:
             session.is_decoding = True
@@ -234,6 +246,8 @@ class Sessions:
             except StreamError as error:
                 self._refuse(stream, session, error)
                 return ""
+            if not self._account(stream, session):
+                return ""
             if message is not MORE:
                 break
             now = yield
@@ -248,7 +262,9 @@ class Sessions:
 
     def _merge(self, session: Session, state: PushPull, ignore_old: bool, now: float) -> Work:
         self._merging += 1
+        self._held_bytes += session.held_bytes
         refusal = yield from self._exchange.merge(state, now, ignore_old=ignore_old)
+        self._held_bytes -= session.held_bytes
         self._merging -= 1
         self._finish(session, refusal)
         return ""
@@ -329,7 +345,24 @@ class Sessions:
         self._forget(self._sessions.pop(stream))
         self._outbox.effects.append(CloseStream(stream))
 
+    def _account(self, stream: int, session: Session) -> bool:
+        """Note what a stream holds now; returns whether it is still open.
+
+        When all of them hold too much the largest is closed, so that a peer who
+        hoards does not keep others from exchanging small states.
+        """
+        held = session.decoder.held_bytes
+        self._held_bytes += held - session.held_bytes
+        session.held_bytes = held
+        while self._held_bytes > HELD_BYTES_MAX:
+            largest = max(self._sessions, key=lambda number: self._sessions[number].held_bytes)
+            error = StreamError("too-much-held", f"all streams hold over {HELD_BYTES_MAX} bytes")
+            self._refuse(largest, self._sessions[largest], error)
+        return self._sessions.get(stream) is session
+
     def _forget(self, session: Session) -> None:
+        self._held_bytes -= session.held_bytes
+        session.decoder.discard()  # work that is waiting for its turn still knows the session
         session.deadline.cancel()
         if session.has_input and isinstance(session.purpose, Accepted):
             self._inbound_busy -= 1

@@ -247,7 +247,12 @@ class Reader:
             max_map_len=MAP_ENTRIES_MAX,
         )
 
-    def feed(self, data: bytes) -> None:
+    @property
+    def unread_bytes(self) -> int:
+        """How many bytes were fed and are not read."""
+        return self._fed - self._read
+
+    def feed(self, data: bytes | memoryview) -> None:
         """Add bytes.
 
         Raises:

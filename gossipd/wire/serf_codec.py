@@ -50,7 +50,7 @@ from gossipd.wire.serf_messages import (
 
 TAGS_MAGIC: Final = b"\xff"
 """First byte of a meta that holds tags; anything else is a legacy role."""
-STATE_MEMBERS_MAX: Final = 1_048_576
+STATE_MEMBERS_MAX: Final = 131_072
 """Names in a push/pull state, as many as nodes in the push/pull itself."""
 STATE_EVENTS_MAX: Final = 65_536
 """Slots of the event buffer in a push/pull state; 512 by default."""

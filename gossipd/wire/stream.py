@@ -65,12 +65,21 @@ FRAME_BYTES_MAX: Final = 20 * 2**20
 """An encrypted frame's payload."""
 COMPRESSED_BYTES_MAX: Final = 20 * 2**20
 """The ``Buf`` of a compressed stream that is not encrypted."""
-NODES_MAX: Final = 1_048_576
+NODES_MAX: Final = 131_072
+"""Nodes of a push/pull: twice what our own table takes.
+
+The reference reads up to 1,048,576. Nodes beyond a full table would be decoded,
+half a gigabyte of them, only to be thrown away.
+"""
 USER_STATE_BYTES_MAX: Final = 20 * 2**20
 USER_MESSAGE_BYTES_MAX: Final = 20 * 2**20
 FRAME_HEADER_BYTES: Final = 5
 NODES_PER_PORTION: Final = 512
 """Nodes of a push/pull decoded in one go."""
+NODE_BYTES: Final = 256
+"""What a decoded node takes, beyond the bytes it came in."""
+EXPANDER_BYTES_MAX: Final = 8 * 2**20
+"""What expanding may hold beside its input and output: 4096 codes of up to 4 kB each."""
 
 _HEADER_ORDER: Final = (b"Nodes", b"UserStateLen", b"Join")
 _USER_HEADER_ORDER: Final = (b"UserMsgLen",)
@@ -157,7 +166,7 @@ class StreamDecoder:
             header, and never answered with an error.
     """
 
-    __slots__ = ("_body", "_is_dialer", "_is_done", "_layers", "_outer")
+    __slots__ = ("_body", "_is_dialer", "_is_done", "_layers", "_message_bytes", "_outer")
 
     def __init__(self, layers: PacketLayers, *, is_dialer: bool) -> None:
         self._layers = layers
@@ -165,6 +174,17 @@ class StreamDecoder:
         self._is_done = False
         self._outer: _Outer | None = _Outer(layers, expects_label=not is_dialer)
         self._body: _Body | None = None
+        self._message_bytes = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory held for what came, within a factor of two; at the end that of the message.
+
+        Copies that live only while something is unwrapped are not counted.
+        """
+        if self._outer is not None:
+            return self._outer.held_bytes
+        return self._message_bytes if self._body is None else self._body.held_bytes
 
     def feed(self, data: bytes) -> None:
         """Add bytes that arrived; they are judged by the next ``next_message``."""
@@ -191,6 +211,11 @@ class StreamDecoder:
         except WireError as error:
             self._is_done = True
             raise StreamError(error.reason, error.detail) from None
+
+    def discard(self) -> None:
+        """Let go of what came: the stream is closed."""
+        self._is_done = True
+        self._outer = self._body = None
 
     def end(self) -> None:
         """Say that the peer sends no more.
@@ -220,6 +245,7 @@ class StreamDecoder:
         if message is None:
             return MORE if self._body.is_busy else NEED_DATA
         self._is_done = True
+        self._message_bytes = self._body.message_bytes
         self._body = None
         return message
 
@@ -241,7 +267,10 @@ class _SilentError(StreamError):
 class _Outer:
     """What stands before the message proper: label, type, encryption, compression."""
 
-    __slots__ = ("_buffer", "_expand", "_expanded", "_label", "_layers", "_portions", "has_begun")
+    __slots__ = (
+        "_buffer", "_compressed_bytes", "_expand", "_expanded", "_expanded_bytes",
+        "_label", "_layers", "_portions", "has_begun",
+    )  # fmt: skip
 
     def __init__(self, layers: PacketLayers, *, expects_label: bool) -> None:
         self._layers = layers
@@ -249,13 +278,22 @@ class _Outer:
         self._label: bytes | None = layers.label_header if expects_label else None
         self._expand: Reader | None = None
         self._portions: Iterator[bytes] | None = None
+        self._compressed_bytes = 0
         self._expanded: list[bytes] = []
+        self._expanded_bytes = 0
         self.has_begun = False
 
     @property
     def is_expanding(self) -> bool:
         """Whether there is work to do without new bytes."""
         return self._portions is not None
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory held, roughly; every code learnt while expanding was part of the output."""
+        unread = len(self._buffer) if self._expand is None else self._expand.unread_bytes
+        expanded = self._expanded_bytes
+        return unread + self._compressed_bytes + expanded + min(expanded, EXPANDER_BYTES_MAX)
 
     def feed(self, data: bytes) -> None:
         if self._portions is not None:
@@ -336,6 +374,7 @@ class _Outer:
             return None
         compressed = compressed_untrusted(fields)
         self._expand = None
+        self._compressed_bytes = len(compressed)
         self._portions = lzw.portions_untrusted(compressed, STREAM_EXPANDED_BYTES_MAX)
         body = self._next_portion_untrusted(self._portions)
         # nearly every message is one portion: its end costs no turn of its own
@@ -345,8 +384,10 @@ class _Outer:
         portion = next(portions, None)
         if portion is not None:
             self._expanded.append(portion)
+            self._expanded_bytes += len(portion)
             return None
         message = b"".join(self._expanded)
+        self._expanded.clear()
         if not message:
             raise WireError(EMPTY, "decompressed message is empty")
         return self._plain_untrusted(message, is_whole=True)
@@ -355,21 +396,32 @@ class _Outer:
         parser = _PARSERS.get(message[0])
         if parser is None:
             raise _SilentError(UNKNOWN_KIND, f"message type {message[0]} on a stream")
-        return _Body(parser(), message[1:], is_whole=is_whole)
+        return _Body(parser(), memoryview(message)[1:], is_whole=is_whole)
 
 
 class _Body:
     """The message proper, read value by value as its bytes arrive."""
 
-    __slots__ = ("_is_whole", "_parser", "_reader", "is_busy")
+    __slots__ = ("_is_whole", "_parser", "_reader", "_whole_bytes", "is_busy")
 
-    def __init__(self, parser: _Parser, data: bytes, *, is_whole: bool) -> None:
+    def __init__(self, parser: _Parser, data: memoryview, *, is_whole: bool) -> None:
         self._parser = parser
         self._is_whole = is_whole
         self.is_busy = False
         """Whether there is work to do without new bytes."""
         self._reader = Reader(STRING_BYTES_MAX, STREAM_EXPANDED_BYTES_MAX + STRING_BYTES_MAX)
         self._reader.feed(data)
+        self._whole_bytes = len(data) if is_whole else 0
+
+    @property
+    def message_bytes(self) -> int:
+        """Memory that what is decoded so far takes, roughly."""
+        return self._reader.tell() + NODE_BYTES * self._parser.node_count
+
+    @property
+    def held_bytes(self) -> int:
+        """The same with what is not decoded; a whole message stays beside what it decodes to."""
+        return self.message_bytes + (self._whole_bytes or self._reader.unread_bytes)
 
     def feed(self, data: bytes) -> None:
         if not self._is_whole:  # what follows a wrapped message is nobody's
@@ -391,6 +443,10 @@ class _Body:
 class _Parser(Protocol):
     """What reads one type of message; it keeps what it has read between calls."""
 
+    @property
+    def node_count(self) -> int:
+        """How many nodes it has read."""
+
     def read_untrusted(self, reader: Reader) -> StreamMessage | None:
         """Return the message, ``None`` after a portion; ``Incomplete`` while bytes are missing."""
 
@@ -399,6 +455,7 @@ class _MapParser:
     """A message that is a single map: ping, ack, error reply."""
 
     __slots__ = ("_decode",)
+    node_count: Final = 0
 
     def __init__(self, decode: Callable[[object], StreamMessage]) -> None:
         self._decode = decode
@@ -411,6 +468,7 @@ class _UserParser:
     """A header with the length, then that many bytes (section 6.4)."""
 
     __slots__ = ("_tail",)
+    node_count: Final = 0
 
     def __init__(self) -> None:
         self._tail: _Tail | None = None
@@ -432,6 +490,11 @@ class _PushPullParser:
         self._is_join = False
         self._nodes: list[NodeState] = []
         self._tail: _Tail | None = None
+
+    @property
+    def node_count(self) -> int:
+        """How many nodes it has read."""
+        return len(self._nodes)
 
     def read_untrusted(self, reader: Reader) -> StreamMessage | None:
         if self._tail is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Sequence
 from random import Random
 
@@ -13,8 +14,9 @@ from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, WriteStrea
 from gossipd.node.events import OperationFinished, SyncFinished
 from gossipd.node.exchange import NODES_PER_PORTION
 from gossipd.node.node import Node
-from gossipd.node.sessions import PEER_TEXT_MAX
+from gossipd.node.sessions import HELD_BYTES_MAX, PEER_TEXT_MAX
 from gossipd.serf.events import MessageIgnored
+from gossipd.wire.dialect import pack
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.messages import (
     Ack,
@@ -27,8 +29,14 @@ from gossipd.wire.messages import (
     UserPayload,
     Versions,
 )
-from gossipd.wire.packet import PacketLayers
-from gossipd.wire.stream import MORE, NEED_DATA, StreamDecoder, encode_stream_message
+from gossipd.wire.packet import PacketLayers, make_compressed
+from gossipd.wire.stream import (
+    MORE,
+    NEED_DATA,
+    USER_STATE_BYTES_MAX,
+    StreamDecoder,
+    encode_stream_message,
+)
 
 PEER = Address(b"\x7f\0\0\x09", 7946)
 KEY = bytes(32)
@@ -224,6 +232,81 @@ def test_states_that_wait_to_be_merged_count_as_exchanges_under_way() -> None:
         streams.accept(stream)
         streams.send(PushPull(False, crowd), stream=stream)
     assert streams.node.statistics().dropped == {"too-many-streams": 1}
+
+
+class TestMemory:
+    """What all streams hold together is bounded, and a hoarder pays for it."""
+
+    BEGUN = b"\x06" + pack({"Join": False, "Nodes": 0, "UserStateLen": USER_STATE_BYTES_MAX})
+
+    def feed(self, streams: Streams, stream: int, mebibytes: int) -> None:
+        streams.accept(stream)
+        streams.node.receive_stream(stream, self.BEGUN, 1.0)
+        for _ in range(mebibytes):
+            streams.node.receive_stream(stream, bytes(2**20), 1.0)
+
+    def test_above_the_budget_the_stream_that_holds_most_is_closed(self) -> None:
+        streams = Streams()
+        for stream, mebibytes in ((-1, 15), (-2, 19), (-3, 15), (-4, 14), (-5, 2)):
+            self.feed(streams, stream, mebibytes)
+        assert streams.effects(-2) == [CloseStream(-2)]
+        assert streams.node.statistics().dropped == {"too-much-held": 1}
+        streams.accept(-6)
+        streams.send(PushPull(False, (member_state("new"),)), stream=-6)
+        assert len(streams.node.view().members) == 2
+
+    def test_what_a_small_message_expands_to_counts(self) -> None:
+        bomb = make_compressed(self.BEGUN + bytes(2 * 2**20))
+        assert len(bomb) < 5000
+        streams = Streams()
+        tracemalloc.start()
+        try:
+            for stream in range(1, 101):
+                streams.accept(-stream)
+                streams.node.receive_stream(-stream, bomb, 1.0)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 1.25 * HELD_BYTES_MAX
+        # two mebibytes of output each at first, and as much that expanding it holds
+        assert streams.node.statistics().dropped == {"too-much-held": 100 - 15}
+
+    def test_states_that_wait_to_be_merged_count(self) -> None:
+        streams = Streams()
+        crowd = tuple(member_state(f"n{number}") for number in range(300))
+        # the user states are no Serf message: they are held, and then ignored
+        for stream in range(-4, 0):
+            streams.accept(stream)
+            data = encode_stream_message(PushPull(False, crowd, bytes(15 * 2**20)))
+            streams.node.receive_stream(stream, data, 1.0)
+        self.feed(streams, -5, 5)
+        assert streams.node.statistics().dropped == {"too-much-held": 1}
+
+    def test_what_is_merged_closed_or_failed_is_given_back(self) -> None:
+        streams = Streams()
+        for stream in range(-30, 0, 3):
+            streams.accept(stream)
+            data = encode_stream_message(PushPull(False, (), bytes(15 * 2**20)))
+            streams.node.receive_stream(stream, data, 1.0)
+            self.feed(streams, stream + 1, 15)
+            streams.node.stream_failed(stream + 1, "reset", 1.0)
+            self.feed(streams, stream + 2, 15)
+            streams.node.handle_deadline(11.0)
+        assert streams.node.statistics().dropped.keys() == {"unknown-kind", "stream-timeout"}
+
+    def test_our_own_exchange_that_is_closed_says_why(self) -> None:
+        streams = Streams()
+        streams.node.join(PEER, "", 1.0, ignore_old=True)
+        (effect,) = streams.node.take_effects()
+        assert isinstance(effect, OpenStream)
+        streams.node.receive_stream(effect.stream, self.BEGUN, 1.0)
+        streams.node.receive_stream(effect.stream, bytes(19 * 2**20), 1.0)
+        for stream in range(-4, 0):
+            self.feed(streams, stream, 12)
+        ends = [e for e in streams.node.take_events() if isinstance(e, OperationFinished)]
+        assert [end.error for end in ends] == [
+            "too-much-held: all streams hold over 67108864 bytes"
+        ]
 
 
 def test_an_inbound_stream_that_says_nothing_is_closed_at_its_deadline() -> None:

@@ -186,6 +186,7 @@ def test_case_48_a_push_pull_without_nodes_and_state_is_valid() -> None:
     [
         (-1, 0, "malformed"),
         (NODES_MAX + 1, 0, "too-large"),
+        (1_048_577, 0, "too-large"),
         (0, -1, "malformed"),
         (0, USER_STATE_BYTES_MAX + 1, "too-large"),
     ],
@@ -329,6 +330,43 @@ def test_many_large_nodes_are_no_single_large_value() -> None:
         message = decoder.next_message()
     assert isinstance(message, PushPull)
     assert len(message.nodes) == 500
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encode_push_pull(False, [encode_node_state(node(f"n{n}")) for n in range(5000)], b""),
+        make_compressed(
+            encode_push_pull(False, [encode_node_state(node(f"n{n}")) for n in range(5000)], b"")
+        ),
+        b"\x06" + pack({"Nodes": NODES_MAX}) + b"\x80" * 20_000,
+        encode_push_pull(False, [], bytes(2**20)) + bytes(2**20),
+        b"\x08" + pack({"UserMsgLen": 3 * 2**20}) + bytes(2**20),
+        b"\x09\x82\xa4Algo\x00\xa3Buf\xdb\x00\x20\x00\x00" + bytes(2**20),
+        make_compressed(bytes(3 * 2**20)),
+        make_compressed(b"\x08" + pack({"UserMsgLen": 2**20}) + bytes(2**20)),
+    ],
+    ids=["nodes", "packed nodes", "no fields", "state", "user", "buf", "bomb", "packed user"],
+)
+def test_a_decoder_tells_what_it_holds(data: bytes) -> None:
+    decoder = StreamDecoder(layers(), is_dialer=False)
+    tracemalloc.start()
+    try:
+        for start in range(0, len(data), 65536):
+            decoder.feed(data[start : start + 65536])
+            message: object = MORE
+            while message is MORE:
+                try:
+                    message = decoder.next_message()
+                except StreamError:
+                    return
+                held, _ = tracemalloc.get_traced_memory()
+                assert held < 2 * decoder.held_bytes + 300_000
+                assert decoder.held_bytes < 2 * held + 300_000
+            if message is not NEED_DATA:
+                return
+    finally:
+        tracemalloc.stop()
 
 
 def feed_unknown_values(decoder: StreamDecoder) -> None:
