@@ -35,7 +35,7 @@ from gossipd.agent.streams import Streams
 from gossipd.config.agent_model import AgentConfig
 from gossipd.errors import ConfigError, Unavailable, UsageError
 from gossipd.node.node import Node
-from gossipd.rpc.server import serve_rpc
+from gossipd.rpc.server import Limits, serve_rpc
 from gossipd.value import replace
 
 LAST_WORDS = 0.05
@@ -153,6 +153,7 @@ async def _serve_rpc(
         listeners,
         handle,
         auth=config.rpc_auth or None,
+        limits=Limits(object_bytes_max=config.rpc_request_size_limit),
         log=log.say,
         task_status=task_status,
     )

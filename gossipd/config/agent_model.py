@@ -15,6 +15,8 @@ from gossipd.value import Value
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERR")
 DEFAULT_RPC_PORT = 7373
 RETRY_INTERVAL_MIN = 1.0
+RPC_REQUEST_SIZES = range(1024, 16 * 2**20 + 1)
+"""Smaller and no tags could be set; larger and a few clients fill the memory."""
 
 
 class AgentConfig(Value, kw_only=True):
@@ -33,6 +35,8 @@ class AgentConfig(Value, kw_only=True):
     """TCP address for Serf's clients; empty is off."""
     rpc_auth: str = ""
     """Token that clients of the query socket must show; empty is none."""
+    rpc_request_size_limit: int = 2**20
+    """Bytes of one header or body of a client; a larger one is refused unread."""
     start_join: tuple[str, ...] = ()
     """Seeds joined at start; when none answers the start fails."""
     retry_join: tuple[str, ...] = ()
@@ -77,6 +81,11 @@ def check_agent_config(config: AgentConfig) -> None:
     if config.log_level not in LOG_LEVELS:
         raise ConfigError(
             f"Invalid log level: {config.log_level}. Valid log levels are: [{' '.join(LOG_LEVELS)}]"
+        )
+    if config.rpc_request_size_limit not in RPC_REQUEST_SIZES:
+        raise ConfigError(
+            f"rpc_request_size_limit is {config.rpc_request_size_limit}: it must be within"
+            f" {RPC_REQUEST_SIZES[0]}..{RPC_REQUEST_SIZES[-1]}"
         )
     if config.keyring_file and config.node.keys:
         raise ConfigError("encrypt_key is not allowed together with keyring_file: give one")

@@ -62,6 +62,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("socket", "socket", "text", "socket", "Path of the local query socket.", "PATH"),
     Option("rpc_addr", "rpc-addr", "text", "rpc_addr", "Also answer Serf's RPC by TCP.", "ADDR"),
     Option("rpc_auth", "rpc-auth", "text", "rpc_auth", "Token that RPC clients show.", "TOKEN"),
+    Option(
+        "rpc_request_size_limit", "rpc-request-size-limit", "count", "rpc_request_size_limit",
+        "Longest RPC request in bytes (1048576).", "N",
+    ),
     Option("log_level", "log-level", "text", "log_level", "TRACE DEBUG INFO WARN ERR.", "LEVEL"),
     Option(
         "leave_on_terminate", "leave-on-terminate", "switch", "leave_on_terminate",

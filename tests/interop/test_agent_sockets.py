@@ -28,6 +28,7 @@ from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import PROFILES, NodeConfig
 from gossipd.errors import ConfigError
 from gossipd.wire.serf_messages import MemberStatus
+from support.rpc_probe import RpcProbe, RpcProblem
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -200,14 +201,25 @@ def test_the_process_says_it_runs_leaves_on_a_signal_and_removes_its_socket(
     assert not path.exists()
 
 
+def test_the_longest_request_is_what_the_operator_says(tmp_path: Path) -> None:
+    path = tmp_path / "s.sock"
+    with agent_process(path, "--rpc-request-size-limit", "2000") as process:
+        wait_until_running(process)
+        with RpcProbe(str(path)) as probe:
+            probe.set_tags({}, ("x" * 1900,))
+            with pytest.raises(RpcProblem, match="request too large"):
+                probe.set_tags({}, ("x" * 2000,))
+
+
 def test_the_process_fails_with_one_line_when_its_start_join_reaches_nobody(
     tmp_path: Path,
 ) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with agent_process(tmp_path / "s.sock", "--join", f"127.0.0.1:{port}") as process:
-        _, complaint = process.communicate(timeout=20)
+        # bound all the while, so that nobody else comes to listen there
+        with agent_process(tmp_path / "s.sock", "--join", f"127.0.0.1:{port}") as process:
+            _, complaint = process.communicate(timeout=20)
     assert process.returncode == 1
     assert complaint == (
         "gossipd agent: could not join the cluster at start: Failed to join 127.0.0.1:"

@@ -148,6 +148,11 @@ def test_a_bad_setting_is_refused_by_source_and_key(file: ConfigFile, complaint:
         ({"set": ("swim.probe=1",)}, "--set swim.probe: unknown key 'probe'"),
         ({"retry_interval": "x"}, "--retry-interval: 'x' is not a duration"),
         ({"leave_timeout": "0"}, "leave_timeout is 0: it must be above 0"),
+        (
+            {"rpc_request_size_limit": "1023"},
+            "rpc_request_size_limit is 1023: it must be within 1024..16777216",
+        ),
+        ({"rpc_request_size_limit": "20000000"}, "rpc_request_size_limit is 20000000: it"),
     ],
 )
 def test_a_bad_flag_is_refused_by_its_name(flags: Mapping[str, object], complaint: str) -> None:
