@@ -29,7 +29,7 @@ def test_serf_logs_no_warning_about_a_gossipd(new_cluster: NewCluster, key: byte
     serfs, ours = cluster.of(SERF), cluster.of(GOSSIPD)
     marks = log_marks(cluster.agents)
     cluster.join_all()
-    cluster.wait_until_all_alive(5.0)
+    cluster.wait_until_all_met(5.0)
 
     with ours[0].rpc() as probe:  # everything a member can say at rest, said once
         probe.set_tags({"role": "quiet"})
