@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -19,10 +18,7 @@ from support.rpc_thread import RpcThread, rpc_thread
 
 TOKEN = "s3cret"
 
-needs_serf = [
-    pytest.mark.interop,
-    pytest.mark.skipif(shutil.which("serf") is None, reason="needs the program serf"),
-]
+needs_serf = [pytest.mark.interop, pytest.mark.usefixtures("serf_program")]
 
 
 @pytest.fixture
@@ -105,14 +101,17 @@ class TestSerfCommand:
         handle.log("INFO", "2026/01/01 00:00:00 [INFO] agent: hello")
         command = ["serf", "monitor", f"-rpc-addr=127.0.0.1:{server.port}", f"-rpc-auth={TOKEN}"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as monitor:
-            assert monitor.stdout is not None
-            assert monitor.stdout.readline().endswith("[INFO] agent: hello\n")
-            server.wait_for(lambda: bool(handle.feeds))
-            server.do(lambda: handle.change(ChangeKind.JOIN, make_member("d")))
-            lines = [monitor.stdout.readline() for _ in range(3)]
-            assert any("member-join" in line for line in lines), lines
-            monitor.send_signal(signal.SIGINT)
-            assert monitor.wait(30) == 0
+            try:
+                assert monitor.stdout is not None
+                assert monitor.stdout.readline().endswith("[INFO] agent: hello\n")
+                server.wait_for(lambda: bool(handle.feeds))
+                server.do(lambda: handle.change(ChangeKind.JOIN, make_member("d")))
+                lines = [monitor.stdout.readline() for _ in range(3)]
+                assert any("member-join" in line for line in lines), lines
+                monitor.send_signal(signal.SIGINT)
+                assert monitor.wait(30) == 0
+            finally:
+                monitor.kill()
 
     def test_commands_of_later_versions_end_with_an_honest_error(self, server: RpcThread) -> None:
         assert "does not send user events" in serf(server, "event", "x", code=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -54,9 +55,10 @@ def test_the_cluster_of_three_runs_as_written(
     try:
         output, _ = shell.communicate(timeout=60)
     finally:
-        if shell.poll() is None:
+        # also after a failed command, which ends the shell but not the daemons it started
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(shell.pid, signal.SIGKILL)
-            shell.communicate()
+        shell.communicate()
     logs = "".join(path.read_text() for path in tmp_path.glob("*.log"))
     assert shell.returncode == 0, output + logs
     for name, host in (("a", "127.0.0.1"), ("b", "127.0.0.2"), ("c", "127.0.0.3")):

@@ -7,12 +7,14 @@ and several runs at once, never meet.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from types import TracebackType
 
 FIRST_BLOCK, LAST_BLOCK = 16, 239
 HOSTS_MAX = 254
+FIRST_PORT, PORTS = 16_384, 16_384
 
 
 class LoopbackRange:
@@ -46,18 +48,21 @@ class LoopbackRange:
 
 
 def free_port(host: str) -> int:
-    """Return a port of ``host`` that is free for UDP and for TCP right now."""
+    """Return a port of ``host`` that is free for UDP and for TCP right now.
+
+    It is below those that the kernel hands out, so that nobody gets it by asking for any.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for _ in range(64):
-        with socket.socket(family, socket.SOCK_STREAM) as stream:
-            stream.bind((host, 0))
-            port = int(stream.getsockname()[1])
-            with socket.socket(family, socket.SOCK_DGRAM) as packets:
-                try:
-                    packets.bind((host, port))
-                except OSError:
-                    continue
-                return port
+    for step in range(64):
+        port = FIRST_PORT + (os.getpid() * 64 + step) % PORTS
+        with (
+            socket.socket(family, socket.SOCK_STREAM) as stream,
+            socket.socket(family, socket.SOCK_DGRAM) as packets,
+            contextlib.suppress(OSError),
+        ):
+            stream.bind((host, port))
+            packets.bind((host, port))
+            return port
     raise RuntimeError(f"no port of {host} is free for both UDP and TCP")
 
 
