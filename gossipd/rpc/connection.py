@@ -189,7 +189,7 @@ class Connection:
         return _Ended()
 
     async def _refuse_untrusted(self, seq: int) -> None:
-        self._service.log("WARN", "agent.ipc: Client sending commands before auth")
+        self._service.untrusted.warn("agent.ipc: Client sending commands before auth")
         await self.send(answers.header(seq, requests.AUTH_REQUIRED))
 
     # --- commands --------------------------------------------------------------

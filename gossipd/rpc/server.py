@@ -19,7 +19,7 @@ from gossipd.value import Value
 from gossipd.version import __version__
 
 LOST_LOG_SECONDS = 1.0
-"""Losses of slow readers are logged at most this often."""
+"""Losses of slow readers, and what clients can cause at will, are logged at most this often."""
 ACCEPT_PAUSE_SECONDS = 0.1
 """Time to wait for a descriptor to become free."""
 
@@ -45,6 +45,25 @@ def _no_log(level: str, text: str) -> None:
     """Drop the line: nobody asked for a log."""
 
 
+class SeldomWarner:
+    """Logs a warning that clients can cause at will; the ones in between are counted only."""
+
+    def __init__(self, log: Callable[[str, str], None]) -> None:
+        self._log = log
+        self._logged_at = float("-inf")
+        self._silenced = 0
+
+    def warn(self, text: str) -> None:
+        """Log ``text``, unless that was done a moment ago."""
+        now = trio.current_time()
+        if now - self._logged_at < LOST_LOG_SECONDS:
+            self._silenced += 1
+            return
+        more = f" ({self._silenced} more since the last such line)" if self._silenced else ""
+        self._logged_at, self._silenced = now, 0
+        self._log("WARN", text + more)
+
+
 class Service:
     """What all connections share."""
 
@@ -61,6 +80,8 @@ class Service:
         self.log = log
         self.members = answers.MembersReply()
         self.connections = 0
+        self.untrusted = SeldomWarner(log)
+        self._refused = SeldomWarner(log)
         self._lost: dict[tuple[str, str], int] = {}
         self._lost_logged_at = float("-inf")
 
@@ -99,7 +120,7 @@ class Service:
         """Serve one accepted connection until it ends."""
         peer = _peer_name(stream)
         if self.connections >= self.limits.connections_max:
-            self.log("WARN", f"agent.ipc: Refused client: {peer} (too many connections)")
+            self._refused.warn(f"agent.ipc: Refused client: {peer} (too many connections)")
             await trio.aclose_forcefully(stream)
             return
         self.connections += 1
@@ -160,18 +181,14 @@ class _PatientListener(trio.abc.Listener[trio.SocketStream]):
         self, listener: trio.abc.Listener[trio.SocketStream], log: Callable[[str, str], None]
     ) -> None:
         self._listener = listener
-        self._log = log
-        self._logged_at = float("-inf")
+        self._failures = SeldomWarner(log)
 
     async def accept(self) -> trio.SocketStream:
         while True:
             try:
                 return await self._listener.accept()
             except OSError as error:
-                now = trio.current_time()
-                if now - self._logged_at >= LOST_LOG_SECONDS:
-                    self._logged_at = now
-                    self._log("WARN", f"agent.ipc: Failed to accept client: {error.strerror}")
+                self._failures.warn(f"agent.ipc: Failed to accept client: {error.strerror}")
                 await trio.sleep(ACCEPT_PAUSE_SECONDS)
 
     async def aclose(self) -> None:

@@ -618,6 +618,27 @@ async def test_connections_above_the_limit_are_closed_at_once() -> None:
         assert await server.connect().is_closed()
 
 
+async def test_clients_that_are_refused_again_and_again_do_not_fill_the_log(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with serving(auth="s3cret", limits=Limits(connections_max=1)) as server:
+        peer = await server.greet()
+        for _ in range(5):
+            assert await server.connect().is_closed()
+            assert await peer.ask("members") == "Authentication required"
+        await trio.sleep(1)
+        assert await server.connect().is_closed()
+        assert await peer.ask("members") == "Authentication required"
+        refused = "agent.ipc: Refused client: local (too many connections)"
+        untrusted = "agent.ipc: Client sending commands before auth"
+        assert [text for level, text in LOG if level == "WARN"] == [
+            refused,
+            untrusted,
+            f"{refused} (4 more since the last such line)",
+            f"{untrusted} (4 more since the last such line)",
+        ]
+
+
 async def test_a_client_that_goes_leaves_nothing_behind() -> None:
     async with serving() as server:
         peer = await server.greet()
