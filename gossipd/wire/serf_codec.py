@@ -53,7 +53,10 @@ TAGS_MAGIC: Final = b"\xff"
 STATE_MEMBERS_MAX: Final = 131_072
 """Names in a push/pull state, as many as nodes in the push/pull itself."""
 STATE_EVENTS_MAX: Final = 65_536
-"""Slots of the event buffer in a push/pull state; 512 by default."""
+"""Slots of the event buffer in a push/pull state, 512 by default, and events in all of them.
+
+An event may be a single byte: 20 MiB of them take half a minute and a gigabyte.
+"""
 
 
 class SerfKind(enum.IntEnum):
@@ -353,7 +356,14 @@ def _read_left_members_untrusted(reader: Reader) -> tuple[str, ...]:
 
 def _read_events_untrusted(reader: Reader) -> tuple[EventSlot | None, ...]:
     count = _count_untrusted(reader.list_header_untrusted(), STATE_EVENTS_MAX)
-    return tuple([_slot_of_untrusted(reader.value_untrusted()) for _ in range(count)])
+    slots = []
+    events = 0
+    for _ in range(count):
+        slot = _slot_of_untrusted(reader.value_untrusted())
+        slots.append(slot)
+        if slot is not None:
+            events = _count_untrusted(events + len(slot.events), STATE_EVENTS_MAX)
+    return tuple(slots)
 
 
 def _slot_of_untrusted(value: object) -> EventSlot | None:

@@ -140,6 +140,16 @@ def test_a_bad_state_is_refused_whole(data: bytes) -> None:
         decode_serf_state_untrusted(data)
 
 
+def test_the_events_of_all_slots_of_a_state_are_bounded_together() -> None:
+    slot = b"\x82\xa5LTime\x05\xa6Events\xdc\x04\x00" + b"\x80" * 1024
+    begun = b"\x02\x81\xa6Events\xdc\x00"
+    state = decode_serf_state_untrusted(begun + b"\x40" + slot * 64)
+    assert sum(len(each.events) for each in state.events if each) == 65_536
+    with pytest.raises(WireError) as caught:
+        decode_serf_state_untrusted(begun + b"\x41" + slot * 65)
+    assert caught.value.reason == "too-large"
+
+
 def test_tags_are_the_magic_byte_and_one_map() -> None:
     assert encode_tags({}) == b"\xff\x80"
     assert encode_tags({"role": "web"}) == b"\xff\x81\xa4role\xa3web"
