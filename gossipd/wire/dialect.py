@@ -31,11 +31,19 @@ STREAM_LIST_ITEMS_MAX: Final = 128
 """The same on streams, where a cut message is held until its deadline."""
 MAP_ENTRIES_MAX: Final = 1024
 """Entries of one map inside a message; tags of 512 bytes hold at most 255."""
+STRUCT_BYTES_MAX: Final = 2**20
+"""One map or list, and all in it: a byte may become an object of 64.
+
+No packet holds as much; a user message or a state on a stream may be 20 MiB long.
+"""
 STRING_BYTES_MAX: Final = 65_536
 """One text or byte string inside a stream's maps; a packet cannot hold more."""
 
 Fields: TypeAlias = Mapping[Any, Any]
 """A struct of the wire: field name in bytes to whatever the peer sent."""
+
+_STRUCTS: Final = frozenset(bytes((kind,)) for kind in (*range(0x80, 0xA0), *range(0xDC, 0xE0)))
+"""First bytes of maps and lists."""
 
 # Nesting is bounded by msgpack itself: it refuses more than 1024 levels.
 _REFUSED: Final = (
@@ -82,6 +90,8 @@ def unpack_untrusted(data: bytes) -> Any:
     Raises:
         WireError: the bytes are no msgpack or exceed a limit of this file.
     """
+    if len(data) > STRUCT_BYTES_MAX:
+        raise WireError(TOO_LARGE, f"a message of {len(data)} bytes")
     try:
         return msgpack.unpackb(
             data,
@@ -271,6 +281,11 @@ class Reader:
             Incomplete: it is not all there.
             WireError: it is no msgpack or exceeds a limit.
         """
+        if self._whole:
+            begin = self.tell()
+            if self._whole[begin : begin + 1] in _STRUCTS:
+                self.skip_untrusted()
+                return unpack_untrusted(self._whole[begin : self.tell()])
         try:
             value = self._unpacker.unpack()
         except msgpack.OutOfData:

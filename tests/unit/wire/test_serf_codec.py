@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from gossipd.address import Address
@@ -148,6 +150,35 @@ def test_the_events_of_all_slots_of_a_state_are_bounded_together() -> None:
     with pytest.raises(WireError) as caught:
         decode_serf_state_untrusted(begun + b"\x41" + slot * 65)
     assert caught.value.reason == "too-large"
+
+
+MANY = b"\x93" + 3 * (b"\xdc\x04\x00" + 1024 * (b"\xdc\x04\x00" + 1024 * b"\x80"))
+"""Three million empty maps."""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x02\x81\xa6Events\x91\x81\xa4junk" + MANY,
+        b"\x02\x81\xacStatusLTimes\x81" + MANY,
+        b"\x02\x81\xabLeftMembers\x91" + MANY,
+        b"\x02\x81" + MANY,
+        b"\x01\x81\xa4junk" + MANY,
+        b"\x09\x81\xa4junk" + MANY + b"x",
+    ],
+    ids=["slot", "time", "name", "key", "message", "relay"],
+)
+def test_a_large_structure_where_a_small_one_belongs_is_not_built(data: bytes) -> None:
+    decode = decode_serf_state_untrusted if data[0] == 2 else decode_serf_untrusted
+    tracemalloc.start()
+    try:
+        with pytest.raises(WireError) as caught:
+            decode(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert caught.value.reason == "too-large"
+    assert peak < 4 * len(data)
 
 
 def test_tags_are_the_magic_byte_and_one_map() -> None:
