@@ -36,6 +36,8 @@ STRUCT_BYTES_MAX: Final = 2**20
 
 No packet holds as much; a user message or a state on a stream may be 20 MiB long.
 """
+VALUE_STRUCTS_MAX: Final = 64
+"""Maps and lists in one value that arrives in pieces: what is built is held until all is there."""
 STRING_BYTES_MAX: Final = 65_536
 """One text or byte string inside a stream's maps; a packet cannot hold more."""
 
@@ -219,6 +221,21 @@ class Incomplete(Exception):
     """A ``Reader`` needs more bytes; nothing is lost, call again after ``feed``."""
 
 
+class _StructLimit:
+    """Called with each map and list that is built; refuses too many in one value."""
+
+    __slots__ = ("seen",)
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def __call__(self, value: Any) -> Any:
+        self.seen += 1
+        if self.seen > VALUE_STRUCTS_MAX:
+            raise ValueError(f"more than {VALUE_STRUCTS_MAX} maps and lists in one value")
+        return value
+
+
 class Reader:
     """Reads values one after another from bytes that arrive in pieces.
 
@@ -230,22 +247,31 @@ class Reader:
         string_bytes_max: longest text or byte string accepted.
         buffer_bytes_max: most bytes held unread.
         list_items_max: longest list accepted inside a value.
+        map_entries_max: largest map accepted.
+        is_whole: all bytes come at once (``reader_of``).
     """
 
-    __slots__ = ("_fed", "_read", "_unpacker", "_value_bytes_max", "_whole")
+    __slots__ = ("_fed", "_limit", "_read", "_unpacker", "_value_bytes_max", "_whole")
 
     def __init__(
         self,
         string_bytes_max: int,
         buffer_bytes_max: int,
         list_items_max: int = STREAM_LIST_ITEMS_MAX,
+        map_entries_max: int = MAP_ENTRIES_MAX,
+        *,
+        is_whole: bool = False,
     ) -> None:
         self._whole = b""
         self._fed = 0
         self._read = 0
         # Many strings of legal length in one unfinished value must not add up for ever.
         self._value_bytes_max = string_bytes_max + STRING_BYTES_MAX
+        self._limit = _StructLimit()
+        hook = None if is_whole else self._limit
         self._unpacker = msgpack.Unpacker(
+            object_hook=hook,
+            list_hook=hook,
             raw=True,
             strict_map_key=False,
             read_size=min(1024, buffer_bytes_max),
@@ -254,7 +280,7 @@ class Reader:
             max_bin_len=string_bytes_max,
             max_ext_len=STRING_BYTES_MAX,
             max_array_len=list_items_max,
-            max_map_len=MAP_ENTRIES_MAX,
+            max_map_len=map_entries_max,
         )
 
     @property
@@ -294,6 +320,7 @@ class Reader:
             raise Incomplete from None
         except _REFUSED as error:
             raise WireError(MALFORMED, f"{type(error).__name__}: {error}") from None
+        self._limit.seen = 0
         self._read = self._unpacker.tell()
         return value
 
@@ -355,7 +382,7 @@ class Reader:
 
 def reader_of(data: bytes) -> Reader:
     """Return a reader over bytes that are all there."""
-    reader = Reader(len(data), max(len(data), 1), LIST_ITEMS_MAX)
+    reader = Reader(len(data), max(len(data), 1), LIST_ITEMS_MAX, is_whole=True)
     reader.feed(data)
     reader._whole = data
     return reader

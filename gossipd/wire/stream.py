@@ -65,6 +65,8 @@ FRAME_BYTES_MAX: Final = 20 * 2**20
 """An encrypted frame's payload."""
 COMPRESSED_BYTES_MAX: Final = 20 * 2**20
 """The ``Buf`` of a compressed stream that is not encrypted."""
+COMPRESSED_ENTRIES_MAX: Final = 16
+"""Entries of the map around it; it has two."""
 NODES_MAX: Final = 131_072
 """Nodes of a push/pull: twice what our own table takes.
 
@@ -319,7 +321,7 @@ class _Outer:
         if self._layers.needs_encryption:
             raise WireError(PLAINTEXT, "Encryption is configured but remote state is not encrypted")
         if kind == MessageKind.COMPRESS:
-            self._expand = Reader(COMPRESSED_BYTES_MAX, COMPRESSED_BYTES_MAX + STRING_BYTES_MAX)
+            self._expand = _compressed_reader()
             self._expand.feed(bytes(self._buffer[1:]))
             self._buffer.clear()
             return self._expanded_untrusted(self._expand)
@@ -360,7 +362,7 @@ class _Outer:
         self._buffer.clear()
         if plain[0] != MessageKind.COMPRESS:
             return self._plain_untrusted(plain, is_whole=True)
-        reader = Reader(COMPRESSED_BYTES_MAX, COMPRESSED_BYTES_MAX + STRING_BYTES_MAX)
+        reader = _compressed_reader()
         reader.feed(plain[1:])
         body = self._expanded_untrusted(reader)
         if body is None and self._portions is None:
@@ -397,6 +399,16 @@ class _Outer:
         if parser is None:
             raise _SilentError(UNKNOWN_KIND, f"message type {message[0]} on a stream")
         return _Body(parser(), memoryview(message)[1:], is_whole=is_whole)
+
+
+def _compressed_reader() -> Reader:
+    """Return a reader of the map around compressed bytes: long, but of few entries."""
+    return Reader(
+        COMPRESSED_BYTES_MAX,
+        COMPRESSED_BYTES_MAX + STRING_BYTES_MAX,
+        list_items_max=COMPRESSED_ENTRIES_MAX,
+        map_entries_max=COMPRESSED_ENTRIES_MAX,
+    )
 
 
 class _Body:

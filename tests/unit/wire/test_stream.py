@@ -332,6 +332,22 @@ def test_many_large_nodes_are_no_single_large_value() -> None:
     assert len(message.nodes) == 500
 
 
+@pytest.mark.parametrize("kind", [0, 6, 8, 9])
+def test_an_unfinished_value_is_not_held_as_a_multiple_of_its_bytes(kind: int) -> None:
+    of_128 = b"\xdc\x00\x80"
+    data = bytes((kind,)) + b"\x82\xa1x" + of_128 + (of_128 + (of_128 + b"\x80" * 128) * 128) * 6
+    decoder = StreamDecoder(layers(), is_dialer=False)
+    tracemalloc.start()
+    try:
+        decoder.feed(data)
+        with contextlib.suppress(StreamError):
+            decoder.next_message()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * len(data)
+
+
 @pytest.mark.parametrize(
     "data",
     [
