@@ -42,6 +42,7 @@ WRAPPINGS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_three_serfs_and_three_gossipds_live_through_failure_leave_and_return(
     new_cluster: NewCluster, wrapping: str

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("serf_program")]
 QUIET_SECONDS = float(os.environ.get("GOSSIPD_INTEROP_QUIET", "12"))
 
 
-@pytest.mark.timeout(60 + 2 * QUIET_SECONDS)
+@pytest.mark.timeout(100 + 2 * QUIET_SECONDS)
 @pytest.mark.parametrize("key", [b"", bytes(32)], ids=["plain", "encrypted"])
 def test_serf_logs_no_warning_about_a_gossipd(new_cluster: NewCluster, key: bytes) -> None:
     cluster = new_cluster(encrypt=base64.b64encode(key).decode())
