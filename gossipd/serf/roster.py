@@ -140,6 +140,10 @@ class Roster:
         known = self._members.get(intent.node)
         if known is None:
             return IntentVerdict.UNKNOWN
+        if intent.node == refuses and intent.ltime == known.status_ltime:
+            # Our last life said this at the very time at which we joined again. Who heard
+            # it first takes our join for stale, and would show us as leaving for good.
+            return IntentVerdict.ABOUT_US
         if intent.ltime <= known.status_ltime:
             return IntentVerdict.STALE
         if intent.node == refuses:

@@ -87,6 +87,18 @@ def test_case_110_a_leave_intent_about_us_is_refuted_with_a_newer_join_intent() 
     assert serf.serf.member_time == 42
 
 
+def test_a_leave_of_our_last_life_at_the_time_of_our_join_is_refuted_once() -> None:
+    serf = SerfHarness()
+    serf.serf.announce_join(1.0)
+    joined = serf.serf.members["us"].status_ltime
+    serf.gossiped()
+    serf.receive(LeaveIntent(joined, "us"))
+    assert serf.gossiped() == [encode_serf(JoinIntent(joined + 1, "us"))]
+    assert serf.status("us") is MemberStatus.ALIVE
+    serf.receive(LeaveIntent(joined, "us"))
+    assert serf.serf.members["us"].status_ltime == joined + 1
+
+
 def test_a_flood_of_leave_intents_about_us_leaves_one_refutation_in_the_queue() -> None:
     serf = SerfHarness()
     for ltime in range(10, 200, 2):
