@@ -137,7 +137,12 @@ class Sessions:
         self._dial(call, call.to, data, self._timeout, now + 2 * self._timeout)
 
     def ping(self, to: Address, ping: Ping, deadline: float, now: float) -> None:
-        """Ask for a sign of life over a stream until ``deadline`` (section 6.3)."""
+        """Ask for a sign of life over a stream until ``deadline`` (section 6.3).
+
+        After a pause of the process that may have passed; then there is no point in asking.
+        """
+        if deadline <= now:
+            return
         data = self._layers.seal_stream(encode_stream_message(ping), is_dialer=True)
         self._dial(PingCall(to, ping.seq), to, data, deadline - now, deadline)
 
