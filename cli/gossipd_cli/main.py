@@ -33,6 +33,7 @@ SUMMARIES = {
     "reachability": "Ask every member for a sign of life.",
     "keygen": "Print a new encryption key.",
     "demo": "Run a small cluster on this host to look at.",
+    "simulate": "Rehearse failures of whole clusters on a virtual network.",
     "completion": "Print the completion script of a shell.",
     "version": "Print the version.",
 }

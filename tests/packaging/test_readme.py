@@ -90,9 +90,31 @@ def test_every_command_but_the_named_ones_takes_json() -> None:
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
-        if not any("--json" in parameter.opts for parameter in command.params):
-            without.append(name)
+        parts = command.commands.values() if isinstance(command, click.Group) else [command]
+        for part in parts:
+            if not any("--json" in parameter.opts for parameter in part.params):
+                without.append(name)
     assert without == re.findall(r"`([a-z-]+)`", named)
+
+
+def test_the_commands_that_rehearse_failures_work_as_written(
+    tmp_path: Path, shell_environment: dict[str, str]
+) -> None:
+    (session,) = blocks("console")
+    for line in session.splitlines():
+        prompt, _, words = line.partition("gossipd ")
+        assert prompt == "$ "
+        done = subprocess.run(
+            [sys.executable, "-m", "gossipd_cli", *words.split()],
+            cwd=tmp_path,
+            env=shell_environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, line + "\n" + done.stdout + done.stderr
+        assert done.stdout
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 import zipfile
@@ -32,9 +33,14 @@ def test_the_wheel_holds_the_packages_the_command_and_the_licence(tmp_path: Path
         assert "gossipd = gossipd_cli.main:main" in archive.read(entry_points).decode()
     tops = {name.split("/")[0] for name in names}
     (metadata,) = {top for top in tops if top.endswith(".dist-info")}
-    assert tops == {"gossipd", "gossipd_cli", metadata}
+    assert tops == {"gossipd", "gossipd_cli", "gossipd_sim", metadata}
     assert "gossipd/py.typed" in names
     assert "gossipd_cli/py.typed" in names
+    assert "gossipd_sim/py.typed" in names
+    scenario = re.compile(r"gossipd_sim/scenarios/(fast|slow|rare)/[a-z-]+\.toml")
+    assert sum(1 for name in names if scenario.fullmatch(name)) >= 20
+    assert "gossipd_sim/py.typed" in names
+    assert "gossipd_sim/scenarios/fast/single-crash.toml" in names
     assert any(name.endswith("LICENSE") for name in names)
     assert not [name for name in names if "__pycache__" in name]
 

@@ -1,0 +1,46 @@
+"""Nobody healthy is declared dead in a calm cluster.
+
+Under loss and in the minutes after a fault a false death can happen and is
+measured, not complained of. When nothing has happened for longer than any
+suspicion lasts there is no excuse.
+"""
+
+from __future__ import annotations
+
+from gossipd.node.events import NodeEvent
+from gossipd.swim.events import MemberFailed, MemberSuspected
+from gossipd.swim.scaling import suspicion_minimum
+from gossipd_sim.checkers import insight
+from gossipd_sim.checkers.complaint import Complain
+from gossipd_sim.host import Host
+from gossipd_sim.truth import Truth
+
+AFTERMATH = 30.0
+"""Seconds after a suspicion's longest time in which an old fault may still have effects."""
+
+
+class CalmDeaths:
+    """Asks the oracle about everyone who is declared dead, or suspected."""
+
+    def __init__(self, complain: Complain, truth: Truth) -> None:
+        self._complain = complain
+        self._truth = truth
+
+    def on_event(self, host: Host, event: NodeEvent, now: float) -> None:
+        """Ask whether the member of an event is well."""
+        if not isinstance(event, MemberFailed | MemberSuspected) or host.node is None:
+            return
+        swim = host.config.swim
+        size = insight.table_size(host.node)
+        longest = suspicion_minimum(swim.suspicion_mult, size, swim.probe_interval)
+        longest *= swim.suspicion_max_timeout_mult
+        truth, seconds = self._truth, longest + AFTERMATH
+        if not truth.is_calm(now, seconds):
+            return
+        machines = truth.named(event.member.name)
+        if len(machines) == 1 and truth.is_healthy(machines[0], now, seconds):
+            what = "declared dead" if isinstance(event, MemberFailed) else "suspected"
+            by = event.accuser or "somebody"
+            self._complain(
+                host.name, now, f"{event.member.name} is well and was {what} by word of {by}"
+            )

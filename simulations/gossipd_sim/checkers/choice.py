@@ -1,0 +1,96 @@
+"""All checkers by name, and those that a scenario wants made ready for a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import partial
+
+from gossipd_sim.checkers.alternation import Alternation
+from gossipd_sim.checkers.calm_deaths import CalmDeaths
+from gossipd_sim.checkers.complaint import Complain
+from gossipd_sim.checkers.datagrams import Datagrams
+from gossipd_sim.checkers.decoding import Decoding
+from gossipd_sim.checkers.incarnations import Incarnations
+from gossipd_sim.checkers.inspector import Inspector
+from gossipd_sim.checkers.own_entry import OwnEntry
+from gossipd_sim.checkers.precedence import Precedence
+from gossipd_sim.checkers.probing import Probing
+from gossipd_sim.checkers.queues import Queues
+from gossipd_sim.checkers.refutations import Refutations
+from gossipd_sim.checkers.rest import Rest
+from gossipd_sim.checkers.suspicions import Suspicions
+from gossipd_sim.checkers.transmits import Transmits
+from gossipd_sim.checkers.visits import Visits
+from gossipd_sim.observer import Violation
+from gossipd_sim.truth import Truth
+
+DECODING = "decoding"
+_ALONE: dict[str, Callable[[Complain], object]] = {
+    "incarnations": Incarnations,
+    "precedence": Precedence,
+    "refutations": Refutations,
+    "alternation": Alternation,
+    "own-entry": OwnEntry,
+    "suspicions": Suspicions,
+    "datagrams": Datagrams,
+    "transmits": Transmits,
+    "visits": Visits,
+    "probing": Probing,
+    "queues": Queues,
+}
+_WITH_TRUTH = ("calm-deaths", "rest")
+NAMES: tuple[str, ...] = (DECODING, *_ALONE, *_WITH_TRUTH)
+"""Every checker there is, in the order in which they are asked."""
+_WANT_MESSAGES = ("transmits", "visits", "probing")
+COMPLAINTS_MAX = 100
+"""Violations collected of one checker in one run: a broken rule breaks at every step."""
+
+
+class Complaints:
+    """The violations of one run, in the order in which they were found."""
+
+    def __init__(self) -> None:
+        self.violations: list[Violation] = []
+        self._counts: dict[str, int] = {}
+
+    def of(self, checker: str) -> Complain:
+        """Return how ``checker`` complains."""
+        return partial(self._take, checker)
+
+    def _take(self, checker: str, host: str, now: float, text: str) -> None:
+        count = self._counts[checker] = self._counts.get(checker, 0) + 1
+        if count <= COMPLAINTS_MAX:
+            self.violations.append(Violation(checker, host, now, text))
+
+
+def make_inspector(
+    wanted: Collection[str],
+    complaints: Complaints,
+    truth: Truth,
+    calm_from: float,
+    *listeners: object,
+) -> Inspector:
+    """Return the observer that asks the checkers of those names.
+
+    Args:
+        wanted: names out of ``NAMES``; none is all.
+        complaints: where violations go.
+        truth: the oracle; it must observe the run before the inspector does.
+        calm_from: when faults are over, in seconds since the start.
+        listeners: others that want the hooks of ``inspector.py``, as the measures do.
+    """
+    names = [name for name in NAMES if not wanted or name in wanted]
+    checkers = [make(complaints.of(name)) for name, make in _ALONE.items() if name in names]
+    if "calm-deaths" in names:
+        checkers.append(CalmDeaths(complaints.of("calm-deaths"), truth))
+    if "rest" in names:
+        checkers.append(Rest(complaints.of("rest"), truth, calm_from))
+    checkers += listeners
+    decoding = None
+    if listeners or DECODING in names or any(name in names for name in _WANT_MESSAGES):
+        decoding = Decoding(complaints.of(DECODING) if DECODING in names else _say_nothing)
+    return Inspector(checkers, decoding)
+
+
+def _say_nothing(host: str, now: float, text: str) -> None:
+    """Complain of nothing: the messages are wanted, not the check."""

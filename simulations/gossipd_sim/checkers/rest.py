@@ -1,0 +1,153 @@
+"""At rest, after faults have ended: everybody agrees, and on the truth (liveness).
+
+All hosts that can talk to each other show each other as alive, with the same
+address and tags; whoever is gone is shown as failed or left, or not at all;
+nobody is suspected and nothing waits to be gossiped. Halves of a split that
+healed are one again, for then they can talk to each other.
+
+Who left gracefully and came back may be shown as leaving for ever where an
+old leave was heard of first. Serf's exchange of states makes every leave one
+Lamport tick newer each time it is told, so that the return of its owner cannot
+outdo it; the measures count such views as ``stuck_leaving``.
+
+With loss there may be a suspicion at any moment. Then it is enough that all
+agreed at some moment after the faults ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from gossipd.swim.scaling import suspicion_minimum
+from gossipd.wire.serf_messages import MemberStatus
+from gossipd_sim.checkers import insight
+from gossipd_sim.checkers.complaint import Complain
+from gossipd_sim.host import Host
+from gossipd_sim.truth import Truth
+
+if TYPE_CHECKING:
+    from gossipd_sim.cluster import Cluster
+
+LOOK_EVERY = 1.0
+"""Seconds between looks while there is loss, up to this many hosts."""
+LOOK_NODES = 64
+TOLD_MAX = 10
+"""Complaints about one run; more would only say it again."""
+THERE = (MemberStatus.ALIVE, MemberStatus.LEAVING)
+
+
+class Rest:
+    """Looks at all views when the run is over.
+
+    Args:
+        calm_from: when faults are over, in seconds since the start.
+    """
+
+    def __init__(self, complain: Complain, truth: Truth, calm_from: float) -> None:
+        self._complain = complain
+        self._truth = truth
+        self._calm_from = calm_from
+        self._next_look = calm_from
+        self._agreed_at: float | None = None
+
+    def on_step(self, host: Host, now: float) -> None:
+        """With loss, look from time to time whether all agree."""
+        if now < self._next_look or self._agreed_at is not None:
+            return
+        # a look compares each view with the truth, which takes the square of the size
+        self._next_look = now + LOOK_EVERY * max(1.0, (len(self._truth.hosts) / LOOK_NODES) ** 2)
+        if not self._truth.is_lossless() and next(self._faults(), None) is None:
+            self._agreed_at = now
+
+    def at_end(self, cluster: Cluster, now: float) -> None:
+        """Complain of everything that is not as it should be."""
+        is_lossless = self._truth.is_lossless()
+        if not is_lossless and self._agreed_at is not None:
+            return
+        for told, (name, text) in enumerate(self._faults()):
+            if told == TOLD_MAX:
+                self._complain("", now, "and more of the same")
+                break
+            self._complain(name, now, text)
+        if is_lossless:
+            for host in self._truth.up():
+                for text in _unrest(host):
+                    self._complain(host.name, now, text)
+
+    def _faults(self) -> Iterator[tuple[str, str]]:
+        """Yield where views differ from the truth: the host and what is wrong."""
+        truth = self._truth
+        for group in truth.groups():
+            owners = {
+                host.config.name: host
+                for host in group
+                if len(truth.named(host.config.name)) == 1 and not self._moved_lately(host)
+            }
+            for host in group:
+                yield from self._wrong_at(host, owners)
+
+    def _wrong_at(self, host: Host, owners: dict[str, Host]) -> Iterator[tuple[str, str]]:
+        if host.node is None:
+            return
+        shown, truth = insight.roster(host.node), self._truth
+        for name, owner in owners.items():
+            member = shown.get(name)
+            if member is None or owner.node is None:
+                yield host.name, f"does not know {name}, who is up and can be reached"
+            elif member.status is MemberStatus.LEAVING and truth.has_ever_left(owner):
+                pass  # a leave that is outdated and cannot be outdone: see above
+            elif member.status is not MemberStatus.ALIVE:
+                yield (
+                    host.name,
+                    f"shows {name} as {member.status.name.lower()}, who is up and can be reached",
+                )
+            elif member.address != owner.address:
+                yield host.name, f"shows {name} at {member.address}, who is at {owner.address}"
+            else:
+                own = insight.roster(owner.node).get(name)
+                if own is not None and own.tags != member.tags:
+                    yield host.name, f"shows tags of {name} that are not those it has"
+        for name, member in shown.items():
+            if name not in owners and member.status in THERE and self._must_be_gone(host, name):
+                yield (
+                    host.name,
+                    f"shows {name} as {member.status.name.lower()}, who is down or out of reach",
+                )
+
+    def _moved_lately(self, host: Host) -> bool:
+        """Say whether others may still hold the name of ``host`` for its former address.
+
+        They do until its entry there was suspected, died and was dropped, and once
+        more if meanwhile somebody told of it who had not noticed.
+        """
+        swim, size = host.config.swim, len(self._truth.hosts)
+        suspected = suspicion_minimum(swim.suspicion_mult, size, swim.probe_interval)
+        suspected *= swim.suspicion_max_timeout_mult
+        dropped = swim.gossip_to_the_dead_time + 2 * size * swim.probe_interval
+        return self._truth.now - self._truth.moved_at(host) < 2 * (suspected + dropped)
+
+    def _must_be_gone(self, host: Host, name: str) -> bool:
+        """Say whether nobody of that name could answer ``host`` at all."""
+        truth = self._truth
+        for machine in truth.named(name):
+            if machine.is_up and (machine.is_hindered or machine.is_leaving):
+                return False
+            if machine.is_up and (truth.reaches(host, machine) or truth.reaches(machine, host)):
+                return False
+            if machine.is_up and len(truth.named(name)) > 1:
+                return False
+        return True
+
+
+def _unrest(host: Host) -> Iterator[str]:
+    """Yield what goes on at ``host`` although nothing happens."""
+    node = host.node
+    if node is None or host.is_hindered:
+        return
+    for name in insight.suspicions(node):
+        yield f"still suspects {name}"
+    others = sum(member.status is MemberStatus.ALIVE for member in insight.roster(node).values())
+    waiting = insight.claims_queued(node) + insight.payloads_queued(node)
+    if others > 1 and waiting:
+        yield f"{waiting} messages still wait to be gossiped"

@@ -1,0 +1,417 @@
+"""``Host``: one machine of the simulated cluster, and the driver of its ``Node``.
+
+It does what the daemon's driver does (``gossipd.agent.driver``), in the same
+order: hand in bytes with the local time, carry effects out, tell events,
+keep one deadline. Around that it can fail in every way a machine can: die,
+freeze, be slow, be unable to send, have a wrong clock.
+
+Input that cannot be handled now waits. Datagrams wait in a receive buffer of
+a real size, and are dropped when it is full; streams wait in their peers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from random import Random
+from typing import TypeAlias, assert_never
+
+from gossipd.address import Address
+from gossipd.config.model import NodeConfig
+from gossipd.errors import UsageError
+from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, SendPacket, WriteStream
+from gossipd.node.events import OperationFinished
+from gossipd.node.node import Node
+from gossipd.wire.serf_messages import MemberStatus
+from gossipd_sim.alarm import Alarm
+from gossipd_sim.carriers import PacketCarrier, StreamCarrier
+from gossipd_sim.clock import LocalClock
+from gossipd_sim.inbox import Inbox
+from gossipd_sim.joiner import Command, Joiner
+from gossipd_sim.observer import Observer
+from gossipd_sim.trace import Trace
+from gossipd_sim.world import World
+
+SENDS_WAITING_MAX = 1024
+"""Datagrams that wait at a host that cannot send; older ones are not dropped for newer."""
+
+MakeNode: TypeAlias = Callable[[NodeConfig, Address, Random, Callable[[int], bytes]], Node]
+
+
+class Host:
+    """One machine. It has a ``node`` while its process runs, from ``boot`` on.
+
+    Args:
+        name: of the machine; the node's own is in ``config`` and may clash with another's.
+        index: its number in the cluster.
+        config: what its daemon is started with; may be replaced between lives.
+        address: where it is reached.
+        observers: told events, packets and steps; a live list.
+        make_node: makes the node of each life.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        index: int,
+        config: NodeConfig,
+        address: Address,
+        world: World,
+        network: PacketCarrier,
+        streams: StreamCarrier,
+        trace: Trace,
+        observers: Sequence[Observer],
+        *,
+        make_node: MakeNode = Node,
+    ) -> None:
+        self.name = name
+        self.index = index
+        self.config = config
+        self._address = address
+        self.node: Node | None = None
+        self.life = 0
+        """Which life of its process this is or was: 0 before the first boot."""
+        self.is_powered = True
+        self.is_frozen = False
+        self.has_left = False
+        """Whether the last life ended with a graceful leave."""
+        self.seeds: tuple[Address, ...] = ()
+        """Where the last ``join`` went; a restart tries the same."""
+        self._world = world
+        self._network = network
+        self._streams = streams
+        self._trace = trace
+        self._observers = observers
+        self._make_node = make_node
+        self._clock = LocalClock(world)
+        self._delay = 0.0
+        self._is_deaf = False
+        self._is_mute = False
+        self._inbox = Inbox(world, self._take)
+        self._outbox: deque[NodeEffect] = deque()
+        self._alarm = Alarm(world, self._clock, self._on_deadline)
+        self._remembered: tuple[Address, ...] = ()
+        self._joiner = Joiner(world, self._command)
+        self._farewell: int | None = None
+        self.sends_dropped = 0
+        """Datagrams given up because too many waited to be sent."""
+
+    # -- what is known about it ----------------------------------------------------
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its process exists, frozen or not."""
+        return self.node is not None
+
+    @property
+    def is_hindered(self) -> bool:
+        """Whether it is frozen, slow, deaf or mute: up, but not healthy."""
+        return self.is_frozen or self._is_deaf or self._is_mute or self._delay > 0
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether a graceful leave is in progress."""
+        return self._farewell is not None
+
+    @property
+    def address(self) -> Address:
+        """Where it is reached. A new one is announced from the next boot on."""
+        return self._address
+
+    @address.setter
+    def address(self, address: Address) -> None:
+        self._network.detach(self)
+        self._address = address
+
+    def local_time(self) -> float:
+        """Return the host's own monotonic time, in seconds; what its node is told."""
+        return self._clock.now()
+
+    def statuses(self) -> dict[str, MemberStatus]:
+        """Return what its node shows of each member, itself included; empty when down."""
+        if self.node is None:
+            return {}
+        return {member.name: member.status for member in self.node.view().members}
+
+    # -- life and death --------------------------------------------------------------
+
+    def boot(self) -> None:
+        """Start the process with a fresh node that knows nobody.
+
+        Raises:
+            UsageError: it is up already.
+        """
+        if self.node is not None:
+            raise UsageError(f"{self.name} is up already")
+        self.life += 1
+        self.is_powered = True
+        self.has_left = False
+        self._joiner = Joiner(self._world, self._command)
+        purpose = f"{self.name} life {self.life}"
+        entropy = self._world.random(f"entropy of {purpose}")
+        self.node = self._make_node(
+            self.config, self.address, self._world.random(f"node of {purpose}"), entropy.randbytes
+        )
+        self._network.attach(self)
+        self._trace.note(self._world.now, self.name, "boot")
+        self._take(self.node.start)
+
+    def crash(self, *, power_lost: bool = False) -> None:
+        """End the process at once; harmless when it is down.
+
+        Args:
+            power_lost: the machine goes too, so that nothing ends its streams or
+                refuses new ones: peers wait.
+        """
+        self._die("crash", power_lost=power_lost)
+
+    def restart(self, *, remember: bool) -> None:
+        """End the process if it is up, and start it again.
+
+        Args:
+            remember: it tries the members that it last showed as alive, one after
+                another until one answers, as a daemon with a snapshot does.
+                Otherwise it knows nobody until it is told to ``join``.
+        """
+        self._die("restart", power_lost=False)
+        self.boot()
+        if remember and self._remembered:
+            known = list(self._remembered)
+            self._world.random(f"rejoin of {self.name} life {self.life}").shuffle(known)
+            self._joiner.rejoin(known)
+
+    def freeze(self) -> None:
+        """Stop handling anything, timers included, as after SIGSTOP."""
+        self.is_frozen = True
+        self._inbox.shut()
+
+    def thaw(self) -> None:
+        """Go on; what came meanwhile is handled first, then what is due."""
+        self.is_frozen = False
+        self._catch_up()
+
+    def block_receiving(self) -> None:
+        """Stop reading input while timers go on (Lifeguard's blocked receiver)."""
+        self._is_deaf = True
+        self._inbox.shut()
+
+    def unblock_receiving(self) -> None:
+        """Read again; what waits is handled at once."""
+        self._is_deaf = False
+        self._catch_up()
+
+    def block_sending(self) -> None:
+        """Keep back whatever the node sends (Lifeguard's blocked sender)."""
+        self._is_mute = True
+
+    def unblock_sending(self) -> None:
+        """Send again, what was kept back first."""
+        self._is_mute = False
+        while self._outbox and not self._is_mute:
+            self._carry_out(self._outbox.popleft())
+        self._feed_refused()
+
+    def slow(self, seconds: float) -> None:
+        """Handle all input and every deadline ``seconds`` late from now on; 0 is no longer."""
+        self._delay = seconds
+        self._inbox.delay(seconds)
+        self._alarm.stop()
+        self._arm()
+
+    def clock_jump(self, seconds: float) -> None:
+        """Let the host's clock leap ahead, as after a suspended machine wakes.
+
+        Raises:
+            UsageError: ``seconds`` is negative: the clock is monotonic.
+        """
+        self._clock.jump(seconds)
+        self._alarm.stop()
+        self._arm()
+
+    def clock_drift(self, rate: float) -> None:
+        """Let the host's clock gain ``rate`` seconds a second from now on; 0 is right.
+
+        Raises:
+            UsageError: ``rate`` is not above -1.
+        """
+        self._clock.drift(rate)
+        self._alarm.stop()
+        self._arm()
+
+    # -- commands to its daemon -------------------------------------------------------
+
+    def join(self, seed_hosts: Iterable[Host | Address]) -> None:
+        """Join through ``seed_hosts``; if none answers try again, as the daemon does."""
+        self.seeds = tuple(
+            seed if isinstance(seed, Address) else seed.address
+            for seed in seed_hosts
+            if seed is not self
+        )
+        if self.node is not None and self.seeds:
+            self._joiner.join(self.seeds)
+
+    def leave(self) -> None:
+        """Leave gracefully; the process ends when the node says that it is done.
+
+        Nothing happens when it is down or leaving.
+        """
+        self._command(self._begin_leave)
+
+    def force_leave(self, node: str, *, prune: bool = False) -> None:
+        """Have this host's node announce that ``node`` left; nothing when it is down."""
+        self._command(lambda ours, now: ours.force_leave(node, prune, now))
+
+    def set_tags(self, tags: Mapping[str, str], delete: Sequence[str] = ()) -> None:
+        """Change the node's tags; nothing when it is down."""
+        self._command(lambda ours, now: ours.set_tags(tags, delete, now))
+
+    def _command(self, command: Command) -> None:
+        """Run a command on the node of now, when the host gets to it."""
+        node = self.node
+        if node is not None:
+            self._inbox.put(partial(command, node), ())
+
+    # -- what the network brings --------------------------------------------------------
+
+    def packet_arrived(self, data: bytes, source: Address) -> bool:
+        """Take one datagram; False when its receive buffer was full and it was dropped."""
+        node = self.node
+        return node is None or self._inbox.put_datagram(node.receive_packet, data, source)
+
+    def stream_accepted(self, stream: int, source: Address) -> None:
+        """A peer opened ``stream``."""
+        if self.node is not None:
+            self._inbox.put(self.node.accept_stream, (stream, source))
+
+    def stream_opened(self, stream: int) -> None:
+        """Our own ``stream`` is connected."""
+        if self.node is not None:
+            self._inbox.put(self.node.stream_opened, (stream,))
+
+    def stream_received(self, stream: int, data: bytes) -> None:
+        """Bytes came in."""
+        if self.node is not None:
+            self._inbox.put(self.node.receive_stream, (stream, data))
+
+    def stream_ended(self, stream: int) -> None:
+        """The peer has sent everything."""
+        if self.node is not None:
+            self._inbox.put(self.node.stream_ended, (stream,))
+
+    def stream_failed(self, stream: int, reason: str) -> None:
+        """``stream`` is gone."""
+        if self.node is not None:
+            self._inbox.put(self.node.stream_failed, (stream, reason))
+
+    def _catch_up(self) -> None:
+        if not (self.is_frozen or self._is_deaf):
+            self._inbox.open()
+        self._alarm.stop()
+        self._arm()
+
+    # -- driving the node -----------------------------------------------------------------
+
+    def _take(self, verb: Callable[..., object], *args: object) -> None:
+        """Call the node with the local time and carry out what follows."""
+        verb(*args, self._clock.now())
+        self._settle()
+
+    def _settle(self) -> None:
+        node = self.node
+        if node is None:
+            return
+        effects = node.take_effects()
+        while effects:
+            for effect in effects:
+                if self._is_mute:
+                    self._keep_back(effect)
+                else:
+                    self._carry_out(effect)
+            effects = node.take_effects()
+        now = self._world.now
+        for event in node.take_events():
+            if type(event) is OperationFinished:
+                self._on_operation(event)
+            for observer in self._observers:
+                observer.on_event(self, event, now)
+        for observer in self._observers:
+            observer.on_step(self, now)
+        self._arm()
+
+    def _carry_out(self, effect: NodeEffect) -> None:
+        match effect:
+            case SendPacket():
+                now = self._world.now
+                for observer in self._observers:
+                    observer.on_packet(self, effect.to, effect.data, now)
+                self._network.send(self, effect.to, effect.data)
+            case OpenStream():
+                if not self._streams.open(self, effect) and self.node is not None:
+                    now = self._clock.now()
+                    self.node.stream_failed(effect.stream, "too many open streams", now)
+            case WriteStream():
+                self._streams.write(self, effect.stream, effect.data)
+            case CloseStream():
+                self._streams.close(self, effect.stream)
+            case _:
+                assert_never(effect)
+
+    def _keep_back(self, effect: NodeEffect) -> None:
+        if type(effect) is SendPacket and len(self._outbox) >= SENDS_WAITING_MAX:
+            self.sends_dropped += 1
+        else:
+            self._outbox.append(effect)
+
+    def _feed_refused(self) -> None:
+        """Settle what carrying out late effects made the node say."""
+        if self.node is not None:
+            self._settle()
+
+    def _arm(self) -> None:
+        if self.node is not None and not self.is_frozen:
+            self._alarm.set(self.node.next_deadline(), self._delay)
+
+    def _on_deadline(self) -> None:
+        if self.node is not None and not self.is_frozen:
+            self._take(self.node.handle_deadline)
+
+    def _die(self, how: str, *, power_lost: bool) -> None:
+        if self.node is None:
+            return
+        members = self.node.view().members
+        self._remembered = tuple(
+            member.address
+            for member in members
+            if member.status is MemberStatus.ALIVE and member.address != self.address
+        )
+        self.node = None
+        self.is_powered = not power_lost
+        self.is_frozen = self._is_deaf = self._is_mute = False
+        self._delay = 0.0
+        self._alarm.stop()
+        self._inbox.clear()
+        self._outbox.clear()
+        self._joiner.stop()
+        self._farewell = None
+        self._streams.process_died(self, power_lost=power_lost)
+        self._trace.note(self._world.now, self.name, how)
+
+    # -- leaving ------------------------------------------------------------------------------
+
+    def _begin_leave(self, node: Node, now: float) -> None:
+        if self._farewell is None:
+            self._joiner.stop()
+            self._farewell = node.leave(now)
+
+    def _on_operation(self, event: OperationFinished) -> None:
+        if event.operation == self._farewell:
+            # at the next moment: this step is still being told
+            self._world.after(0.0, self._on_left, self.life)
+        else:
+            self._joiner.on_finished(event)
+
+    def _on_left(self, life: int) -> None:
+        if life == self.life and self.node is not None:
+            self._die("left", power_lost=False)
+            self.has_left = True

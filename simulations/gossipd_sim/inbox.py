@@ -1,0 +1,97 @@
+"""``Inbox``: input on its way into a node, which may be late or have to wait.
+
+Everything comes out in the order in which it went in. Datagrams wait in a
+buffer of a real size; those it has no room for are dropped. What streams
+bring is bounded by those who send it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+
+from gossipd_sim.world import World
+
+RECEIVE_BUFFER = 212_992
+"""Bytes of datagrams that wait at a host that does not read, as Linux has it."""
+DATAGRAM_OVERHEAD = 768
+"""Bytes that a waiting datagram takes beside its own."""
+
+Verb: TypeAlias = Callable[..., object]
+"""What the node is told; ``now`` is added when it is."""
+Input: TypeAlias = tuple[Verb, tuple[object, ...], int]
+"""A verb, its arguments without ``now``, and the bytes of buffer it takes."""
+
+
+class Inbox:
+    """Input of one host.
+
+    Args:
+        take: called with a verb and its arguments when it is their turn.
+    """
+
+    def __init__(self, world: World, take: Callable[..., None]) -> None:
+        self._world = world
+        self._take = take
+        self._delay = 0.0
+        self._ready_at = 0.0
+        """When the last delayed input comes out: no later one does before."""
+        self._is_shut = False
+        self._waiting: deque[Input] = deque()
+        self._bytes = 0
+        self._epoch = 0
+        """Grows when all is thrown away; what is delayed from before is void."""
+
+    def delay(self, seconds: float) -> None:
+        """Let everything that goes in from now on come out ``seconds`` later."""
+        self._delay = seconds
+
+    def shut(self) -> None:
+        """Let nothing out."""
+        self._is_shut = True
+
+    def open(self) -> None:
+        """Let everything that waits out now, and go on."""
+        self._is_shut = False
+        while self._waiting and not self._is_shut:
+            verb, args, cost = self._waiting.popleft()
+            self._bytes -= cost
+            self._take(verb, *args)
+
+    def clear(self) -> None:
+        """Throw everything away, and be as at first."""
+        self._epoch += 1
+        self._delay, self._ready_at, self._is_shut = 0.0, 0.0, False
+        self._waiting.clear()
+        self._bytes = 0
+
+    def put_datagram(self, verb: Verb, data: bytes, source: object) -> bool:
+        """Put a datagram in; False when there was no room for it."""
+        cost = DATAGRAM_OVERHEAD + len(data)
+        if self._bytes and self._bytes + cost > RECEIVE_BUFFER:
+            return False
+        self.put(verb, (data, source), cost)
+        return True
+
+    def put(self, verb: Verb, args: tuple[object, ...], cost: int = 0) -> None:
+        """Put something in that takes ``cost`` bytes of the buffer while it waits."""
+        now = self._world.now
+        if self._delay or now < self._ready_at:
+            self._ready_at = max(now + self._delay, self._ready_at)
+            self._bytes += cost
+            self._world.at(self._ready_at, self._on_ready, self._epoch, verb, args, cost)
+        elif self._is_shut:
+            self._bytes += cost
+            self._waiting.append((verb, args, cost))
+        else:
+            self._take(verb, *args)
+
+    def _on_ready(self, epoch: int, verb: Verb, args: tuple[object, ...], cost: int) -> None:
+        if epoch != self._epoch:
+            return
+        if self._is_shut:
+            self._waiting.append((verb, args, cost))
+            return
+        self._bytes -= cost
+        self._take(verb, *args)

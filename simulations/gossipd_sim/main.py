@@ -1,0 +1,168 @@
+"""What ``gossipd simulate`` does, without its command line: load, run, fuzz, replay, shrink."""
+
+from __future__ import annotations
+
+import tomllib
+import traceback
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+
+from gossipd.errors import ConfigError
+from gossipd.value import Value
+from gossipd_sim.cluster import Cluster, Outcome
+from gossipd_sim.document import Table, write_toml
+from gossipd_sim.errors import ScenarioError
+from gossipd_sim.fuzz import FuzzResult, FuzzTask, random_document
+from gossipd_sim.observer import Violation
+from gossipd_sim.pool import run_all
+from gossipd_sim.scenario import Scenario, library, read_scenario
+from gossipd_sim.shrink import Failure, Shrinker
+from gossipd_sim.tables import nearest
+
+PROGRESS_STEPS = 200
+CRASHED = "exception"
+"""The checker that a run names which did not come to its end: a defect of the code."""
+
+
+class Listed(Value):
+    """One scenario of the library, or why it cannot be read."""
+
+    name: str
+    cost: str
+    """Its folder: ``fast``, ``slow`` or ``rare``."""
+    nodes: int
+    horizon: float
+    description: str
+
+
+def listing() -> list[Listed]:
+    """Return the scenarios of the library, by cost and name."""
+    found = []
+    for name, path in library().items():
+        scenario = read_scenario(path.read_text(encoding="utf-8"), f"{path}")
+        cost = Path(f"{path}").parent.name
+        found.append(
+            Listed(name, cost, scenario.nodes, scenario.horizon, scenario.description.strip())
+        )
+    order = {"fast": 0, "slow": 1, "rare": 2}
+    return sorted(found, key=lambda listed: (order.get(listed.cost, 3), listed.name))
+
+
+def load(name: str, nodes: int | None = None) -> Scenario:
+    """Return a scenario of the library, or of the file ``name``.
+
+    Args:
+        nodes: another size than the one it states.
+
+    Raises:
+        ScenarioError: it does not exist, cannot be read, or makes no sense.
+    """
+    packaged = library().get(name)
+    if packaged is not None:
+        text, file = packaged.read_text(encoding="utf-8"), f"{name}.toml"
+    else:
+        if not name.endswith(".toml") and "/" not in name:
+            hint = nearest(name, library()) or "; 'gossipd simulate list' shows all"
+            raise ScenarioError(f"{name}: there is no such scenario{hint} (a file ends in .toml)")
+        file = name
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise ScenarioError(f"{name}: cannot be read: {reason}") from error
+    scenario = read_scenario(text, file)
+    if nodes is None:
+        return scenario
+    return read_scenario(write_toml({**tomllib.loads(text), "nodes": nodes}), file)
+
+
+def rehearse(
+    scenario: Scenario, seed: int, advance: Callable[[float, str], None] | None = None
+) -> Outcome:
+    """Run a scenario once.
+
+    Args:
+        advance: told the share of the way that was done since the last call, all sum up to 1.
+    """
+    cluster = Cluster(scenario, seed)
+    if advance is not None:
+        step = scenario.horizon / PROGRESS_STEPS
+        for number in range(1, PROGRESS_STEPS + 1):
+            cluster.world.at(number * step, lambda: advance(1 / PROGRESS_STEPS, ""))
+    return cluster.run()
+
+
+def fuzz(tasks: Sequence[FuzzTask], jobs: int) -> Generator[FuzzResult, None, None]:
+    """Yield the result of each task as it is finished; close to end early."""
+    for _, result in run_all(run_fuzz_task, tasks, jobs):
+        yield result
+
+
+def run_fuzz_task(task: FuzzTask) -> FuzzResult:
+    """Run one random scenario; a run that breaks is a violation too."""
+    document = random_document(task.seed, task.nodes_max)
+    return run_document(document, task.seed)
+
+
+def run_document(document: Table, seed: int) -> FuzzResult:
+    """Run a scenario given as a document; a run that breaks is a violation.
+
+    Raises:
+        ScenarioError: the document makes no sense.
+    """
+    scenario = read_scenario(write_toml(document), f"fuzz-{seed}.toml")
+    cluster = Cluster(scenario, seed)
+    try:
+        outcome = cluster.run()
+    except Exception as error:  # the defect we look for; its place is the finding
+        return FuzzResult(
+            seed=seed,
+            nodes=scenario.nodes,
+            trace="",
+            virtual_seconds=cluster.world.now,
+            events_done=cluster.world.events_done,
+            violations=(broken_run(error, cluster.world.now),),
+        )
+    return FuzzResult(
+        seed=seed,
+        nodes=scenario.nodes,
+        trace=outcome.trace,
+        virtual_seconds=outcome.virtual_seconds,
+        events_done=outcome.events_done,
+        violations=tuple(outcome.violations),
+    )
+
+
+def broken_run(error: Exception, now: float) -> Violation:
+    """Return the violation that stands for a run ended by ``error`` at ``now``."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = ""
+    if frames:
+        place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno} in {frames[-1].name})"
+    return Violation(CRASHED, "", now, f"{type(error).__name__}: {error}{place}")
+
+
+def shrinker(task: FuzzTask, runs_max: int) -> tuple[Shrinker, str] | None:
+    """Return what makes the run of ``task`` smaller, and the checker it is about.
+
+    Args:
+        runs_max: runs that the search may take.
+
+    Returns:
+        ``None`` if the run is clean.
+    """
+    document = random_document(task.seed, task.nodes_max)
+    violations = run_document(document, task.seed).violations
+    if not violations:
+        return None
+    checker = violations[0].checker
+
+    def complains(candidate: Table, seed: int) -> float | None:
+        try:
+            found = run_document(candidate, seed).violations
+        except ConfigError:
+            return None  # restarts what never crashed, or has a setting that cannot be alone
+        return next((violation.now for violation in found if violation.checker == checker), None)
+
+    start = Failure(document, task.seed, violations[0].now)
+    return Shrinker(complains, start, runs_max=runs_max), checker

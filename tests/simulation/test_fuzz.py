@@ -1,0 +1,71 @@
+"""What a seed means: always the same scenario, always one that can be run."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from gossipd_sim.document import write_toml
+from gossipd_sim.fuzz import HORIZON_MAX, HORIZON_MIN, KINDS, NODES_MIN, FuzzTask, random_document
+from gossipd_sim.main import run_fuzz_task
+from gossipd_sim.scenario import FAULTS, read_scenario
+from gossipd_sim.schedule import make_schedule
+
+SEEDS = range(300)
+NEVER_BY_THEMSELVES = {
+    *("restart", "join", "thaw", "unblock_sending", "unblock_receiving"),
+    *("clash_ends", "heal", "open"),
+}
+"""What undoes others, and joins beside the first one."""
+
+
+def test_every_seed_makes_a_scenario_that_can_be_run() -> None:
+    for seed in SEEDS:
+        scenario = read_scenario(write_toml(random_document(seed)), f"{seed}.toml")
+        make_schedule(scenario, Random(seed))
+        assert NODES_MIN <= scenario.nodes <= 64
+        assert HORIZON_MIN <= scenario.horizon <= HORIZON_MAX
+
+
+def test_a_seed_means_the_same_scenario_each_time_and_another_seed_another_one() -> None:
+    assert random_document(7, 24) == random_document(7, 24)
+    assert random_document(7, 24) != random_document(8, 24)
+
+
+def test_every_kind_of_fault_occurs_and_no_run_has_all_of_them() -> None:
+    seen: dict[str, int] = dict.fromkeys(FAULTS, 0)
+    for seed in SEEDS:
+        faults = random_document(seed)["faults"]
+        assert isinstance(faults, list)
+        kinds = {fault["do"] for fault in faults}
+        assert len(kinds) <= len(KINDS) // 2 + 3  # newcomers and moves bring companions
+        for kind in sorted(kinds):
+            seen[kind] += 1
+    never = {kind for kind, times in seen.items() if times == 0}
+    assert never == NEVER_BY_THEMSELVES
+
+
+def test_clusters_stay_within_the_asked_size() -> None:
+    sizes = [int(str(random_document(seed, 24)["nodes"])) for seed in SEEDS]
+    assert min(sizes) == NODES_MIN
+    assert max(sizes) == 24
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_seed_gives_the_same_run_again(seed: int) -> None:
+    task = FuzzTask(seed, 5)
+    first, again = run_fuzz_task(task), run_fuzz_task(task)
+    assert first.trace
+    assert first == again
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(500, 550, 10))
+def test_random_runs_of_small_clusters_are_clean(first: int) -> None:
+    failing = {
+        f"gossipd simulate replay {seed} --nodes-max 8": result.violations[0]
+        for seed in range(first, first + 10)
+        if (result := run_fuzz_task(FuzzTask(seed, 8))).violations
+    }
+    assert failing == {}

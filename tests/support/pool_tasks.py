@@ -1,0 +1,18 @@
+"""Functions that worker processes of a test can import by name."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+
+def square(number: int) -> int:
+    """Return the square of ``number``."""
+    return number * number
+
+
+def work_for_ever(number: int) -> int:
+    """Return this process's id for 0; for anything else wait until ended."""
+    if number:
+        signal.pause()
+    return os.getpid()
