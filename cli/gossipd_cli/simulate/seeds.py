@@ -1,31 +1,25 @@
-"""``gossipd simulate``: rehearse failures of whole clusters on a virtual clock and network.
-
-Exit codes: 0 no checker complained, 1 violations, 2 usage or a scenario that
-makes no sense, 130 cut off by Ctrl-C (what was finished is shown).
-"""
+"""``gossipd simulate fuzz``, ``replay`` and ``shrink``: random scenarios, one for each seed."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gossipd_cli.exits import DONE, FAILED, INTERRUPTED, USAGE, complain, run_guarded
+from gossipd_cli.exits import DONE, FAILED, INTERRUPTED, complain
 from gossipd_cli.render import as_json
+from gossipd_cli.simulate.shared import NODES_MAX, SEED, guarded, json_option
 
 if TYPE_CHECKING:
     from gossipd_sim.fuzz import FuzzResult, FuzzTask
 
-NODES_MAX = 64
 SHRINK_RUNS = 300
 
-_json = click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
 _nodes_max = click.option(
     "--nodes-max",
     type=click.IntRange(3, NODES_MAX),
@@ -33,114 +27,38 @@ _nodes_max = click.option(
     show_default=True,
     help="Largest cluster to make; part of what a seed means.",
 )
-_seed = click.IntRange(0, 2**63 - 1)
 
 
-@click.group(
-    invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-@click.pass_context
-def command(context: click.Context) -> None:
-    """Rehearse failures: whole clusters of the real protocol code on a virtual network."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
-
-
-@command.command("list")
-@_json
-def list_command(as_json_: bool) -> None:
-    """List the scenarios of the library."""
-    sys.exit(_guarded(lambda: _list(as_json_)))
-
-
-@command.command("run")
-@click.argument("scenario", metavar="SCENARIO|FILE")
-@click.option("--seed", type=_seed, default=0, show_default=True, help="Another seed, another run.")
-@click.option("--nodes", type=click.IntRange(1, 10_000), help="Another number of nodes.")
-@_json
-def run_command(scenario: str, seed: int, nodes: int | None, as_json_: bool) -> None:
-    """Run a scenario; show measures and violations."""
-    sys.exit(_guarded(lambda: _run(scenario, seed, nodes, as_json_)))
-
-
-@command.command("fuzz")
+@click.command("fuzz")
 @click.option("--runs", type=click.IntRange(1), default=50, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Processes.")
-@click.option("--seed", "base", type=_seed, default=0, show_default=True, help="The first seed.")
+@click.option("--seed", "base", type=SEED, default=0, show_default=True, help="The first seed.")
 @_nodes_max
-@_json
+@json_option
 def fuzz_command(runs: int, jobs: int, base: int, nodes_max: int, as_json_: bool) -> None:
     """Run random scenarios and list the seeds that fail."""
-    sys.exit(_guarded(lambda: _fuzz(runs, jobs, base, nodes_max, as_json_)))
+    sys.exit(guarded(lambda: _fuzz(runs, jobs, base, nodes_max, as_json_)))
 
 
-@command.command("replay")
-@click.argument("seed", type=_seed)
+@click.command("replay")
+@click.argument("seed", type=SEED)
 @_nodes_max
 @click.option("--save", type=click.Path(dir_okay=False), help="Write the scenario to this file.")
-@_json
+@json_option
 def replay_command(seed: int, nodes_max: int, save: str | None, as_json_: bool) -> None:
     """Run the random scenario of a seed again."""
-    sys.exit(_guarded(lambda: _replay(seed, nodes_max, save, as_json_)))
+    sys.exit(guarded(lambda: _replay(seed, nodes_max, save, as_json_)))
 
 
-@command.command("shrink")
-@click.argument("seed", type=_seed)
+@click.command("shrink")
+@click.argument("seed", type=SEED)
 @_nodes_max
 @click.option("--runs", type=click.IntRange(1), default=SHRINK_RUNS, show_default=True)
 @click.option("--save", type=click.Path(dir_okay=False), help="Write the scenario to this file.")
-@_json
+@json_option
 def shrink_command(seed: int, nodes_max: int, runs: int, save: str | None, as_json_: bool) -> None:
     """Make the scenario of a failing seed smaller."""
-    sys.exit(_guarded(lambda: _shrink(seed, nodes_max, runs, save, as_json_)))
-
-
-def _guarded(run: Callable[[], int]) -> int:
-    """Return the exit code of ``run``; a scenario that makes no sense is the operator's."""
-
-    def guarded() -> int:
-        from gossipd_sim.errors import ScenarioError
-
-        try:
-            return run()
-        except ScenarioError as error:
-            complain(str(error))
-            return USAGE
-
-    return run_guarded(guarded)
-
-
-def _list(as_json_: bool) -> int:
-    from gossipd.value import fields_of
-    from gossipd_cli.render import table
-    from gossipd_sim.main import listing
-
-    found = listing()
-    if as_json_:
-        rows = [{key: getattr(one, key) for key in fields_of(one)} for one in found]
-        sys.stdout.write(as_json(rows))
-        return DONE
-    lines = [["SCENARIO", "COST", "NODES", "SECONDS", "REHEARSES"]]
-    for one in found:
-        first = (one.description.splitlines() or [""])[0]
-        lines.append([one.name, one.cost, str(one.nodes), f"{one.horizon:g}", first])
-    sys.stdout.write(table(lines))
-    return DONE
-
-
-def _run(name: str, seed: int, nodes: int | None, as_json_: bool) -> int:
-    from gossipd_sim.main import load, rehearse
-    from gossipd_sim.progress import progress_bar
-    from gossipd_sim.report import outcome_json, outcome_text
-
-    scenario = load(name, nodes)
-    started = time.monotonic()
-    with progress_bar(scenario.name, 1.0) as advance:
-        outcome = rehearse(scenario, seed, advance)
-    took = time.monotonic() - started
-    sys.stdout.write(as_json(outcome_json(outcome)) if as_json_ else outcome_text(outcome, took))
-    return FAILED if outcome.violations else DONE
+    sys.exit(guarded(lambda: _shrink(seed, nodes_max, runs, save, as_json_)))
 
 
 def _fuzz(runs: int, jobs: int, base: int, nodes_max: int, as_json_: bool) -> int:
