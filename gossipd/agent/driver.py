@@ -152,7 +152,7 @@ class Driver:
         while effects:
             for effect in effects:
                 if type(effect) is SendPacket:
-                    self._packets.send(effect.data, effect.to)
+                    self._packets.send(bytes(effect.data), effect.to)
                 else:
                     self._do_with_stream(effect)
             while self._undialled:
@@ -179,7 +179,7 @@ class Driver:
                 if not streams.open(effect):
                     self._undialled.append(effect.stream)
             case WriteStream():
-                streams.write(effect.stream, effect.data)
+                streams.write(effect.stream, bytes(effect.data))
             case CloseStream():
                 streams.close(effect.stream)
 

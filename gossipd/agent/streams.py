@@ -138,7 +138,7 @@ class Streams:
         line = self._lines[effect.stream] = _Line()
         line.is_open = False
         if effect.data:
-            line.pending.append(effect.data)
+            line.pending.append(bytes(effect.data))
         self._nursery.start_soon(self._dial, effect, line)
         return True
 

@@ -9,33 +9,34 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from gossipd.address import Address
+from gossipd.node.unsealed import UnsealedPacket, UnsealedStream
 from gossipd.value import Value
 
 
 class SendPacket(Value):
-    """Send one datagram from the gossip socket."""
+    """Send one datagram from the gossip socket; ``bytes(data)`` is what goes out."""
 
     to: Address
-    data: bytes
+    data: bytes | UnsealedPacket
 
 
 class OpenStream(Value):
-    """Dial ``to`` by TCP within ``timeout`` seconds; when connected write ``data``.
+    """Dial ``to`` by TCP within ``timeout`` seconds; when connected write ``bytes(data)``.
 
     Tell the node ``stream_failed`` if that cannot be done.
     """
 
     stream: int
     to: Address
-    data: bytes
+    data: bytes | UnsealedStream
     timeout: float
 
 
 class WriteStream(Value):
-    """Write ``data`` to an open stream."""
+    """Write ``bytes(data)`` to an open stream."""
 
     stream: int
-    data: bytes
+    data: bytes | UnsealedStream
 
 
 class CloseStream(Value):

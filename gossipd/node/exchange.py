@@ -7,10 +7,11 @@ of them take 13 ms afresh and 0.6 ms joined.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import TypeAlias
 
 from gossipd.address import Address
+from gossipd.node.unsealed import StateSnapshot
 from gossipd.outbox import Outbox
 from gossipd.serf.serf import Serf
 from gossipd.swim.anti_entropy import state_of
@@ -18,9 +19,9 @@ from gossipd.swim.effects import SwimEffect
 from gossipd.swim.events import MergeRefused, SwimEvent
 from gossipd.swim.member import Member
 from gossipd.swim.swim import Swim
-from gossipd.wire.codec import encode_node_state
-from gossipd.wire.messages import Ack, Ping, PushPull, UserPayload
-from gossipd.wire.stream import encode_push_pull
+from gossipd.wire.codec import encode_node_state, node_state_bytes
+from gossipd.wire.messages import Ack, NodeState, Ping, PushPull, UserPayload
+from gossipd.wire.stream import encode_push_pull, encode_push_pull_header
 
 NODES_PER_PORTION = 256
 """Nodes of a peer's state merged in one go: some milliseconds' work."""
@@ -65,9 +66,25 @@ class Exchange:
         encoded = [entry for _, entry in entries.values()]
         return encode_push_pull(is_join, encoded, self._serf.local_state())
 
-    def merge(self, state: PushPull, now: float, *, ignore_old: bool) -> Work:
+    def snapshot(self, *, is_join: bool) -> tuple[StateSnapshot, int]:
+        """Return what ``local_state`` stands for, and the bytes that it would have."""
+        members = tuple(self._swim.members)
+        serf, serf_bytes = self._serf.snapshot()
+        snapshot = StateSnapshot(is_join=is_join, members=members, serf=serf)
+        entries = sum(
+            node_state_bytes(member.name, member.address, member.meta, member.incarnation)
+            for member in members
+        )
+        header = len(encode_push_pull_header(is_join, len(members), serf_bytes))
+        return snapshot, header + entries + serf_bytes
+
+    def merge(self, state: PushPull | StateSnapshot, now: float, *, ignore_old: bool) -> Work:
         """Merge a peer's state; returns why it was refused, empty when it was not."""
-        nodes = state.nodes
+        nodes: Sequence[NodeState]
+        if isinstance(state, StateSnapshot):
+            nodes = [state_of(member) for member in state.members]
+        else:
+            nodes = state.nodes
         if not self._swim.begin_merge(nodes, now):
             told = self._swim_outbox.events
             return next(event.reason for event in told if isinstance(event, MergeRefused))
@@ -77,7 +94,9 @@ class Exchange:
             self._swim.merge_part(nodes[begin : begin + NODES_PER_PORTION], now)
             # members must be known to Serf before the intents about them are applied
             self._settle(now)
-        if state.user_state:
+        if isinstance(state, StateSnapshot):
+            self._serf.merge(state.serf, state.is_join, ignore_old, now)
+        elif state.user_state:
             self._serf.merge_state(state.user_state, state.is_join, ignore_old, now)
         return ""
 

@@ -21,10 +21,11 @@ from gossipd.node.departure import Departure, Phase
 from gossipd.node.effects import NodeEffect, SendPacket
 from gossipd.node.events import InputDropped, NodeEvent, OperationFinished
 from gossipd.node.exchange import Exchange
-from gossipd.node.packing import COMPOUND_OVERHEAD, PAYLOAD_OVERHEAD, USER_TYPE, Packer
+from gossipd.node.packing import COMPOUND_OVERHEAD, PAYLOAD_OVERHEAD, Packer
 from gossipd.node.sessions import PushPullCall, Sessions
 from gossipd.node.statistics import Statistics
 from gossipd.node.traffic import Traffic
+from gossipd.node.unsealed import UnsealedPacket, UnsealedStream
 from gossipd.node.view import Suspicion, View
 from gossipd.outbox import Outbox
 from gossipd.serf.effects import Reconnect, SendPayload, SerfEffect, SetMeta
@@ -50,7 +51,7 @@ from gossipd.swim.events import (
 )
 from gossipd.swim.swim import Swim
 from gossipd.timers import Timers
-from gossipd.wire.codec import decode_untrusted, encode
+from gossipd.wire.codec import decode_untrusted
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.messages import (
     PacketMessage,
@@ -83,6 +84,8 @@ class Node:
         random: the only source of choice, seeded by the owner.
         entropy: returns that many unpredictable bytes, for nonces.
         bind_port: port we listen on, where it differs from the advertised one.
+        seals: write what is sent as bytes; otherwise unsealed, for a driver that
+            hands it to other nodes of this process (``unsealed.py``).
 
     Raises:
         ConfigError: the configuration cannot work.
@@ -97,6 +100,7 @@ class Node:
         entropy: Callable[[int], bytes],
         *,
         bind_port: int | None = None,
+        seals: bool = True,
     ) -> None:
         check_node_config(config)
         encode_own_tags(config.tags)  # refused now, not when others wait for the start
@@ -143,7 +147,9 @@ class Node:
             Exchange(self._swim, self._serf, self._swim_outbox, self._settle),
             timeout=config.wire.stream_timeout,
             inbound_max=config.wire.streams_max,
+            seals=seals,
         )
+        self._seals = seals
         self._timers: Timers[int] = Timers()
         self._last_operation = 0
         self._waiting: set[int] = set()
@@ -162,8 +168,13 @@ class Node:
         self._swim.start(meta, now)
         self._settle(now)
 
-    def receive_packet(self, data: bytes, source: Address, now: float) -> None:
+    def receive_packet(self, data: bytes | UnsealedPacket, source: Address, now: float) -> None:
         """Take one datagram; what is not legal is dropped and counted."""
+        if isinstance(data, UnsealedPacket):
+            if data.fits(self._layers):
+                self._receive_unsealed(data, source, now)
+                return
+            data = bytes(data)
         self._traffic.bytes_received += len(data)
         try:
             opened = self._layers.open_packet_untrusted(data)
@@ -182,6 +193,14 @@ class Node:
                 continue
             self._traffic.received[type(message).__name__] += 1
             self._swim.receive(message, source, now)
+        self._settle(now)
+
+    def _receive_unsealed(self, packet: UnsealedPacket, source: Address, now: float) -> None:
+        self._traffic.bytes_received += packet.size
+        received, swim = self._traffic.received, self._swim
+        for message in packet.messages():
+            received[type(message).__name__] += 1
+            swim.receive(message, source, now)
         self._settle(now)
 
     def handle_deadline(self, now: float) -> None:
@@ -209,6 +228,16 @@ class Node:
             default=None,
         )
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a long merge waits for its next portion, due since some time."""
+        return self._sessions.has_work
+
+    def work(self, now: float) -> None:
+        """Do one portion of what is left to do, as ``handle_deadline`` also does."""
+        self._sessions.work(now)
+        self._settle(now)
+
     def take_effects(self) -> list[NodeEffect]:
         """Return what the driver must do now, in order."""
         return self._outbox.take_effects()
@@ -225,7 +254,7 @@ class Node:
         """An ``OpenStream`` effect succeeded."""
         self._sessions.opened(stream, now)
 
-    def receive_stream(self, stream: int, data: bytes, now: float) -> None:
+    def receive_stream(self, stream: int, data: bytes | UnsealedStream, now: float) -> None:
         """Take bytes of a stream, in any portions."""
         self._sessions.received(stream, data, now)
         self._settle(now)
@@ -409,8 +438,8 @@ class Node:
     def _do_for_serf(self, effect: SerfEffect, now: float) -> None:
         match effect:
             case SendPayload():
-                data = self._packer.alone(USER_TYPE + effect.payload)
-                self._send(effect.to, data, UserPayload.__name__)
+                packet = self._packer.payload(effect.payload)
+                self._send(effect.to, packet, UserPayload.__name__)
             case SetMeta():
                 self._swim.set_meta(effect.meta, effect.token, now)
             case Reconnect():
@@ -425,11 +454,11 @@ class Node:
         match effect:
             case Send():
                 kind = type(effect.message).__name__
-                self._send(effect.to, self._packer.lead(encode(effect.message)), kind)
+                self._send(effect.to, self._packer.lead(effect.message), kind)
             case Gossip():
                 checksum = effect.protocol_max >= CHECKSUM_PROTOCOL
-                for data in self._packer.gossip(checksum=checksum):
-                    self._send(effect.to, data, "Gossip")
+                for packet in self._packer.gossip(checksum=checksum):
+                    self._send(effect.to, packet, "Gossip")
             case SendTogether():
                 self._send_together(effect.to, effect.messages, effect.protocol_max)
             case SyncWith():
@@ -445,15 +474,19 @@ class Node:
     def _send_together(
         self, to: Address, messages: tuple[PacketMessage, ...], protocol_max: int
     ) -> None:
-        encoded = [encode(message) for message in messages]
         checksum = protocol_max >= CHECKSUM_PROTOCOL
-        for data in self._packer.together(encoded, checksum=checksum):
-            self._send(to, data, type(messages[0]).__name__)
+        for packet in self._packer.together(messages, checksum=checksum):
+            self._send(to, packet, type(messages[0]).__name__)
 
-    def _send(self, to: Address, data: bytes, kind: str) -> None:
+    def _send(self, to: Address, packet: UnsealedPacket, kind: str) -> None:
         self._traffic.sent[kind] += 1
-        self._traffic.bytes_sent += len(data)
-        self._outbox.effects.append(SendPacket(to, data))
+        if self._seals:
+            data = bytes(packet)
+            self._traffic.bytes_sent += len(data)
+            self._outbox.effects.append(SendPacket(to, data))
+        else:
+            self._traffic.bytes_sent += packet.size
+            self._outbox.effects.append(SendPacket(to, packet))
 
     # -- operations and leaving -----------------------------------------------
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gossipd.node.unsealed import UnsealedPacket
 from gossipd.serf.serf import Serf
 from gossipd.swim.swim import Swim
-from gossipd.wire.codec import MessageKind
-from gossipd.wire.compound import make_compounds
+from gossipd.wire.codec import MessageKind, encode
+from gossipd.wire.compound import PARTS_MAX
+from gossipd.wire.messages import PacketMessage
 from gossipd.wire.packet import PacketLayers
 
 PART_OVERHEAD = 2
@@ -35,32 +37,32 @@ class Packer:
         self._swim = swim
         self._serf = serf
 
-    def lead(self, message: bytes) -> bytes:
+    def lead(self, message: PacketMessage) -> UnsealedPacket:
         """Return a packet that starts with ``message``; queued claims ride along."""
+        encoded = encode(message)
+        if not self._swim.queue_depth and not self._serf.has_payloads:
+            return UnsealedPacket(message, (encoded,), self._layers)
         # real nodes forget the lead's own length bytes and may send two bytes too many
-        lead_bytes = len(message) + PART_OVERHEAD + COMPOUND_OVERHEAD
+        lead_bytes = len(encoded) + PART_OVERHEAD + COMPOUND_OVERHEAD
         riders = self._take(self._budget - lead_bytes - self._layers.overhead)
-        if not riders:
-            return self._layers.seal_packet(message)
         # one claim can be 11 bytes, so more than 255 would take over 2,800: never in one packet
-        return self._layers.seal_packet(make_compounds([message, *riders])[0])
+        parts = (encoded, *riders[: PARTS_MAX - 1])
+        return UnsealedPacket(message, parts, self._layers)
 
-    def gossip(self, *, checksum: bool) -> list[bytes]:
+    def gossip(self, *, checksum: bool) -> list[UnsealedPacket]:
         """Return the packets for one receiver of a gossip tick; empty if nothing waits."""
-        messages = self._take(self._budget - COMPOUND_OVERHEAD - self._layers.overhead)
-        return [
-            self._layers.seal_packet(part, checksum=checksum) for part in self._bundle(messages)
-        ]
+        parts = self._take(self._budget - COMPOUND_OVERHEAD - self._layers.overhead)
+        return self._bundles(parts, checksum=checksum)
 
-    def together(self, messages: Sequence[bytes], *, checksum: bool) -> list[bytes]:
+    def together(
+        self, messages: Sequence[PacketMessage], *, checksum: bool
+    ) -> list[UnsealedPacket]:
         """Return the packets that hold exactly ``messages``."""
-        return [
-            self._layers.seal_packet(part, checksum=checksum) for part in self._bundle(messages)
-        ]
+        return self._bundles([encode(message) for message in messages], checksum=checksum)
 
-    def alone(self, message: bytes) -> bytes:
-        """Return the packet of one message that takes nothing along."""
-        return self._layers.seal_packet(message)
+    def payload(self, payload: bytes) -> UnsealedPacket:
+        """Return the packet of one Serf message that takes nothing along."""
+        return UnsealedPacket(None, (USER_TYPE + payload,), self._layers)
 
     def _take(self, limit: int) -> list[bytes]:
         claims = self._swim.take_claims(limit, PART_OVERHEAD)
@@ -72,6 +74,9 @@ class Packer:
             claims.extend([USER_TYPE + payload for payload in payloads])
         return claims
 
-    @staticmethod
-    def _bundle(messages: Sequence[bytes]) -> Sequence[bytes]:
-        return messages if len(messages) < 2 else make_compounds(messages)
+    def _bundles(self, parts: Sequence[bytes], *, checksum: bool) -> list[UnsealedPacket]:
+        layers = self._layers
+        return [
+            UnsealedPacket(None, parts[start : start + PARTS_MAX], layers, checksum=checksum)
+            for start in range(0, len(parts), PARTS_MAX)
+        ]

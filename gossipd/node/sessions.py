@@ -18,6 +18,7 @@ from gossipd.address import Address
 from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, WriteStream
 from gossipd.node.events import InputDropped, NodeEvent, OperationFinished, SyncFinished
 from gossipd.node.exchange import Exchange, Work
+from gossipd.node.unsealed import StateSnapshot, UnsealedStream
 from gossipd.outbox import Outbox
 from gossipd.timers import Handle, Timers
 from gossipd.value import Value
@@ -98,6 +99,7 @@ class Sessions:
         timeout: seconds for connecting and, again, for the exchange itself.
         inbound_max: inbound exchanges served at once; the one that reaches
             this number is closed without a reply (section 6.1).
+        seals: write bytes; otherwise what they stand for (``unsealed.py``).
     """
 
     def __init__(
@@ -108,7 +110,9 @@ class Sessions:
         *,
         timeout: float,
         inbound_max: int,
+        seals: bool = True,
     ) -> None:
+        self._seals = seals
         self._layers = layers
         self._outbox = outbox
         self._exchange = exchange
@@ -131,9 +135,7 @@ class Sessions:
 
     def push_pull(self, call: PushPullCall, now: float) -> None:
         """Dial ``call.to`` and exchange full states; ends in ``SyncFinished``."""
-        data = self._layers.seal_stream(
-            self._exchange.local_state(is_join=call.is_join), is_dialer=True
-        )
+        data = self._state(is_join=call.is_join, is_dialer=True)
         self._dial(call, call.to, data, self._timeout, now + 2 * self._timeout)
 
     def ping(self, to: Address, ping: Ping, deadline: float, now: float) -> None:
@@ -143,7 +145,7 @@ class Sessions:
         """
         if deadline <= now:
             return
-        data = self._layers.seal_stream(encode_stream_message(ping), is_dialer=True)
+        data = self._sealed(ping, is_dialer=True)
         self._dial(PingCall(to, ping.seq), to, data, deadline - now, deadline)
 
     # -- what the driver reports ----------------------------------------------
@@ -158,12 +160,12 @@ class Sessions:
         if session is not None and isinstance(session.purpose, PushPullCall):
             self._rearm(stream, session, now + self._timeout)
 
-    def received(self, stream: int, data: bytes, now: float) -> None:
+    def received(self, stream: int, data: bytes | UnsealedStream, now: float) -> None:
         """Take bytes that arrived; unknown streams (already closed) are ignored."""
         session = self._sessions.get(stream)
         if session is None or not data:
             return
-        self.bytes_received += len(data)
+        self.bytes_received += data.size if isinstance(data, UnsealedStream) else len(data)
         if not session.has_input:
             session.has_input = True
             if isinstance(session.purpose, Accepted):
@@ -172,6 +174,11 @@ class Sessions:
                     self._drop("too-many-streams", "", session)
                     self._close(stream)
                     return
+        if isinstance(data, UnsealedStream):
+            if data.fits(self._layers):
+                self._handle(stream, session, data.message, now)
+                return
+            data = bytes(data)
         try:
             session.decoder.feed(data)
         except StreamError as error:
@@ -221,6 +228,15 @@ class Sessions:
                 self._drop("stream-timeout", "", session)
             self._close(stream)
             self._finish(session, "timed out")
+        self.work(now)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything is left to do that needs no input."""
+        return bool(self._work)
+
+    def work(self, now: float) -> None:
+        """Do one portion of what is left to do."""
         if self._work:
             work = self._work.popleft()
             try:
@@ -265,7 +281,9 @@ class Sessions:
             self.ended(stream, now)
         return ""
 
-    def _merge(self, session: Session, state: PushPull, ignore_old: bool, now: float) -> Work:
+    def _merge(
+        self, session: Session, state: PushPull | StateSnapshot, ignore_old: bool, now: float
+    ) -> Work:
         self._merging += 1
         self._held_bytes += session.held_bytes
         refusal = yield from self._exchange.merge(state, now, ignore_old=ignore_old)
@@ -276,7 +294,9 @@ class Sessions:
 
     # -- one whole message ----------------------------------------------------
 
-    def _handle(self, stream: int, session: Session, message: StreamMessage, now: float) -> None:
+    def _handle(
+        self, stream: int, session: Session, message: StreamMessage | StateSnapshot, now: float
+    ) -> None:
         purpose = session.purpose
         match purpose:
             case Accepted():
@@ -290,17 +310,22 @@ class Sessions:
                     self._exchange.ping_answered(purpose.seq, now)
 
     def _serve(
-        self, stream: int, session: Session, purpose: Accepted, message: StreamMessage, now: float
+        self,
+        stream: int,
+        session: Session,
+        purpose: Accepted,
+        message: StreamMessage | StateSnapshot,
+        now: float,
     ) -> None:
         match message:
             case Ping():
                 ack = self._exchange.answer_ping(message)
                 if ack is not None:
-                    self._write(stream, encode_stream_message(ack))
+                    self._write(stream, self._sealed(ack, is_dialer=False))
                 self._close(stream)
-            case PushPull():
+            case PushPull() | StateSnapshot():
                 # the reply holds our state from before the merge (section 6.1 step 2)
-                self._write(stream, self._exchange.local_state(is_join=message.is_join))
+                self._write(stream, self._state(is_join=message.is_join, is_dialer=False))
                 self._close(stream)
                 self._begin(self._merge(session, message, False, now), now)
             case UserPayload():
@@ -311,10 +336,14 @@ class Sessions:
                 self._close(stream)
 
     def _finish_push_pull(
-        self, session: Session, call: PushPullCall, message: StreamMessage, now: float
+        self,
+        session: Session,
+        call: PushPullCall,
+        message: StreamMessage | StateSnapshot,
+        now: float,
     ) -> None:
         match message:
-            case PushPull():
+            case PushPull() | StateSnapshot():
                 self._begin(self._merge(session, message, call.ignore_old, now), now)
             case ErrorReply():
                 self._finish(session, _in_one_line(message.text))
@@ -325,12 +354,17 @@ class Sessions:
     # -- bookkeeping ----------------------------------------------------------
 
     def _dial(
-        self, purpose: Purpose, to: Address, data: bytes, timeout: float, deadline: float
+        self,
+        purpose: Purpose,
+        to: Address,
+        data: bytes | UnsealedStream,
+        timeout: float,
+        deadline: float,
     ) -> None:
         self._last_stream += 1
         stream = self._last_stream
         self._add(stream, purpose, deadline, is_dialer=True)
-        self.bytes_sent += len(data)
+        self._count_sent(data)
         self._outbox.effects.append(OpenStream(stream, to, data, timeout))
 
     def _add(self, stream: int, purpose: Purpose, deadline: float, *, is_dialer: bool) -> None:
@@ -341,10 +375,29 @@ class Sessions:
         session.deadline.cancel()
         session.deadline = self._timers.set(deadline, stream)
 
-    def _write(self, stream: int, message: bytes) -> None:
-        data = self._layers.seal_stream(message, is_dialer=False)
-        self.bytes_sent += len(data)
+    def _write(self, stream: int, data: bytes | UnsealedStream) -> None:
+        self._count_sent(data)
         self._outbox.effects.append(WriteStream(stream, data))
+
+    def _count_sent(self, data: bytes | UnsealedStream) -> None:
+        self.bytes_sent += data.size if isinstance(data, UnsealedStream) else len(data)
+
+    def _state(self, *, is_join: bool, is_dialer: bool) -> bytes | UnsealedStream:
+        """Return our whole state as it goes on a stream."""
+        if self._seals:
+            state = self._exchange.local_state(is_join=is_join)
+            return self._layers.seal_stream(state, is_dialer=is_dialer)
+        snapshot, size = self._exchange.snapshot(is_join=is_join)
+        return UnsealedStream(snapshot, size, self._layers, is_dialer=is_dialer)
+
+    def _sealed(
+        self, message: Ping | Ack | ErrorReply, *, is_dialer: bool
+    ) -> bytes | UnsealedStream:
+        """Return a small message as it goes on a stream."""
+        encoded = encode_stream_message(message)
+        if self._seals:
+            return self._layers.seal_stream(encoded, is_dialer=is_dialer)
+        return UnsealedStream(message, len(encoded), self._layers, is_dialer=is_dialer)
 
     def _close(self, stream: int) -> None:
         self._forget(self._sessions.pop(stream))
@@ -375,7 +428,8 @@ class Sessions:
     def _refuse(self, stream: int, session: Session, error: StreamError) -> None:
         self._drop(error.reason, error.detail, session)
         if error.is_reply_owed:
-            self._write(stream, encode_stream_message(ErrorReply(error.detail or error.reason)))
+            reply = ErrorReply(error.detail or error.reason)
+            self._write(stream, self._sealed(reply, is_dialer=False))
         self._close(stream)
         self._finish(session, f"{error.reason}: {error.detail}" if error.detail else error.reason)
 

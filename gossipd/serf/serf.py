@@ -76,6 +76,7 @@ from gossipd.wire.serf_messages import (
     Query,
     QueryResponse,
     Relay,
+    SerfPushPull,
     UserEvent,
 )
 
@@ -282,6 +283,10 @@ class Serf:
         """Return our part of a push/pull; the same object until something changes."""
         return self._state.encoded()
 
+    def snapshot(self) -> tuple[SerfPushPull, int]:
+        """Return what ``local_state`` stands for, and the bytes that it would have."""
+        return self._state.snapshot()
+
     def merge_state(self, data: bytes, is_join: bool, ignore_old_events: bool, now: float) -> None:
         """Merge a peer's part of a push/pull (section 14.3); nothing is gossiped on.
 
@@ -299,6 +304,12 @@ class Serf:
         except WireError as error:
             self._ignore(error.reason, error.detail, None)
             return
+        self.merge(state, is_join, ignore_old_events, now)
+
+    def merge(
+        self, state: SerfPushPull, is_join: bool, ignore_old_events: bool, now: float
+    ) -> None:
+        """Merge a peer's part of a push/pull, decoded; see ``merge_state``."""
         for clock, seen in (
             (self._clock, state.ltime),
             (self._events.clock, state.event_ltime),

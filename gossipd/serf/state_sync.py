@@ -51,6 +51,10 @@ class StateSync:
             self._made_of = made_of
         return self._encoded
 
+    def snapshot(self) -> tuple[SerfPushPull, int]:
+        """Return the state itself, and how long it is when encoded."""
+        return self._state(), len(self.encoded())
+
     def _state(self) -> SerfPushPull:
         return SerfPushPull(
             ltime=self._clock.time,

@@ -150,8 +150,9 @@ class PacketLayers:
     @property
     def overhead(self) -> int:
         """Bytes that label and encryption add to a packet; a budget must leave them."""
-        sealing = OVERHEAD_BYTES[self._encryption_version] if self._seals else 0
-        return len(self._header) + sealing
+        if self.sealing_key is None:
+            return len(self._header)
+        return len(self._header) + OVERHEAD_BYTES[self._encryption_version]
 
     @property
     def label_header(self) -> bytes:
@@ -169,15 +170,31 @@ class PacketLayers:
         return self._verify_incoming and self.is_encrypted
 
     @property
-    def _seals(self) -> bool:
-        return self._verify_outgoing and self.is_encrypted
+    def label(self) -> bytes:
+        """The cluster's label, empty without one."""
+        return self._associated
 
-    def seal_packet(self, message: bytes, *, checksum: bool = False) -> bytes:
+    @property
+    def sealing_key(self) -> bytes | None:
+        """The key that seals what is sent now, ``None`` when it goes out as it is."""
+        return self._keyring.primary if self._verify_outgoing else None
+
+    def accepts(self, label: bytes, key: bytes | None) -> bool:
+        """Say whether what a node of ``label`` sealed with ``key`` can be opened here."""
+        keys = self._keyring.keys
+        if key is None:
+            return label == self._associated and not (keys and self._verify_incoming)
+        return label == self._associated and key in keys
+
+    def seal_packet(
+        self, message: bytes, *, checksum: bool = False, key: bytes | None = None
+    ) -> bytes:
         """Return the datagram for one message or compound.
 
         Args:
             message: with its type byte.
             checksum: put a CRC-32 in front (section 4.3 says for whom).
+            key: seal with this one, by default with ``sealing_key``.
         """
         data = message
         if self._compression and len(data) >= COMPRESS_AT_LEAST_BYTES:
@@ -186,22 +203,25 @@ class PacketLayers:
                 data = smaller
         if checksum:
             data = b"".join((b"\x0c", crc32(data).to_bytes(4, "big"), data))
-        if self._seals:
-            data = self._seal(data, self._associated)
+        key = key or self.sealing_key
+        if key is not None:
+            data = self._seal(data, self._associated, key)
         return self._header + data if self._header else data
 
-    def seal_stream(self, message: bytes, *, is_dialer: bool) -> bytes:
+    def seal_stream(self, message: bytes, *, is_dialer: bool, key: bytes | None = None) -> bytes:
         """Return the bytes of a whole stream direction for one message.
 
         Args:
             message: with its type byte, as ``stream.py`` encodes it.
             is_dialer: the dialer's bytes start with the label header, the reply's do not.
+            key: seal with this one, by default with ``sealing_key``.
         """
         data = self._compress_stream(message) if self._compression else message
-        if self._seals:
+        key = key or self.sealing_key
+        if key is not None:
             length = len(data) + self._sealed_growth(len(data))
             frame = _ENCRYPT_TYPE + length.to_bytes(4, "big")
-            data = frame + self._seal(data, frame + self._associated)
+            data = frame + self._seal(data, frame + self._associated, key)
         return self._header + data if is_dialer else data
 
     def open_packet_untrusted(self, data: bytes) -> Opened:
@@ -260,11 +280,10 @@ class PacketLayers:
                 raise
             return data
 
-    def _seal(self, plaintext: bytes, associated: bytes) -> bytes:
-        keys = self._keyring.keys
-        self._ciphers.forget_except(keys)
+    def _seal(self, plaintext: bytes, associated: bytes, key: bytes) -> bytes:
+        self._ciphers.forget_except(self._keyring.keys)
         nonce = self._entropy(NONCE_BYTES)
-        return self._ciphers.seal(keys[0], plaintext, associated, nonce, self._encryption_version)
+        return self._ciphers.seal(key, plaintext, associated, nonce, self._encryption_version)
 
     def _sealed_growth(self, length: int) -> int:
         if self._encryption_version == VERSION_PLAIN:

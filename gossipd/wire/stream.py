@@ -138,9 +138,17 @@ def encode_push_pull(
         user_state: Serf's part, may be empty.
         signed: write the lengths as newer peers do; the same value to every reader.
     """
-    header = {"Join": is_join, "Nodes": len(entries), "UserStateLen": len(user_state)}
-    packed = pack_struct_signed(header, ("Nodes", "UserStateLen")) if signed else pack(header)
-    return b"".join((b"\x06", packed, *entries, user_state))
+    header = encode_push_pull_header(is_join, len(entries), len(user_state), signed=signed)
+    return b"".join((header, *entries, user_state))
+
+
+def encode_push_pull_header(
+    is_join: bool, entries: int, user_state_bytes: int, *, signed: bool = False
+) -> bytes:
+    """Return what stands before the entries of a push/pull, type byte included."""
+    header = {"Join": is_join, "Nodes": entries, "UserStateLen": user_state_bytes}
+    lengths = ("Nodes", "UserStateLen")
+    return b"\x06" + (pack_struct_signed(header, lengths) if signed else pack(header))
 
 
 def encode_stream_message(message: StreamMessage, *, signed: bool = False) -> bytes:

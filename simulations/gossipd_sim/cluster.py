@@ -41,6 +41,8 @@ class Outcome(Value, kw_only=True):
     events_done: int
     violations: tuple[Violation, ...]
     measures: Mapping[str, object]
+    sealed_bytes: int = 0
+    """Bytes of all datagrams after compression and encryption; known by wire only."""
 
 
 class Cluster:
@@ -49,15 +51,24 @@ class Cluster:
     Args:
         seed: the root of all chance in this run.
         trace: to give one that keeps its lines.
+        by_wire: seal and open every packet and stream, as daemons do, instead of handing
+            messages over by reference; the run is the same, and slower.
 
     Raises:
         ScenarioError: something in it is impossible; the message names the key.
     """
 
-    def __init__(self, scenario: Scenario, seed: int, *, trace: Trace | None = None) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int,
+        *,
+        trace: Trace | None = None,
+        by_wire: bool = False,
+    ) -> None:
         self.scenario = scenario
         self.seed = seed
-        self.site = Site(seed, scenario.laws, trace)
+        self.site = Site(seed, scenario.laws, trace, by_wire=by_wire)
         schedule = make_schedule(scenario, self.world.random("schedule"))
         self.law_book = schedule.law_book
         self.law_book.install(self.network)
@@ -76,6 +87,7 @@ class Cluster:
                 self.truth,
                 scenario.calm_from,
                 self._measures,
+                by_wire=by_wire,
             )
         )
         for boot in schedule.boots:
@@ -136,6 +148,7 @@ class Cluster:
             events_done=self.world.events_done,
             violations=tuple(self.violations),
             measures=self._measures.values(),
+            sealed_bytes=self.network.sealed_bytes,
         )
 
     def _apply(self, fault: Fault) -> None:

@@ -29,6 +29,7 @@ from gossipd_sim.carriers import PacketCarrier, StreamCarrier
 from gossipd_sim.clock import LocalClock
 from gossipd_sim.inbox import Inbox
 from gossipd_sim.joiner import Command, Joiner
+from gossipd_sim.network import Datagram, Portion
 from gossipd_sim.observer import Observer
 from gossipd_sim.trace import Trace
 from gossipd_sim.world import World
@@ -37,6 +38,13 @@ SENDS_WAITING_MAX = 1024
 """Datagrams that wait at a host that cannot send; older ones are not dropped for newer."""
 
 MakeNode: TypeAlias = Callable[[NodeConfig, Address, Random, Callable[[int], bytes]], Node]
+
+
+def make_unsealed_node(
+    config: NodeConfig, address: Address, random: Random, entropy: Callable[[int], bytes]
+) -> Node:
+    """Return a node that leaves it to the network whether packets are sealed."""
+    return Node(config, address, random, entropy, seals=False)
 
 
 class Host:
@@ -48,7 +56,7 @@ class Host:
         config: what its daemon is started with; may be replaced between lives.
         address: where it is reached.
         observers: told events, packets and steps; a live list.
-        make_node: makes the node of each life.
+        make_node: makes the node of each life; see ``make_node``.
     """
 
     def __init__(
@@ -63,7 +71,7 @@ class Host:
         trace: Trace,
         observers: Sequence[Observer],
         *,
-        make_node: MakeNode = Node,
+        make_node: MakeNode | None = None,
     ) -> None:
         self.name = name
         self.index = index
@@ -83,7 +91,7 @@ class Host:
         self._streams = streams
         self._trace = trace
         self._observers = observers
-        self._make_node = make_node
+        self._make_node = make_node or make_unsealed_node
         self._clock = LocalClock(world)
         self._delay = 0.0
         self._is_deaf = False
@@ -274,10 +282,10 @@ class Host:
 
     # -- what the network brings --------------------------------------------------------
 
-    def packet_arrived(self, data: bytes, source: Address) -> bool:
+    def packet_arrived(self, data: Datagram, source: Address, size: int) -> bool:
         """Take one datagram; False when its receive buffer was full and it was dropped."""
         node = self.node
-        return node is None or self._inbox.put_datagram(node.receive_packet, data, source)
+        return node is None or self._inbox.put_datagram(node.receive_packet, data, source, size)
 
     def stream_accepted(self, stream: int, source: Address) -> None:
         """A peer opened ``stream``."""
@@ -289,7 +297,7 @@ class Host:
         if self.node is not None:
             self._inbox.put(self.node.stream_opened, (stream,))
 
-    def stream_received(self, stream: int, data: bytes) -> None:
+    def stream_received(self, stream: int, data: Portion) -> None:
         """Bytes came in."""
         if self.node is not None:
             self._inbox.put(self.node.receive_stream, (stream, data))
@@ -321,6 +329,8 @@ class Host:
         node = self.node
         if node is None:
             return
+        while node.has_work:  # long merges take no virtual time: none comes between
+            node.work(self._clock.now())
         effects = node.take_effects()
         while effects:
             for effect in effects:

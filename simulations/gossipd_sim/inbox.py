@@ -66,9 +66,9 @@ class Inbox:
         self._waiting.clear()
         self._bytes = 0
 
-    def put_datagram(self, verb: Verb, data: bytes, source: object) -> bool:
-        """Put a datagram in; False when there was no room for it."""
-        cost = DATAGRAM_OVERHEAD + len(data)
+    def put_datagram(self, verb: Verb, data: object, source: object, size: int) -> bool:
+        """Put a datagram of ``size`` bytes in; False when there was no room for it."""
+        cost = DATAGRAM_OVERHEAD + size
         if self._bytes and self._bytes + cost > RECEIVE_BUFFER:
             return False
         self.put(verb, (data, source), cost)

@@ -41,6 +41,13 @@ class Laws(Value, kw_only=True):
     """``ok``; ``reset``: refused, and open streams break; ``hang``: opens, then nothing
     moves; ``off``: connecting gets no answer, and nothing moves."""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether datagrams up to ``mtu`` all arrive, once, unchanged and in their time."""
+        return self.udp and not (
+            self.loss or self.burst_loss or self.duplicate or self.reorder or self.corrupt
+        )
+
 
 def check_laws(laws: Laws) -> None:
     """Refuse laws that mean nothing.

@@ -19,7 +19,7 @@ from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.agreement import Agreement
 from gossipd_sim.checkers import insight
 from gossipd_sim.host import Host
-from gossipd_sim.network import TCP, UDP, Network
+from gossipd_sim.network import TCP, UDP, Datagram, Network, size_of
 from gossipd_sim.numbers import mean, quantile
 from gossipd_sim.truth import Change, Truth
 from gossipd_sim.world import World
@@ -90,9 +90,9 @@ class Measures:
             case _:
                 pass
 
-    def on_packet(self, sender: Host, to: Address, data: bytes, now: float) -> None:
+    def on_packet(self, sender: Host, to: Address, data: Datagram, now: float) -> None:
         """Note the size of a datagram; what it holds is told next."""
-        self._packet_bytes = len(data)
+        self._packet_bytes = size_of(data)
 
     def on_messages(
         self, sender: Host, to: Address, messages: tuple[PacketMessage, ...], now: float

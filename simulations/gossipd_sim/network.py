@@ -11,9 +11,11 @@ over the same links: see ``streams.py``.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Protocol
+from random import Random
+from typing import Protocol, TypeAlias
 
 from gossipd.address import Address
+from gossipd.node.unsealed import UnsealedPacket, UnsealedStream
 from gossipd_sim.law_rules import LawRules
 from gossipd_sim.laws import Laws, check_laws
 from gossipd_sim.ledger import Ledger
@@ -21,6 +23,16 @@ from gossipd_sim.trace import Trace
 from gossipd_sim.world import World
 
 UDP, TCP = "udp", "tcp"
+
+Datagram: TypeAlias = bytes | UnsealedPacket
+"""What travels; ``bytes(...)`` is what would stand on the wire."""
+Portion: TypeAlias = bytes | UnsealedStream
+"""What travels on a stream in one go."""
+
+
+def size_of(data: Datagram | Portion) -> int:
+    """Return the bytes of ``data`` before compression, which a run counts with and by wire."""
+    return len(data) if isinstance(data, bytes) else data.size
 
 
 class Endpoint(Protocol):
@@ -42,7 +54,7 @@ class Endpoint(Protocol):
     def is_powered(self) -> bool:
         """Whether its kernel answers, process or not."""
 
-    def packet_arrived(self, data: bytes, source: Address) -> bool:
+    def packet_arrived(self, data: Datagram, source: Address, size: int) -> bool:
         """Take one datagram; False when its receive buffer was full and it was dropped."""
 
     def stream_accepted(self, stream: int, source: Address) -> None:
@@ -51,7 +63,7 @@ class Endpoint(Protocol):
     def stream_opened(self, stream: int) -> None:
         """Our own ``stream`` is connected."""
 
-    def stream_received(self, stream: int, data: bytes) -> None:
+    def stream_received(self, stream: int, data: Portion) -> None:
         """Bytes came in."""
 
     def stream_ended(self, stream: int) -> None:
@@ -88,9 +100,14 @@ class Network:
         world: its clock, and where chance comes from.
         trace: told every datagram sent, lost and delivered.
         laws: of every link that gets no others.
+        by_wire: seal what is sent, and deliver bytes, instead of messages by
+            reference; the run is the same.
     """
 
-    def __init__(self, world: World, trace: Trace, laws: Laws | None = None) -> None:
+    def __init__(
+        self, world: World, trace: Trace, laws: Laws | None = None, *, by_wire: bool = False
+    ) -> None:
+        self.by_wire = by_wire
         self._world = world
         self._trace = trace
         self._random = world.random("network")
@@ -103,7 +120,9 @@ class Network:
         """Sources, targets, cut or healed; of those that fit, the last one counts."""
         self._endpoints: dict[Address, Endpoint] = {}
         self.sent = Ledger()
-        """By sender and ``udp`` or ``tcp``."""
+        """By sender and ``udp`` or ``tcp``; bytes before compression."""
+        self.sealed_bytes = 0
+        """Bytes of all datagrams sealed by wire: after compression and encryption."""
         self.received = Ledger()
         """By receiver and ``udp`` or ``tcp``."""
         self.lost = Ledger()
@@ -172,43 +191,54 @@ class Network:
 
     # -- datagrams --------------------------------------------------------------
 
-    def send(self, sender: Endpoint, to: Address, data: bytes) -> None:
+    def send(self, sender: Endpoint, to: Address, data: Datagram) -> None:
         """Carry one datagram; it arrives, or not, as the laws of the link have it."""
         world, source = self._world, sender.name
-        self._trace.note(world.now, source, "send", data)
-        self.sent.add(source, UDP, len(data))
+        size = size_of(data)
+        self._trace.note(world.now, source, "send", to.ip, parts_of(data))
+        self.sent.add(source, UDP, size)
+        if self.by_wire:
+            data = bytes(data)
+            self.sealed_bytes += len(data)
         target = self._endpoints.get(to)
         if target is None:
-            self._lose(source, "nobody", data)
+            self._lose(source, "nobody", size)
             return
         if self._walls and self.is_cut(source, target.name):
-            self._lose(source, "cut", data)
+            self._lose(source, "cut", size)
             return
         laws = self._rules.find(source, target.name)
-        cause = self._cause_of_loss(laws, source, target.name, len(data))
-        if cause:
-            self._lose(source, cause, data)
-            return
         random = self._random
         address = sender.address
+        if laws.is_plain and size <= laws.mtu:
+            delay = laws.latency.sample(random)
+            world.after(delay, self._arrive, source, address, to, data, size)
+            return
+        cause = self._cause_of_loss(laws, source, target.name, data, size)
+        if cause:
+            self._lose(source, cause, size)
+            return
         if laws.duplicate and random.random() < laws.duplicate:
-            world.after(laws.latency.sample(random), self._arrive, source, address, to, data)
-        if laws.corrupt and data and random.random() < laws.corrupt:
-            data = _with_one_bit_turned(data, random.randrange(8 * len(data)))
+            delay = laws.latency.sample(random)
+            world.after(delay, self._arrive, source, address, to, data, size)
+        if laws.corrupt and random.random() < laws.corrupt:
+            data = _with_one_bit_turned(bytes(data), random)
         delay = laws.latency.sample(random)
         if laws.reorder and random.random() < laws.reorder:
             delay += random.random() * laws.reorder_seconds
-        world.after(delay, self._arrive, source, address, to, data)
+        world.after(delay, self._arrive, source, address, to, data, size)
 
     def inject(self, source: Address, to: Address, data: bytes, delay: float = 0.0) -> None:
         """Have a datagram from nowhere arrive at ``to`` in ``delay`` seconds, from ``source``."""
-        self._world.after(delay, self._arrive, "", source, to, data)
+        self._world.after(delay, self._arrive, "", source, to, data, len(data))
 
-    def _cause_of_loss(self, laws: Laws, source: str, target: str, length: int) -> str:
+    def _cause_of_loss(
+        self, laws: Laws, source: str, target: str, data: Datagram, size: int
+    ) -> str:
         """Return why a datagram does not arrive, or nothing."""
         if not laws.udp:
             return "udp-off"
-        if length > laws.mtu:
+        if size > laws.mtu and len(bytes(data)) > laws.mtu:
             return "mtu"
         random = self._random
         if laws.burst_loss:
@@ -224,22 +254,30 @@ class Network:
             return "loss"
         return ""
 
-    def _arrive(self, sender: str, source: Address, to: Address, data: bytes) -> None:
+    def _arrive(self, sender: str, source: Address, to: Address, data: Datagram, size: int) -> None:
         target = self._endpoints.get(to)
         if target is None or not target.is_up:
-            self._lose(sender, "nobody", data)
+            self._lose(sender, "nobody", size)
             return
-        if not target.packet_arrived(data, source):
-            self._lose(sender, "buffer", data)
+        if not target.packet_arrived(data, source, size):
+            self._lose(sender, "buffer", size)
             return
-        self.received.add(target.name, UDP, len(data))
+        self.received.add(target.name, UDP, size)
 
-    def _lose(self, sender: str, cause: str, data: bytes) -> None:
-        self._trace.note(self._world.now, sender, cause, data)
-        self.lost.add(sender, cause, len(data))
+    def _lose(self, sender: str, cause: str, size: int) -> None:
+        self._trace.note(self._world.now, sender, cause, size)
+        self.lost.add(sender, cause, size)
 
 
-def _with_one_bit_turned(data: bytes, bit: int) -> bytes:
+def parts_of(data: Datagram) -> object:
+    """Return what a trace notes of a datagram: the same with and by wire."""
+    return data if isinstance(data, bytes) else data.parts
+
+
+def _with_one_bit_turned(data: bytes, random: Random) -> bytes:
+    if not data:
+        return data
+    bit = random.randrange(8 * len(data))
     turned = bytearray(data)
     turned[bit >> 3] ^= 1 << (bit & 7)
     return bytes(turned)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from gossipd.address import Address
 from gossipd.node.events import NodeEvent
 from gossipd.value import Value
+from gossipd_sim.network import Datagram
 
 if TYPE_CHECKING:
     from gossipd_sim.cluster import Cluster
@@ -32,7 +33,7 @@ class Observer(Protocol):
     def on_event(self, host: Host, event: NodeEvent, now: float) -> None:
         """The node of ``host`` told ``event``."""
 
-    def on_packet(self, sender: Host, to: Address, data: bytes, now: float) -> None:
+    def on_packet(self, sender: Host, to: Address, data: Datagram, now: float) -> None:
         """The node of ``sender`` sent a datagram; what becomes of it is not known yet."""
 
     def on_step(self, host: Host, now: float) -> None:
@@ -51,7 +52,7 @@ class Watcher:
     def on_event(self, host: Host, event: NodeEvent, now: float) -> None:
         """Ignore the event."""
 
-    def on_packet(self, sender: Host, to: Address, data: bytes, now: float) -> None:
+    def on_packet(self, sender: Host, to: Address, data: Datagram, now: float) -> None:
         """Ignore the datagram."""
 
     def on_step(self, host: Host, now: float) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from gossipd.address import Address
 from gossipd.config.model import DEFAULT_PORT, NodeConfig
 from gossipd.errors import UsageError
-from gossipd.node.node import Node
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.host import Host, MakeNode
 from gossipd_sim.laws import Laws
@@ -31,12 +30,20 @@ class Site:
         seed: the root of all chance.
         laws: of all links that get no others.
         trace: to give one that keeps its lines.
+        by_wire: seal and open every packet and stream.
     """
 
-    def __init__(self, seed: int, laws: Laws | None = None, trace: Trace | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        laws: Laws | None = None,
+        trace: Trace | None = None,
+        *,
+        by_wire: bool = False,
+    ) -> None:
         self.world = World(seed)
         self.trace = trace or Trace()
-        self.network = Network(self.world, self.trace, laws)
+        self.network = Network(self.world, self.trace, laws, by_wire=by_wire)
         self.streams = VirtualStreams(self.world, self.network, self.trace)
         self.hosts: dict[str, Host] = {}
         """By name, in the order in which they were added."""
@@ -49,7 +56,7 @@ class Site:
         config: NodeConfig | None = None,
         address: Address | None = None,
         *,
-        make_node: MakeNode = Node,
+        make_node: MakeNode | None = None,
     ) -> Host:
         """Return a new machine that is not booted yet.
 
@@ -57,7 +64,7 @@ class Site:
             name: of the machine.
             config: of its daemon; by default all defaults, and named like the machine.
             address: by default the next free one of 10.0.0.0/8.
-            make_node: makes the node of each life.
+            make_node: makes the node of each life; by default one that does not seal.
 
         Raises:
             UsageError: there is a machine of that name.

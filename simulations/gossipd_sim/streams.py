@@ -1,9 +1,11 @@
 """Virtual TCP streams over the links of the network.
 
-They connect, carry bytes in order and in portions, end, and break, as the
-daemon's streams do (``gossipd.agent.streams``): the same bounds on their
-number, the same order of what a node is told. A lost or walled-off portion is
-sent again after a growing pause, as TCP does; nothing is lost but time.
+They connect, carry what is written in order, end, and break, as the daemon's
+streams do (``gossipd.agent.streams``): the same bounds on their number, the
+same order of what a node is told. What is written in one go travels as one
+message, whatever its size; a lost or walled-off one is sent again after a
+growing pause, as TCP does; nothing is lost but time. By wire its bytes come in
+portions, all at the same moment.
 
 A process that dies ends its streams in order, by its kernel; a machine that
 loses power leaves its peers waiting.
@@ -15,8 +17,9 @@ from collections import deque
 
 from gossipd.address import Address
 from gossipd.node.effects import OpenStream
+from gossipd.node.unsealed import UnsealedStream
 from gossipd_sim.laws import TCP_HANG, TCP_OFF, TCP_RESET
-from gossipd_sim.network import TCP, Endpoint, Network
+from gossipd_sim.network import TCP, Endpoint, Network, Portion, size_of
 from gossipd_sim.trace import Trace
 from gossipd_sim.world import World
 
@@ -24,7 +27,7 @@ INBOUND_MAX = 256
 OUTBOUND_MAX = 256
 """Streams of each kind at a host, as in the daemon."""
 PORTION = 16384
-"""Bytes that travel together."""
+"""Bytes that a host is told at once, by wire."""
 REPEAT_FIRST = 0.2
 """Seconds after which a lost portion is sent again; the pause doubles."""
 REPEAT_LONGEST = 10.0
@@ -44,10 +47,10 @@ class _End:
         self.host = host
         self.stream = stream
         self.peer: _End | None = None
-        self.outgoing: deque[bytes | None] = deque()
-        """Portions to send, in order; ``None`` is the end."""
+        self.outgoing: deque[Portion | None] = deque()
+        """Messages to send, in order; ``None`` is the end."""
         self.is_moving = False
-        """Whether the first portion is on its way."""
+        """Whether the first message is on its way."""
         self.is_closed = False
         """Whether the node, or the process, is done with it: it hears no more."""
         self.is_dead = False
@@ -79,7 +82,7 @@ class VirtualStreams:
         self._try_to_connect(end, effect.to, CONNECT_FIRST)
         return True
 
-    def write(self, host: Endpoint, stream: int, data: bytes) -> None:
+    def write(self, host: Endpoint, stream: int, data: Portion) -> None:
         """Send ``data`` after what waits already; nothing when the stream is gone."""
         end = self._ends.get(host.name, {}).get(stream)
         if end is not None:
@@ -158,23 +161,23 @@ class VirtualStreams:
 
     # -- moving bytes ---------------------------------------------------------------
 
-    def _enqueue(self, end: _End, data: bytes) -> None:
-        for start in range(0, len(data), PORTION):
-            end.outgoing.append(data[start : start + PORTION])
+    def _enqueue(self, end: _End, data: Portion) -> None:
+        if data:
+            end.outgoing.append(data)
 
     def _move(self, end: _End) -> None:
-        """Send the next portion on its way, unless one is or there is nobody to send it to."""
+        """Send the next message on its way, unless one is or there is nobody to send it to."""
         if end.peer is None or end.is_moving or not end.outgoing:
             return
         end.is_moving = True
         portion = end.outgoing[0]
         if portion is not None:
-            self._network.sent.add(end.host.name, TCP, len(portion))
+            self._network.sent.add(end.host.name, TCP, size_of(portion))
         delay = self._latency(end.host.name, end.peer.host.name)
         self._world.after(delay, self._arrive, end, REPEAT_FIRST)
 
     def _arrive(self, end: _End, pause: float) -> None:
-        """Hand the first portion over, or try again after ``pause`` if it was lost."""
+        """Hand the first message over, or try again after ``pause`` if it was lost."""
         peer = end.peer
         if peer is None or not end.outgoing:
             end.is_moving = False  # broken, or without power, meanwhile
@@ -201,10 +204,17 @@ class VirtualStreams:
         if portion is None:
             peer.host.stream_ended(peer.stream)
             return
-        self._trace.note(self._world.now, target, "stream", portion)
-        self._network.received.add(target, TCP, len(portion))
+        size = size_of(portion)
+        self._trace.note(self._world.now, target, "stream", size)
+        self._network.received.add(target, TCP, size)
         self._move(end)
-        peer.host.stream_received(peer.stream, portion)
+        if isinstance(portion, UnsealedStream) and not self._network.by_wire:
+            peer.host.stream_received(peer.stream, portion)
+            return
+        data = bytes(portion)
+        for start in range(0, len(data), PORTION):
+            if not peer.is_closed:
+                peer.host.stream_received(peer.stream, data[start : start + PORTION])
 
     def _break(self, end: _End) -> None:
         """Reset the stream of ``end`` on both sides."""

@@ -7,21 +7,23 @@ keep its lines, which is how a difference is found.
 
 from __future__ import annotations
 
+import marshal
 from hashlib import blake2b
-from struct import Struct
 
 from gossipd.value import Value
 
-_HEAD = Struct("!QHHI").pack
+LINES_HASHED_TOGETHER = 256
+MARSHAL_VERSION = 2
+"""The last one without references, which depend on who else holds an object."""
 
 
 class Line(Value):
-    """One thing that happened; ``at_ns`` is virtual time."""
+    """One thing that happened; ``at`` is virtual time in seconds."""
 
-    at_ns: int
+    at: float
     host: str
     what: str
-    data: bytes
+    data: tuple[object, ...]
 
 
 class Trace:
@@ -33,25 +35,33 @@ class Trace:
 
     def __init__(self, *, keep: bool = False) -> None:
         self._hash = blake2b(digest_size=16)
-        self._names: dict[str, bytes] = {}
+        self._pending: list[tuple[float, str, str, tuple[object, ...]]] = []
         self.lines: list[Line] | None = [] if keep else None
 
-    def note(self, now: float, host: str, what: str, data: bytes = b"") -> None:
-        """Take in that ``host`` did ``what`` with ``data`` at ``now`` (seconds)."""
-        names = self._names
-        host_bytes = names.get(host) or self._encoded(host)
-        what_bytes = names.get(what) or self._encoded(what)
-        at_ns = round(now * 1e9)
-        # lengths first, so that no two different lines give the same bytes
-        head = _HEAD(at_ns, len(host_bytes), len(what_bytes), len(data))
-        self._hash.update(head + host_bytes + what_bytes + data)
+    def note(self, now: float, host: str, what: str, *data: object) -> None:
+        """Take in that ``host`` did ``what`` with ``data`` at ``now`` (seconds).
+
+        ``data``: numbers, texts, bytes, and lists and tuples of such.
+        """
+        pending = self._pending
+        pending.append((now, host, what, data))
+        if len(pending) >= LINES_HASHED_TOGETHER:
+            self._take_in()
         if self.lines is not None:
-            self.lines.append(Line(at_ns, host, what, data))
+            self.lines.append(Line(now, host, what, data))
 
     def hexdigest(self) -> str:
         """Return the hash of everything noted so far, as hexadecimal digits."""
-        return self._hash.hexdigest()
+        # what was noted counts, not how often somebody asked meanwhile
+        so_far = self._hash.copy()
+        so_far.update(_encoded(self._pending))
+        return so_far.hexdigest()
 
-    def _encoded(self, name: str) -> bytes:
-        encoded = self._names[name] = name.encode("utf-8", "surrogateescape")
-        return encoded
+    def _take_in(self) -> None:
+        self._hash.update(_encoded(self._pending))
+        self._pending = []
+
+
+def _encoded(lines: list[tuple[float, str, str, tuple[object, ...]]]) -> bytes:
+    """Return bytes that are the same on every Python: no two different lists give the same."""
+    return marshal.dumps(lines, MARSHAL_VERSION)

@@ -18,7 +18,7 @@ from gossipd.value import Value
 from gossipd_sim.host import Host
 from gossipd_sim.latency import Constant, Latency, LogNormal, Uniform
 from gossipd_sim.laws import TCP_OK, Laws
-from gossipd_sim.network import Network
+from gossipd_sim.network import Datagram, Network
 from gossipd_sim.world import World
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class Truth:
         if isinstance(event, OperationFinished) and host.is_leaving:
             self._world.after(0.0, self.refresh)
 
-    def on_packet(self, sender: Host, to: Address, data: bytes, now: float) -> None:
+    def on_packet(self, sender: Host, to: Address, data: Datagram, now: float) -> None:
         """Ignore the datagram: events and steps tell enough."""
 
     def on_step(self, host: Host, now: float) -> None:

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from gossipd.value import replace
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.cluster import Cluster
 from gossipd_sim.faults import ClockDrift, Crash, Freeze, Leave, Slow
@@ -51,6 +52,17 @@ def test_one_seed_gives_one_run() -> None:
     first, second = Cluster(ROUGH, 5).run(), Cluster(ROUGH, 5).run()
     assert first == second
     assert first.events_done > 5000
+
+
+@pytest.mark.parametrize("scenario", [ROUGH, replace(ROUGH, keys=(), wire={"label": "blue"})])
+def test_by_wire_and_by_reference_give_the_same_run(scenario: Scenario) -> None:
+    by_reference = Cluster(scenario, 7).run()
+    by_wire = Cluster(scenario, 7, by_wire=True).run()
+    assert by_wire.trace == by_reference.trace
+    assert by_wire.measures == by_reference.measures
+    assert by_wire.violations == by_reference.violations
+    assert by_wire.events_done > 5000
+    assert by_wire.sealed_bytes > 0 == by_reference.sealed_bytes
 
 
 def test_different_seeds_give_different_runs() -> None:

@@ -14,6 +14,7 @@ from gossipd.wire.messages import Ping
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.host import SENDS_WAITING_MAX, Host
 from gossipd_sim.inbox import DATAGRAM_OVERHEAD, RECEIVE_BUFFER
+from gossipd_sim.network import Datagram
 from gossipd_sim.observer import Watcher
 from gossipd_sim.site import Site
 
@@ -36,7 +37,7 @@ class Log(Watcher):
     def on_event(self, host: Host, event: NodeEvent, now: float) -> None:
         self.events.append((host.name, event, now))
 
-    def on_packet(self, sender: Host, to: Address, data: bytes, now: float) -> None:
+    def on_packet(self, sender: Host, to: Address, data: Datagram, now: float) -> None:
         self.packets.append((sender.name, now))
 
     def on_step(self, host: Host, now: float) -> None:
@@ -152,10 +153,10 @@ def test_datagrams_wait_at_a_frozen_host_up_to_its_receive_buffer() -> None:
     _, _, hosts = make_site(2)
     hosts[1].freeze()
     room = RECEIVE_BUFFER // (DATAGRAM_OVERHEAD + 100)
-    taken = [hosts[1].packet_arrived(bytes(100), STRANGER) for _ in range(room + 10)]
+    taken = [hosts[1].packet_arrived(bytes(100), STRANGER, 100) for _ in range(room + 10)]
     assert taken == [True] * room + [False] * 10
     hosts[1].thaw()
-    assert hosts[1].packet_arrived(bytes(100), STRANGER)
+    assert hosts[1].packet_arrived(bytes(100), STRANGER, 100)
 
 
 def test_a_slow_host_answers_late_and_in_order() -> None:
@@ -166,15 +167,15 @@ def test_a_slow_host_answers_late_and_in_order() -> None:
     assert node is not None
     seen: list[tuple[bytes, float]] = []
 
-    def note(data: bytes, source: Address, now: float) -> None:
-        seen.append((data, site.world.now))
+    def note(data: Datagram, source: Address, now: float) -> None:
+        seen.append((bytes(data), site.world.now))
 
     node.receive_packet = note  # type: ignore[method-assign]
     start = site.world.now
-    hosts[1].packet_arrived(b"first", STRANGER)
+    hosts[1].packet_arrived(b"first", STRANGER, len(b"first"))
     site.run(0.1)
     hosts[1].slow(0.0)
-    hosts[1].packet_arrived(b"second", STRANGER)
+    hosts[1].packet_arrived(b"second", STRANGER, len(b"second"))
     site.run(0.3)
     ours = [(data, round(when - start, 6)) for data, when in seen if data in (b"first", b"second")]
     assert ours == [(b"first", 0.3), (b"second", 0.3)]
@@ -197,7 +198,7 @@ def test_what_waits_to_be_sent_is_bounded() -> None:
     _, log, hosts = make_site(2)
     hosts[1].block_sending()
     for seq in range(SENDS_WAITING_MAX + 50):
-        hosts[1].packet_arrived(encode(Ping(seq, "n001", STRANGER, "x")), STRANGER)
+        hosts[1].packet_arrived(encode(Ping(seq, "n001", STRANGER, "x")), STRANGER, 50)
     assert hosts[1].sends_dropped == 50
     log.packets.clear()
     hosts[1].unblock_sending()

@@ -24,7 +24,7 @@ from gossipd.node.events import NodeEvent
 from gossipd.node.node import Node
 from gossipd_sim.host import Host
 from gossipd_sim.laws import Laws
-from gossipd_sim.network import Endpoint
+from gossipd_sim.network import Datagram, Endpoint, Portion
 from gossipd_sim.observer import Watcher
 from gossipd_sim.site import Site
 from gossipd_sim.trace import Trace
@@ -98,7 +98,7 @@ class Outputs:
 
     # a network under the simulator and under the in-memory port
 
-    def send(self, sender: Endpoint, to: Address, data: bytes) -> None:
+    def send(self, sender: Endpoint, to: Address, data: Datagram) -> None:
         self.note("packet", (to, data))
 
     def attach(self, endpoint: Endpoint) -> None:
@@ -117,7 +117,7 @@ class SimStreams:
         self._outputs.note("open", effect)
         return True
 
-    def write(self, host: Endpoint, stream: int, data: bytes) -> None:
+    def write(self, host: Endpoint, stream: int, data: Portion) -> None:
         self._outputs.note("write", (stream, data))
 
     def close(self, host: Endpoint, stream: int) -> None:
@@ -220,7 +220,8 @@ def feed_simulator(address: Address, inputs: list[Input]) -> list[Output]:
     outputs = Outputs(lambda: world.now)
     trace, observers = Trace(), [EventLog(outputs)]
     streams = SimStreams(outputs)
-    host = Host(NAME, 0, config(NAME), address, world, outputs, streams, trace, observers)
+    sim = (world, outputs, streams, trace, observers)
+    host = Host(NAME, 0, config(NAME), address, *sim, make_node=Node)
     host.boot()
     node = host.node
     assert node is not None

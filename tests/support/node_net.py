@@ -150,12 +150,13 @@ class NodeNet:
     def carry(self, sender: Machine, effect: NodeEffect) -> None:
         match effect:
             case SendPacket():
-                self.packets.append((self.now, sender.address, effect.to, effect.data))
-                self._deliver(sender, effect.to, effect.data)
+                data = bytes(effect.data)
+                self.packets.append((self.now, sender.address, effect.to, data))
+                self._deliver(sender, effect.to, data)
             case OpenStream():
                 self._open(sender, effect)
             case WriteStream():
-                self._write(sender, effect.stream, effect.data)
+                self._write(sender, effect.stream, bytes(effect.data))
             case CloseStream():
                 self._close(sender, effect.stream)
 
@@ -187,7 +188,7 @@ class NodeNet:
             target.streams[theirs] = (sender, effect.stream)
             target.do(lambda now: target.node.accept_stream(theirs, sender.address, now))
             sender.do(lambda now: sender.node.stream_opened(effect.stream, now))
-            self._write(sender, effect.stream, effect.data)
+            self._write(sender, effect.stream, bytes(effect.data))
 
         self.at(self.now + LATENCY, connect)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gossipd.address import Address
+from gossipd_sim.network import Datagram, Portion
 from gossipd_sim.world import World
 
 
@@ -20,9 +21,9 @@ class SimPeer:
         self.bytes: dict[int, bytes] = {}
         self._world = world
 
-    def packet_arrived(self, data: bytes, source: Address) -> bool:
+    def packet_arrived(self, data: Datagram, source: Address, size: int) -> bool:
         if self.has_room:
-            self.packets.append((self._world.now, data, source))
+            self.packets.append((self._world.now, bytes(data), source))
         return self.has_room
 
     def stream_accepted(self, stream: int, source: Address) -> None:
@@ -31,8 +32,8 @@ class SimPeer:
     def stream_opened(self, stream: int) -> None:
         self.told.append(("opened", stream))
 
-    def stream_received(self, stream: int, data: bytes) -> None:
-        self.bytes[stream] = self.bytes.get(stream, b"") + data
+    def stream_received(self, stream: int, data: Portion) -> None:
+        self.bytes[stream] = self.bytes.get(stream, b"") + bytes(data)
 
     def stream_ended(self, stream: int) -> None:
         self.told.append(("ended", stream))

@@ -69,6 +69,7 @@ def make_inspector(
     truth: Truth,
     calm_from: float,
     *listeners: object,
+    by_wire: bool = True,
 ) -> Inspector:
     """Return the observer that asks the checkers of those names.
 
@@ -78,6 +79,7 @@ def make_inspector(
         truth: the oracle; it must observe the run before the inspector does.
         calm_from: when faults are over, in seconds since the start.
         listeners: others that want the hooks of ``inspector.py``, as the measures do.
+        by_wire: whether datagrams travel sealed, and are to be opened.
     """
     names = [name for name in NAMES if not wanted or name in wanted]
     checkers = [make(complaints.of(name)) for name, make in _ALONE.items() if name in names]
@@ -88,7 +90,9 @@ def make_inspector(
     checkers += listeners
     decoding = None
     if listeners or DECODING in names or any(name in names for name in _WANT_MESSAGES):
-        decoding = Decoding(complaints.of(DECODING) if DECODING in names else _say_nothing)
+        decoding = Decoding(
+            complaints.of(DECODING) if DECODING in names else _say_nothing, by_wire=by_wire
+        )
     return Inspector(checkers, decoding)
 
 

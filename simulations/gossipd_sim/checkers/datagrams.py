@@ -5,6 +5,7 @@ from __future__ import annotations
 from gossipd.address import Address
 from gossipd_sim.checkers.complaint import Complain
 from gossipd_sim.host import Host
+from gossipd_sim.network import Datagram, size_of
 
 CHECKSUM_BYTES = 5
 
@@ -15,10 +16,11 @@ class Datagrams:
     def __init__(self, complain: Complain) -> None:
         self._complain = complain
 
-    def on_packet(self, sender: Host, to: Address, data: bytes, now: float) -> None:
+    def on_packet(self, sender: Host, to: Address, data: Datagram, now: float) -> None:
         """Measure one datagram."""
         limit = sender.config.wire.packet_bytes_max + CHECKSUM_BYTES
-        if len(data) > limit:
-            self._complain(sender.name, now, f"{len(data)} bytes to {to}, allowed are {limit}")
-        elif not data:
+        size = size_of(data)  # sealed it is never longer
+        if size > limit:
+            self._complain(sender.name, now, f"{size} bytes to {to}, allowed are {limit}")
+        elif not size:
             self._complain(sender.name, now, f"an empty datagram to {to}")

@@ -6,8 +6,11 @@ and Serf's messages inside. Nothing may be lost on the way.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from gossipd.address import Address
 from gossipd.errors import WireError
+from gossipd.node.unsealed import UnsealedPacket
 from gossipd.wire.codec import decode_untrusted
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.messages import PacketMessage, UserPayload
@@ -15,38 +18,63 @@ from gossipd.wire.packet import PacketLayers
 from gossipd.wire.serf_codec import decode_serf_untrusted
 from gossipd_sim.checkers.complaint import Complain
 from gossipd_sim.host import Host
+from gossipd_sim.network import Datagram
 
 PARTS_KEPT = 4096
 """Decoded messages remembered by their bytes: one claim travels a thousand times."""
 
 
 class Decoding:
-    """Opens datagrams for all checkers, and complains of those it cannot open."""
+    """Opens datagrams for all checkers, and complains of those it cannot open.
 
-    def __init__(self, complain: Complain) -> None:
+    Args:
+        by_wire: open the bytes of each; otherwise what travels by reference is taken as
+            it is, and only what others will pass on is decoded.
+    """
+
+    def __init__(self, complain: Complain, *, by_wire: bool = True) -> None:
+        self._by_wire = by_wire
         self._complain = complain
         self._layers: dict[str, tuple[int, PacketLayers]] = {}
         self._decoded: dict[bytes, PacketMessage] = {}
 
-    def open(self, sender: Host, to: Address, data: bytes, now: float) -> tuple[PacketMessage, ...]:
+    def open(
+        self, sender: Host, to: Address, data: Datagram, now: float
+    ) -> tuple[PacketMessage, ...]:
         """Return the messages of one datagram, as far as they can be decoded."""
         if not to.is_reachable:
             self._complain(sender.name, now, f"a datagram to {to}, which nobody has")
+        if not self._by_wire and isinstance(data, UnsealedPacket):
+            return self._unsealed(sender, data, now)
         try:
-            opened = self._layers_of(sender).open_packet_untrusted(data)
+            opened = self._layers_of(sender).open_packet_untrusted(bytes(data))
         except WireError as error:
             self._complain(sender.name, now, f"a datagram that nobody can open: {error}")
             return ()
         if opened.errors or opened.lost:
             what = "; ".join(map(str, opened.errors)) or f"{opened.lost} parts lost"
             self._complain(sender.name, now, f"a datagram of which parts are bad: {what}")
-        messages = []
-        for part in opened.messages:
+        return tuple(self._messages(sender, opened.messages, now))
+
+    def _unsealed(
+        self, sender: Host, packet: UnsealedPacket, now: float
+    ) -> tuple[PacketMessage, ...]:
+        """Return the messages of a datagram that travels by reference."""
+        lead, parts = packet.lead, packet.parts
+        if lead is None:
+            return tuple(self._messages(sender, parts, now))
+        if len(parts) == 1:
+            return (lead,)
+        return (lead, *self._messages(sender, parts[1:], now))
+
+    def _messages(
+        self, sender: Host, parts: Sequence[bytes], now: float
+    ) -> Iterator[PacketMessage]:
+        for part in parts:
             try:
-                messages.append(self._message(part))
+                yield self._message(part)
             except WireError as error:
                 self._complain(sender.name, now, f"a message that nobody can read: {error}")
-        return tuple(messages)
 
     def _message(self, part: bytes) -> PacketMessage:
         message = self._decoded.get(part)

@@ -18,6 +18,7 @@ from gossipd.wire.messages import PacketMessage
 from gossipd_sim.checkers import insight
 from gossipd_sim.checkers.decoding import Decoding
 from gossipd_sim.host import Host
+from gossipd_sim.network import Datagram
 
 if TYPE_CHECKING:
     from gossipd_sim.cluster import Cluster
@@ -37,7 +38,7 @@ class OnEvent(Protocol):
 
 @runtime_checkable
 class OnPacket(Protocol):
-    def on_packet(self, sender: Host, to: Address, data: bytes, now: float) -> None:
+    def on_packet(self, sender: Host, to: Address, data: Datagram, now: float) -> None:
         """The node of ``sender`` sent a datagram."""
 
 
@@ -100,7 +101,7 @@ class Inspector:
         for checker in self._on_event:
             checker.on_event(host, event, now)
 
-    def on_packet(self, sender: Host, to: Address, data: bytes, now: float) -> None:
+    def on_packet(self, sender: Host, to: Address, data: Datagram, now: float) -> None:
         """Pass a datagram on, as bytes and decoded."""
         self._meet(sender, now)
         for checker in self._on_packet:

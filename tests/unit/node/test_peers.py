@@ -42,7 +42,7 @@ class Pair:
         return effects
 
     def packets_until(self, end: float) -> list[bytes]:
-        return [e.data for e in self.effects_until(end) if isinstance(e, SendPacket)]
+        return [bytes(e.data) for e in self.effects_until(end) if isinstance(e, SendPacket)]
 
     def join_flags_until(self, end: float) -> list[bool]:
         """Return the join flags of the push/pulls dialed until ``end``."""
@@ -51,7 +51,7 @@ class Pair:
             if isinstance(effect, OpenStream):
                 layers = PacketLayers(keyring=Keyring(), entropy=Random(3).randbytes)
                 decoder = StreamDecoder(layers, is_dialer=False)
-                decoder.feed(effect.data)
+                decoder.feed(bytes(effect.data))
                 message = decoder.next_message()
                 if isinstance(message, PushPull):
                     flags.append(message.is_join)

@@ -71,7 +71,7 @@ class Streams:
     def read(self, effect: NodeEffect) -> StreamMessage:
         assert isinstance(effect, WriteStream)
         decoder = StreamDecoder(self.layers, is_dialer=True)
-        decoder.feed(effect.data)
+        decoder.feed(bytes(effect.data))
         message = decoder.next_message()
         assert message is not NEED_DATA
         assert message is not MORE
@@ -183,7 +183,7 @@ def test_case_44_the_reply_on_a_labelled_stream_has_no_label_header() -> None:
     streams.send(PushPull(False, ()))
     reply = streams.effects()[0]
     assert isinstance(reply, WriteStream)
-    assert reply.data[0] == 0x0A
+    assert bytes(reply.data)[0] == 0x0A
     assert isinstance(streams.read(reply), PushPull)
 
 
