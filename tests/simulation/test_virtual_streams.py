@@ -35,6 +35,12 @@ class Wires:
         effect = OpenStream(1, to or self.b.address, data, timeout)
         assert self.streams.open(self.a, effect)
 
+    def open_and_write(self, data: bytes) -> None:
+        """Open a stream of many messages, which travel one after another."""
+        self.open(data[:PORTION])
+        for start in range(PORTION, len(data), PORTION):
+            self.streams.write(self.a, 1, data[start : start + PORTION])
+
     def run(self, seconds: float) -> None:
         self.world.run_until(self.world.now + seconds)
 
@@ -72,7 +78,7 @@ def test_connecting_takes_a_round_trip_and_bytes_one_way() -> None:
 def test_long_data_stays_in_order_through_loss_and_jitter() -> None:
     wires = Wires(Laws(latency=Uniform(0.001, 0.1), loss=0.3))
     data = Random(1).randbytes(20 * PORTION + 5)
-    wires.open(data)
+    wires.open_and_write(data)
     wires.run(120.0)
     assert wires.b.bytes == {-1: data}
 
@@ -80,7 +86,7 @@ def test_long_data_stays_in_order_through_loss_and_jitter() -> None:
 def test_a_stream_cut_in_the_middle_goes_on_where_it_was_when_healed() -> None:
     wires = Wires()
     data = Random(1).randbytes(10 * PORTION)
-    wires.open(data)
+    wires.open_and_write(data)
     wires.run(2 * LATENCY + 4.5 * LATENCY)
     wires.network.cut(["a"], ["b"])
     wires.run(5.0)
@@ -92,7 +98,7 @@ def test_a_stream_cut_in_the_middle_goes_on_where_it_was_when_healed() -> None:
 
 def test_a_peer_that_dies_in_the_middle_ends_the_stream_and_a_late_write_breaks_it() -> None:
     wires = Wires()
-    wires.open(bytes(2 * PORTION))
+    wires.open_and_write(bytes(2 * PORTION))
     wires.run(3.5 * LATENCY)
     wires.b.is_up = False
     wires.streams.process_died(wires.b, power_lost=False)
@@ -103,7 +109,7 @@ def test_a_peer_that_dies_in_the_middle_ends_the_stream_and_a_late_write_breaks_
 
 def test_a_peer_that_loses_power_in_the_middle_says_nothing_at_all() -> None:
     wires = Wires()
-    wires.open(bytes(2 * PORTION))
+    wires.open_and_write(bytes(2 * PORTION))
     wires.run(3.5 * LATENCY)
     wires.b.is_up = wires.b.is_powered = False
     wires.streams.process_died(wires.b, power_lost=True)
