@@ -24,6 +24,7 @@ from gossipd.node.exchange import Exchange
 from gossipd.node.packing import COMPOUND_OVERHEAD, PAYLOAD_OVERHEAD, Packer
 from gossipd.node.sessions import PushPullCall, Sessions
 from gossipd.node.statistics import Statistics
+from gossipd.node.storage import Storage
 from gossipd.node.traffic import Traffic
 from gossipd.node.unsealed import UnsealedPacket, UnsealedStream
 from gossipd.node.view import Suspicion, View
@@ -86,6 +87,7 @@ class Node:
         bind_port: port we listen on, where it differs from the advertised one.
         seals: write what is sent as bytes; otherwise unsealed, for a driver that
             hands it to other nodes of this process (``unsealed.py``).
+        storage: where the tables are kept; by default in plain dicts and lists.
 
     Raises:
         ConfigError: the configuration cannot work.
@@ -101,6 +103,7 @@ class Node:
         *,
         bind_port: int | None = None,
         seals: bool = True,
+        storage: Storage | None = None,
     ) -> None:
         check_node_config(config)
         encode_own_tags(config.tags)  # refused now, not when others wait for the start
@@ -126,6 +129,8 @@ class Node:
             random,
             self._swim_outbox,
             bind_port=address.port if bind_port is None else bind_port,
+            table=storage.table if storage else None,
+            rotation=storage.rotation if storage else None,
         )
         self._serf = Serf(
             config.serf,
@@ -134,6 +139,7 @@ class Node:
             address,
             random,
             self._serf_outbox,
+            roster=storage.roster if storage else None,
             encrypted=self.keyring is not None,
             payload_bytes_max=config.wire.packet_bytes_max
             - COMPOUND_OVERHEAD

@@ -12,7 +12,7 @@ detector has forgotten them.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 
 from gossipd.serf.events import ChangeKind, SerfMember
 from gossipd.serf.intents import Intent
@@ -46,9 +46,14 @@ class Roster:
 
     __slots__ = ("_maximum", "_members", "failed", "left", "version")
 
-    def __init__(self, maximum: int = MEMBERS_MAX) -> None:
+    def __init__(
+        self,
+        members: MutableMapping[str, SerfMember] | None = None,
+        *,
+        maximum: int = MEMBERS_MAX,
+    ) -> None:
         self._maximum = maximum
-        self._members: dict[str, SerfMember] = {}
+        self._members: MutableMapping[str, SerfMember] = {} if members is None else members
         self.failed: dict[str, None] = {}
         self.left: dict[str, None] = {}
         self.version = 0

@@ -11,7 +11,7 @@ newer peers know are kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from functools import partial
 from random import Random
 from typing import assert_never
@@ -94,6 +94,7 @@ class Serf:
         address: where others reach us; answers to our queries come there.
         random: seeded source for query numbers, relays and reconnects.
         outbox: where effects and events are written.
+        roster: where members are kept; a plain dict by default.
         encrypted: packets are encrypted; words the answers to key queries.
         payload_bytes_max: the largest message gossip can carry: packet budget
             - 2 - 3 - label and encryption overhead. Longer ones are applied
@@ -109,6 +110,7 @@ class Serf:
         random: Random,
         outbox: Outbox[SerfEffect, SerfEvent],
         *,
+        roster: MutableMapping[str, SerfMember] | None = None,
         encrypted: bool = False,
         payload_bytes_max: int = PAYLOAD_BYTES_MAX,
     ) -> None:
@@ -122,7 +124,7 @@ class Serf:
         self._is_leaving = False
         self._started_at = 0.0
         self._clock = LamportClock()
-        self._roster = Roster()
+        self._roster = Roster(roster)
         self._intents = IntentBuffer(config.recent_intent_timeout)
         self._events = EventBuffer(config.event_buffer)
         self._broadcasts = Broadcasts(payload_bytes_max)

@@ -118,6 +118,17 @@ class Claims:
         claim = Alive(self._name, incarnation, self._address, meta, self._versions)
         self._on_alive(claim, now, token, is_bootstrap=True)
 
+    def is_known_as(self, meta: bytes) -> bool:
+        """Say whether our table came with an entry about us that says the same; then go on from it.
+
+        Only storage that is handed in can hold one before we have announced ourselves.
+        """
+        own = self._membership.get(self._name)
+        if own is None or own.meta != meta or own.address != self._address:
+            return False
+        self.own.raise_above(own.incarnation - 1)
+        return True
+
     def take_known_form(self, nodes: Sequence[NodeState], now: float) -> None:
         """Announce our address in the 16-byte form if the cluster knows it as that.
 

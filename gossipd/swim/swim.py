@@ -205,7 +205,8 @@ class Swim:
             UsageError: ``meta`` is longer than 512 bytes; nothing was started.
         """
         config, random = self._config, self._random
-        self._claims.announce(meta, now)
+        if not self._claims.is_known_as(meta):
+            self._claims.announce(meta, now)
         probe_stagger = random.random() * config.probe_interval
         push_pull_stagger = random.random() * config.push_pull_interval
         gossip_stagger = random.random() * config.gossip_interval

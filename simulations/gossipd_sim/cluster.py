@@ -6,18 +6,19 @@ same do the same, to the bit, and ``Outcome.trace`` tells.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from gossipd.value import Value
 from gossipd_sim.checkers.choice import Complaints, make_inspector
 from gossipd_sim.faults import Fault
+from gossipd_sim.formed import Formed
 from gossipd_sim.host import Host
 from gossipd_sim.laws import Laws
 from gossipd_sim.measures import Measures
 from gossipd_sim.network import Network
 from gossipd_sim.observer import Observer, Violation
 from gossipd_sim.schedule import make_schedule
-from gossipd_sim.script import Scenario
+from gossipd_sim.script import FORMED, Scenario
 from gossipd_sim.site import Site
 from gossipd_sim.streams import VirtualStreams
 from gossipd_sim.trace import Trace
@@ -74,6 +75,8 @@ class Cluster:
         self.law_book.install(self.network)
         for name in schedule.names:
             self.site.add_host(name, schedule.configs[name])
+        if scenario.bootstrap.kind == FORMED:
+            self._form(boot.hosts for boot in schedule.boots)
         self.faults: tuple[Fault, ...] = schedule.faults
         """Plain faults of one moment each, in order of time."""
         self.truth = Truth(self.hosts, self.network, self.world)
@@ -150,6 +153,13 @@ class Cluster:
             measures=self._measures.values(),
             sealed_bytes=self.network.sealed_bytes,
         )
+
+    def _form(self, names: Iterable[str]) -> None:
+        """Let those hosts begin as members of one cluster."""
+        hosts = [self.hosts[name] for name in sorted(names)]
+        formed = Formed((host.address, host.config) for host in hosts)
+        for host in hosts:
+            host.begins_with = formed
 
     def _apply(self, fault: Fault) -> None:
         self.site.tell_fault(fault.describe())

@@ -23,10 +23,12 @@ from gossipd.errors import UsageError
 from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, SendPacket, WriteStream
 from gossipd.node.events import OperationFinished
 from gossipd.node.node import Node
+from gossipd.node.storage import Storage
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.alarm import Alarm
 from gossipd_sim.carriers import PacketCarrier, StreamCarrier
 from gossipd_sim.clock import LocalClock
+from gossipd_sim.formed import Formed
 from gossipd_sim.inbox import Inbox
 from gossipd_sim.joiner import Command, Joiner
 from gossipd_sim.network import Datagram, Portion
@@ -41,10 +43,31 @@ MakeNode: TypeAlias = Callable[[NodeConfig, Address, Random, Callable[[int], byt
 
 
 def make_unsealed_node(
-    config: NodeConfig, address: Address, random: Random, entropy: Callable[[int], bytes]
+    config: NodeConfig,
+    address: Address,
+    random: Random,
+    entropy: Callable[[int], bytes],
+    storage: Storage | None = None,
 ) -> Node:
     """Return a node that leaves it to the network whether packets are sealed."""
-    return Node(config, address, random, entropy, seals=False)
+    return Node(config, address, random, entropy, seals=False, storage=storage)
+
+
+class Entropy:
+    """Unpredictable bytes of one life, for nonces; made only if somebody asks."""
+
+    __slots__ = ("_purpose", "_random", "_world")
+
+    def __init__(self, world: World, purpose: str) -> None:
+        self._world = world
+        self._purpose = purpose
+        self._random: Random | None = None
+
+    def __call__(self, length: int) -> bytes:
+        """Return that many bytes."""
+        if self._random is None:
+            self._random = self._world.random(self._purpose)
+        return self._random.randbytes(length)
 
 
 class Host:
@@ -82,6 +105,8 @@ class Host:
         """Which life of its process this is or was: 0 before the first boot."""
         self.is_powered = True
         self.is_frozen = False
+        self.begins_with: Formed | None = None
+        """What the next life knows already when it begins."""
         self.has_left = False
         """Whether the last life ended with a graceful leave."""
         self.seeds: tuple[Address, ...] = ()
@@ -157,10 +182,15 @@ class Host:
         self.has_left = False
         self._joiner = Joiner(self._world, self._command)
         purpose = f"{self.name} life {self.life}"
-        entropy = self._world.random(f"entropy of {purpose}")
-        self.node = self._make_node(
-            self.config, self.address, self._world.random(f"node of {purpose}"), entropy.randbytes
-        )
+        random = self._world.random(f"node of {purpose}")
+        entropy = Entropy(self._world, f"entropy of {purpose}")
+        formed, self.begins_with = self.begins_with, None
+        if formed is None:
+            self.node = self._make_node(self.config, self.address, random, entropy)
+        else:
+            self.node = make_unsealed_node(
+                self.config, self.address, random, entropy, formed.storage(random)
+            )
         self._network.attach(self)
         self._trace.note(self._world.now, self.name, "boot")
         self._take(self.node.start)

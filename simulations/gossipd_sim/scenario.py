@@ -27,7 +27,7 @@ from gossipd.config.values import (
 from gossipd.errors import ConfigError, UsageError
 from gossipd.serf.tags import encode_own_tags
 from gossipd.value import Value, fields_of
-from gossipd_sim.checkers.choice import NAMES
+from gossipd_sim.checkers.choice import NAMES, NONE
 from gossipd_sim.errors import ScenarioError
 from gossipd_sim.faults import FAULTS_OF_HOSTS, Fault, HostFault
 from gossipd_sim.hostile import KINDS, PACKETS_MAX, HostilePackets
@@ -272,7 +272,7 @@ def _kinds_from(value: object) -> tuple[str, ...]:
 
 
 def _checkers_from(value: object) -> tuple[str, ...]:
-    return words_from(value, NAMES)
+    return words_from(value, (*NAMES, NONE))
 
 
 def _turns_from(value: object) -> int:

@@ -16,7 +16,7 @@ from gossipd_sim.errors import ScenarioError, refusals_of
 from gossipd_sim.faults import Fault, HostFault, Start
 from gossipd_sim.law_book import LawBook
 from gossipd_sim.laws import Laws
-from gossipd_sim.script import AT_ONCE, STAGGERED, Scenario
+from gossipd_sim.script import AT_ONCE, FORMED, STAGGERED, Scenario
 from gossipd_sim.selectors import Selection, host_names, named_hosts
 from gossipd_sim.timeline import FAULTS_MAX, Timeline
 from gossipd_sim.workload import Churn
@@ -172,13 +172,13 @@ def _boots(
     how = scenario.bootstrap
     boots: list[Start] = []
     for index, name in enumerate(first):
-        if how.kind == AT_ONCE:
+        if how.kind in (AT_ONCE, FORMED):
             at = 0.0
         elif how.kind == STAGGERED:
             at = how.over * index / len(first)
         else:
             at = random.uniform(0.0, how.over) if index else 0.0
         others = [seed for seed in first[: how.seeds + 1] if seed != name][: how.seeds]
-        joins = index > 0 or how.kind == AT_ONCE
+        joins = how.kind != FORMED and (index > 0 or how.kind == AT_ONCE)
         boots.append(Start(at=round(at, 6), hosts=name, to=",".join(others) if joins else ""))
     return tuple(sorted(boots, key=lambda boot: boot.at))

@@ -14,8 +14,8 @@ from gossipd_sim.faults import Fault
 from gossipd_sim.laws import Laws
 from gossipd_sim.workload import Churn
 
-ONE_SEED, AT_ONCE, STAGGERED = "one seed", "at once", "staggered"
-BOOTSTRAPS = (ONE_SEED, AT_ONCE, STAGGERED)
+ONE_SEED, AT_ONCE, STAGGERED, FORMED = "one seed", "at once", "staggered", "formed"
+BOOTSTRAPS = (ONE_SEED, AT_ONCE, STAGGERED, FORMED)
 
 
 class Bootstrap(Value, kw_only=True):
@@ -23,7 +23,8 @@ class Bootstrap(Value, kw_only=True):
 
     ``kind``: ``one seed``: the first host, and within ``over`` seconds at random
     moments all others, which join it; ``at once``: all at time 0, each joining
-    ``seeds`` others; ``staggered``: one after another, evenly over ``over`` seconds.
+    ``seeds`` others; ``staggered``: one after another, evenly over ``over`` seconds;
+    ``formed``: all at time 0, and each knows all others already.
     """
 
     kind: str = ONE_SEED
@@ -61,7 +62,7 @@ class Scenario(Value, kw_only=True):
     whatever still lasts is undone, and from then on there are no faults: the
     members have this long to agree (the liveness phase; 0 is none).
     ``late``: hosts that wait for a ``start`` fault. ``checkers``: names of those
-    that watch; empty is all.
+    that watch; empty is all, ``none`` is nobody.
     """
 
     name: str
