@@ -22,6 +22,9 @@ class Address(Value):
     ip: bytes
     port: int
 
+    def __hash__(self) -> int:
+        return hash(self.ip) ^ self.port
+
     @property
     def host(self) -> str:
         """The IP address as text, without a port; a mapped IPv4 address in IPv4 form."""

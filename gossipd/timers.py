@@ -57,19 +57,29 @@ class Timers(Generic[T]):
     def next_deadline(self) -> float | None:
         """Return when the earliest live timer is due, or ``None`` without one."""
         heap = self._heap
-        while heap and heap[0][2].cancelled:
+        while heap:
+            deadline, _, handle = heap[0]
+            if not handle.cancelled:
+                return deadline
             heappop(heap)
-        return heap[0][0] if heap else None
+        return None
 
     def pop_due(self, now: float) -> T | None:
         """Remove and return the earliest timer due at ``now``, or ``None``.
 
         One at a time, because handling a timer may set or cancel others.
         """
-        deadline = self.next_deadline()
-        if deadline is None or deadline > now:
-            return None
-        return heappop(self._heap)[2].timer
+        heap = self._heap
+        while heap:
+            deadline, _, handle = heap[0]
+            if handle.cancelled:
+                heappop(heap)
+            elif deadline > now:
+                return None
+            else:
+                heappop(heap)
+                return handle.timer
+        return None
 
     def __len__(self) -> int:
         return sum(not handle.cancelled for _, _, handle in self._heap)

@@ -220,19 +220,12 @@ class Node:
 
     def next_deadline(self) -> float | None:
         """Return when ``handle_deadline`` is due next (seconds, monotonic)."""
-        return min(
-            (
-                deadline
-                for deadline in (
-                    self._swim.next_deadline(),
-                    self._serf.next_deadline(),
-                    self._sessions.next_deadline(),
-                    self._timers.next_deadline(),
-                )
-                if deadline is not None
-            ),
-            default=None,
-        )
+        earliest = self._swim.next_deadline()
+        for core in (self._serf, self._sessions, self._timers):
+            deadline = core.next_deadline()
+            if deadline is not None and (earliest is None or deadline < earliest):
+                earliest = deadline
+        return earliest
 
     @property
     def has_work(self) -> bool:
@@ -405,7 +398,7 @@ class Node:
     def _settle(self, now: float) -> None:
         """Hand what the cores wrote to each other until all are quiet."""
         swim, serf = self._swim_outbox, self._serf_outbox
-        while True:
+        while swim.events or swim.effects or serf.events or serf.effects:
             if swim.events:
                 for swim_event in swim.take_events():
                     self._on_swim_event(swim_event, now)
@@ -415,11 +408,9 @@ class Node:
             elif serf.effects:
                 for serf_effect in serf.take_effects():
                     self._do_for_serf(serf_effect, now)
-            elif swim.effects:
+            else:
                 for swim_effect in swim.take_effects():
                     self._do_for_swim(swim_effect, now)
-            else:
-                break
         if self._serf.has_payloads:
             self._swim.wake_gossip(now)
 

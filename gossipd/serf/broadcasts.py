@@ -31,11 +31,12 @@ class QueueReport(Value):
 class Broadcasts:
     """Intents, queries and user events on their way to everybody."""
 
-    __slots__ = ("_payload_bytes_max", "_queues")
+    __slots__ = ("_events", "_intents", "_payload_bytes_max", "_queries", "_queues")
 
     def __init__(self, payload_bytes_max: int) -> None:
         self._payload_bytes_max = payload_bytes_max
-        self._queues = {topic: BroadcastQueue() for topic in Topic}
+        self._intents, self._queries, self._events = (BroadcastQueue() for _ in Topic)
+        self._queues = dict(zip(Topic, (self._intents, self._queries, self._events), strict=True))
 
     def enqueue(
         self,
@@ -89,4 +90,4 @@ class Broadcasts:
         return len(self._queues[topic])
 
     def __len__(self) -> int:
-        return sum(map(len, self._queues.values()))
+        return self._intents.length + self._queries.length + self._events.length

@@ -34,17 +34,18 @@ class BroadcastQueue:
     leaves the queue: sent often enough, replaced or pruned.
     """
 
-    __slots__ = ("_finished", "_length", "_named", "_number", "_tiers")
+    __slots__ = ("_finished", "_named", "_number", "_tiers", "length")
 
     def __init__(self) -> None:
         self._tiers: dict[int, list[_Ranked]] = {}
         self._named: dict[str, _Broadcast] = {}
         self._finished: list[int] = []
         self._number = 0
-        self._length = 0
+        self.length = 0
+        """How many entries wait; read it, only the queue changes it."""
 
     def __len__(self) -> int:
-        return self._length
+        return self.length
 
     def enqueue(self, payload: bytes, name: str | None = None, token: int | None = None) -> None:
         """Queue ``payload``; with a ``name`` it supersedes what was queued under that name."""
@@ -67,7 +68,7 @@ class BroadcastQueue:
             overhead: bytes that each payload costs beside its own length.
             retransmit_limit: how often an entry is sent before it is dropped.
         """
-        if not self._length:
+        if not self.length:
             return []
         taken: list[_Broadcast] = []
         free = limit - overhead
@@ -85,7 +86,7 @@ class BroadcastQueue:
                 del self._tiers[transmits]
             if free <= 0:
                 break
-        self._length -= len(taken)
+        self.length -= len(taken)
         # Put back after the whole selection: a packet never holds an entry twice.
         for broadcast in taken:
             broadcast.transmits += 1
@@ -105,7 +106,7 @@ class BroadcastQueue:
     def prune(self, maximum: int) -> int:
         """Drop entries until ``maximum`` are left, most transmitted first; returns how many."""
         dropped = 0
-        while self._length > maximum:
+        while self.length > maximum:
             tier = self._tiers[max(self._tiers)]
             broadcast = tier[-1][2]
             self._remove(broadcast)
@@ -116,14 +117,14 @@ class BroadcastQueue:
     def _insert(self, broadcast: _Broadcast) -> None:
         tier = self._tiers.setdefault(broadcast.transmits, [])
         insort(tier, (*broadcast.order, broadcast))
-        self._length += 1
+        self.length += 1
 
     def _remove(self, broadcast: _Broadcast) -> None:
         tier = self._tiers[broadcast.transmits]
         del tier[bisect_left(tier, broadcast.order)]
         if not tier:
             del self._tiers[broadcast.transmits]
-        self._length -= 1
+        self.length -= 1
 
     def _finish(self, broadcast: _Broadcast) -> None:
         if broadcast.name is not None and self._named.get(broadcast.name) is broadcast:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from gossipd.address import Address
@@ -210,12 +211,23 @@ _NODE_STATE_FIXED_BYTES: Final = (
 )
 """Map head, keys, the state and the six version bytes."""
 _STATUSES: Final = tuple(NodeStatus)
+_PING_HEADS: Final = tuple(bytes((0, 0x82 + more)) + b"\xa4Node" for more in range(4))
+"""Type byte, map of two fields and as many more, and the first key."""
 
 
 def _encode_ping(message: Ping) -> bytes:
-    fields: dict[str, object] = {"Node": message.node, "SeqNo": message.seq}
-    _add_source(fields, message.source, message.source_node)
-    return b"\x00" + pack(fields)
+    fields, tail = _source_tail(message.source, message.source_node)
+    return b"".join(
+        (_PING_HEADS[fields], pack(message.node), b"\xa5SeqNo", pack(message.seq), tail)
+    )
+
+
+@lru_cache(maxsize=16384)
+def _source_tail(source: Address | None, name: str) -> tuple[int, bytes]:
+    """Return how many fields a ping's source has, and these packed: a node's never change."""
+    fields: dict[str, object] = {}
+    _add_source(fields, source, name)
+    return len(fields), pack(fields)[1:]
 
 
 def _encode_indirect_ping(message: IndirectPing) -> bytes:
@@ -241,7 +253,8 @@ def _add_source(fields: dict[str, object], source: Address | None, name: str) ->
 
 
 def _encode_ack(message: Ack) -> bytes:
-    return b"\x02" + pack({"Payload": message.payload, "SeqNo": message.seq})
+    payload = b"\xc0" if message.payload is None else pack(message.payload)
+    return b"".join((b"\x02\x82\xa7Payload", payload, b"\xa5SeqNo", pack(message.seq)))
 
 
 def _encode_nack(message: Nack) -> bytes:

@@ -39,10 +39,12 @@ class Alarm:
         self._delay = delay
         if deadline is None:
             return
-        due = max(self._clock.world_time(deadline) + delay, self._world.now)
+        due = self._clock.world_time(deadline) + delay
         if due < self._due:
-            self._due = due
-            self._world.at(due, self._on_due, due)
+            due = max(due, self._world.now)
+            if due < self._due:
+                self._due = due
+                self._world.at(due, self._on_due, due)
 
     def stop(self) -> None:
         """Do not ring; also before the clock changes, and then set it anew."""

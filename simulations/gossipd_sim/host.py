@@ -315,7 +315,12 @@ class Host:
     def packet_arrived(self, data: Datagram, source: Address, size: int) -> bool:
         """Take one datagram; False when its receive buffer was full and it was dropped."""
         node = self.node
-        return node is None or self._inbox.put_datagram(node.receive_packet, data, source, size)
+        if node is None:
+            return True
+        if self._inbox.is_idle:
+            self._take(node.receive_packet, data, source)
+            return True
+        return self._inbox.put_datagram(node.receive_packet, data, source, size)
 
     def stream_accepted(self, stream: int, source: Address) -> None:
         """A peer opened ``stream``."""
@@ -359,33 +364,33 @@ class Host:
         node = self.node
         if node is None:
             return
-        while node.has_work:  # long merges take no virtual time: none comes between
+        while node.has_work:  # long merges take no virtual time: nothing comes between
             node.work(self._clock.now())
-        effects = node.take_effects()
-        while effects:
+        while effects := node.take_effects():
             for effect in effects:
                 if self._is_mute:
                     self._keep_back(effect)
                 else:
                     self._carry_out(effect)
-            effects = node.take_effects()
         now = self._world.now
+        observers = self._observers
         for event in node.take_events():
             if type(event) is OperationFinished:
                 self._on_operation(event)
-            for observer in self._observers:
+            for observer in observers:
                 observer.on_event(self, event, now)
-        for observer in self._observers:
+        for observer in observers:
             observer.on_step(self, now)
         self._arm()
 
     def _carry_out(self, effect: NodeEffect) -> None:
+        if type(effect) is SendPacket:
+            now = self._world.now
+            for observer in self._observers:
+                observer.on_packet(self, effect.to, effect.data, now)
+            self._network.send(self, effect.to, effect.data)
+            return
         match effect:
-            case SendPacket():
-                now = self._world.now
-                for observer in self._observers:
-                    observer.on_packet(self, effect.to, effect.data, now)
-                self._network.send(self, effect.to, effect.data)
             case OpenStream():
                 if not self._streams.open(self, effect) and self.node is not None:
                     now = self._clock.now()
@@ -394,6 +399,8 @@ class Host:
                 self._streams.write(self, effect.stream, effect.data)
             case CloseStream():
                 self._streams.close(self, effect.stream)
+            case SendPacket():
+                pass
             case _:
                 assert_never(effect)
 

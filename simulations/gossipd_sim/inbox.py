@@ -74,6 +74,11 @@ class Inbox:
         self.put(verb, (data, source), cost)
         return True
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether what comes now would be handled at once."""
+        return not (self._delay or self._is_shut or self._world.now < self._ready_at)
+
     def put(self, verb: Verb, args: tuple[object, ...], cost: int = 0) -> None:
         """Put something in that takes ``cost`` bytes of the buffer while it waits."""
         now = self._world.now

@@ -118,7 +118,8 @@ class Network:
         """End of the last burst of losses of a link, in seconds."""
         self._walls: list[tuple[frozenset[str], frozenset[str], bool]] = []
         """Sources, targets, cut or healed; of those that fit, the last one counts."""
-        self._endpoints: dict[Address, Endpoint] = {}
+        self._endpoints: dict[tuple[bytes, int], Endpoint] = {}
+        """By IP address and port."""
         self.sent = Ledger()
         """By sender and ``udp`` or ``tcp``; bytes before compression."""
         self.sealed_bytes = 0
@@ -133,16 +134,17 @@ class Network:
 
     def attach(self, endpoint: Endpoint) -> None:
         """Have ``endpoint`` reached at its address, in the place of who was before."""
-        self._endpoints[endpoint.address] = endpoint
+        self._endpoints[_key(endpoint.address)] = endpoint
 
     def detach(self, endpoint: Endpoint) -> None:
         """Take ``endpoint`` off the network, unless its address is another's by now."""
-        if self._endpoints.get(endpoint.address) is endpoint:
-            del self._endpoints[endpoint.address]
+        key = _key(endpoint.address)
+        if self._endpoints.get(key) is endpoint:
+            del self._endpoints[key]
 
     def at(self, address: Address) -> Endpoint | None:
         """Return who is attached at ``address``."""
-        return self._endpoints.get(address)
+        return self._endpoints.get(_key(address))
 
     # -- laws and walls ---------------------------------------------------------
 
@@ -200,7 +202,7 @@ class Network:
         if self.by_wire:
             data = bytes(data)
             self.sealed_bytes += len(data)
-        target = self._endpoints.get(to)
+        target = self._endpoints.get((to.ip, to.port))
         if target is None:
             self._lose(source, "nobody", size)
             return
@@ -255,7 +257,7 @@ class Network:
         return ""
 
     def _arrive(self, sender: str, source: Address, to: Address, data: Datagram, size: int) -> None:
-        target = self._endpoints.get(to)
+        target = self._endpoints.get((to.ip, to.port))
         if target is None or not target.is_up:
             self._lose(sender, "nobody", size)
             return
@@ -267,6 +269,10 @@ class Network:
     def _lose(self, sender: str, cause: str, size: int) -> None:
         self._trace.note(self._world.now, sender, cause, size)
         self.lost.add(sender, cause, size)
+
+
+def _key(address: Address) -> tuple[bytes, int]:
+    return address.ip, address.port
 
 
 def parts_of(data: Datagram) -> object:
