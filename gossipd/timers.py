@@ -38,25 +38,26 @@ class Timers(Generic[T]):
     arming and cancelling in turn, as a hostile peer may make us do, costs no memory.
     """
 
-    __slots__ = ("_compact_at", "_heap", "_order")
+    __slots__ = ("_compact_at", "_order", "heap")
 
     def __init__(self) -> None:
         self._compact_at = COMPACT_FROM
-        self._heap: list[tuple[float, int, Handle[T]]] = []
+        self.heap: list[tuple[float, int, Handle[T]]] = []
+        """Always the same list; while it is empty nothing is armed."""
         self._order = 0
 
     def set(self, deadline: float, timer: T) -> Handle[T]:
         """Arm ``timer`` for ``deadline`` (seconds, monotonic) and return its handle."""
-        if len(self._heap) >= self._compact_at:
+        if len(self.heap) >= self._compact_at:
             self._compact()
         handle = Handle(deadline, timer)
         self._order += 1
-        heappush(self._heap, (deadline, self._order, handle))
+        heappush(self.heap, (deadline, self._order, handle))
         return handle
 
     def next_deadline(self) -> float | None:
         """Return when the earliest live timer is due, or ``None`` without one."""
-        heap = self._heap
+        heap = self.heap
         while heap:
             deadline, _, handle = heap[0]
             if not handle.cancelled:
@@ -69,7 +70,7 @@ class Timers(Generic[T]):
 
         One at a time, because handling a timer may set or cancel others.
         """
-        heap = self._heap
+        heap = self.heap
         while heap:
             deadline, _, handle = heap[0]
             if handle.cancelled:
@@ -82,9 +83,9 @@ class Timers(Generic[T]):
         return None
 
     def __len__(self) -> int:
-        return sum(not handle.cancelled for _, _, handle in self._heap)
+        return sum(not handle.cancelled for _, _, handle in self.heap)
 
     def _compact(self) -> None:
-        self._heap = [entry for entry in self._heap if not entry[2].cancelled]
-        heapify(self._heap)
-        self._compact_at = max(COMPACT_FROM, 2 * len(self._heap))
+        self.heap[:] = [entry for entry in self.heap if not entry[2].cancelled]
+        heapify(self.heap)
+        self._compact_at = max(COMPACT_FROM, 2 * len(self.heap))

@@ -42,6 +42,7 @@ from gossipd.swim.effects import (
     SyncWith,
 )
 from gossipd.swim.events import (
+    AckObserved,
     BroadcastFinished,
     MemberFailed,
     MemberLeft,
@@ -118,7 +119,8 @@ class Node:
             verify_outgoing=config.wire.verify_outgoing,
             entropy=entropy,
         )
-        self._outbox: Outbox[NodeEffect, NodeEvent] = Outbox()
+        self.outbox: Outbox[NodeEffect, NodeEvent] = Outbox()
+        """What the driver takes out; see ``take_effects`` and ``take_events``."""
         self._swim_outbox: Outbox[SwimEffect, SwimEvent] = Outbox()
         self._serf_outbox: Outbox[SerfEffect, SerfEvent] = Outbox()
         self._swim = Swim(
@@ -149,14 +151,23 @@ class Node:
         self._packer = Packer(self._layers, config.wire.packet_bytes_max, self._swim, self._serf)
         self._sessions = Sessions(
             self._layers,
-            self._outbox,
+            self.outbox,
             Exchange(self._swim, self._serf, self._swim_outbox, self._settle),
             timeout=config.wire.stream_timeout,
             inbound_max=config.wire.streams_max,
             seals=seals,
         )
         self._seals = seals
+        self.waiting_work = self._sessions.waiting_work
+        """Empty unless a long merge waits for its next portion (``work``)."""
         self._timers: Timers[int] = Timers()
+        self._swim_timers = self._swim.timers
+        self._seldom_armed = (
+            self._serf.timers.heap,
+            self._sessions.timers.heap,
+            self._timers.heap,
+            self._sessions.waiting_work,
+        )
         self._last_operation = 0
         self._waiting: set[int] = set()
         self._departure: Departure | None = None
@@ -177,7 +188,7 @@ class Node:
     def receive_packet(self, data: bytes | UnsealedPacket, source: Address, now: float) -> None:
         """Take one datagram; what is not legal is dropped and counted."""
         if isinstance(data, UnsealedPacket):
-            if data.fits(self._layers):
+            if self._layers.accepts(data.label, data.key):
                 self._receive_unsealed(data, source, now)
                 return
             data = bytes(data)
@@ -204,33 +215,35 @@ class Node:
     def _receive_unsealed(self, packet: UnsealedPacket, source: Address, now: float) -> None:
         self._traffic.bytes_received += packet.size
         received, swim = self._traffic.received, self._swim
-        for message in packet.messages():
-            received[type(message).__name__] += 1
-            swim.receive(message, source, now)
+        lead = packet.lead
+        if lead is not None and len(packet.parts) == 1:
+            received[type(lead).__name__] += 1
+            swim.receive(lead, source, now)
+        else:
+            for message in packet.messages():
+                received[type(message).__name__] += 1
+                swim.receive(message, source, now)
         self._settle(now)
 
     def handle_deadline(self, now: float) -> None:
         """Do what is due at ``now``; harmless when nothing is."""
         self._swim.handle_deadline(now)
-        self._serf.handle_deadline(now)
-        self._sessions.handle_deadline(now)
-        while (token := self._timers.pop_due(now)) is not None:
-            self._token_done(token, now, "timeout waiting for update broadcast")
+        if any(self._seldom_armed):
+            self._serf.handle_deadline(now)
+            self._sessions.handle_deadline(now)
+            while (token := self._timers.pop_due(now)) is not None:
+                self._token_done(token, now, "timeout waiting for update broadcast")
         self._settle(now)
 
     def next_deadline(self) -> float | None:
         """Return when ``handle_deadline`` is due next (seconds, monotonic)."""
-        earliest = self._swim.next_deadline()
-        for core in (self._serf, self._sessions, self._timers):
-            deadline = core.next_deadline()
-            if deadline is not None and (earliest is None or deadline < earliest):
-                earliest = deadline
+        earliest = self._swim_timers.next_deadline()
+        if any(self._seldom_armed):
+            for core in (self._serf, self._sessions, self._timers):
+                deadline = core.next_deadline()
+                if deadline is not None and (earliest is None or deadline < earliest):
+                    earliest = deadline
         return earliest
-
-    @property
-    def has_work(self) -> bool:
-        """Whether a long merge waits for its next portion, due since some time."""
-        return self._sessions.has_work
 
     def work(self, now: float) -> None:
         """Do one portion of what is left to do, as ``handle_deadline`` also does."""
@@ -239,11 +252,11 @@ class Node:
 
     def take_effects(self) -> list[NodeEffect]:
         """Return what the driver must do now, in order."""
-        return self._outbox.take_effects()
+        return self.outbox.take_effects()
 
     def take_events(self) -> list[NodeEvent]:
         """Return what happened since the last call, in order."""
-        return self._outbox.take_events()
+        return self.outbox.take_events()
 
     def accept_stream(self, stream: int, source: Address, now: float) -> None:
         """Take in a stream that a peer opened; the driver numbers it below 0."""
@@ -415,13 +428,16 @@ class Node:
             self._swim.wake_gossip(now)
 
     def _on_swim_event(self, event: SwimEvent, now: float) -> None:
+        if type(event) is AckObserved:  # nearly every event is one, and nobody here waits for it
+            self.outbox.events.append(event)
+            return
         if isinstance(event, BroadcastFinished):
             self._token_done(event.token, now)
             return
         if isinstance(event, _SUSPICION_EVENTS):
             self._suspicion_version += 1
         self._serf.handle(event, now)
-        self._outbox.events.append(event)
+        self.outbox.events.append(event)
 
     def _on_serf_event(self, event: SerfEvent, now: float) -> None:
         if isinstance(event, BroadcastDone):
@@ -430,7 +446,7 @@ class Node:
             return
         if isinstance(event, MessageIgnored):
             self._traffic.dropped[event.reason] += 1
-        self._outbox.events.append(event)
+        self.outbox.events.append(event)
 
     def _do_for_serf(self, effect: SerfEffect, now: float) -> None:
         match effect:
@@ -480,10 +496,10 @@ class Node:
         if self._seals:
             data = bytes(packet)
             self._traffic.bytes_sent += len(data)
-            self._outbox.effects.append(SendPacket(to, data))
+            self.outbox.effects.append(SendPacket(to, data))
         else:
             self._traffic.bytes_sent += packet.size
-            self._outbox.effects.append(SendPacket(to, packet))
+            self.outbox.effects.append(SendPacket(to, packet))
 
     # -- operations and leaving -----------------------------------------------
 
@@ -499,7 +515,7 @@ class Node:
         """A broadcast went out often enough, or its time is up (``error``); the first counts."""
         if token in self._waiting:
             self._waiting.discard(token)
-            self._outbox.events.append(OperationFinished(token, error))
+            self.outbox.events.append(OperationFinished(token, error))
         elif self._departure is not None:
             # a leave goes on after a time-out: telling some is better than telling none
             self._advance(self._departure, token, now)
@@ -516,10 +532,10 @@ class Node:
                 self._timers.set(now + serf.leave_propagate_delay, departure.operation)
         elif departure.phase is Phase.PROPAGATING and token == departure.operation:
             departure.phase = Phase.GONE
-            self._outbox.events.append(OperationFinished(departure.operation))
+            self.outbox.events.append(OperationFinished(departure.operation))
 
     # -- counting ------------------------------------------------------------
 
     def _drop(self, error: WireError, source: Address) -> None:
         self._traffic.dropped[error.reason] += 1
-        self._outbox.events.append(InputDropped(error.reason, error.detail, source, "udp"))
+        self.outbox.events.append(InputDropped(error.reason, error.detail, source, "udp"))

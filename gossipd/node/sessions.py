@@ -120,10 +120,11 @@ class Sessions:
         self._inbound_max = inbound_max
         self._held_bytes = 0
         self._sessions: dict[int, Session] = {}
-        self._timers: Timers[int] = Timers()
+        self.timers: Timers[int] = Timers()
         self._last_stream = 0
         self._inbound_busy = 0
-        self._work: deque[Work] = deque()
+        self.waiting_work: deque[Work] = deque()
+        """Always the same one; long work that waits for its next portion."""
         self._work_since = 0.0
         self._merging = 0
         """States held in memory until they are merged."""
@@ -216,11 +217,11 @@ class Sessions:
 
     def next_deadline(self) -> float | None:
         """Return when the next stream runs out of time, or since when there is work left."""
-        return self._work_since if self._work else self._timers.next_deadline()
+        return self._work_since if self.waiting_work else self.timers.next_deadline()
 
     def handle_deadline(self, now: float) -> None:
         """Close the streams whose time is up, and do one portion of what is left to do."""
-        while (stream := self._timers.pop_due(now)) is not None:
+        while (stream := self.timers.pop_due(now)) is not None:
             session = self._sessions.get(stream)
             if session is None:
                 continue
@@ -230,20 +231,15 @@ class Sessions:
             self._finish(session, "timed out")
         self.work(now)
 
-    @property
-    def has_work(self) -> bool:
-        """Whether anything is left to do that needs no input."""
-        return bool(self._work)
-
     def work(self, now: float) -> None:
         """Do one portion of what is left to do."""
-        if self._work:
-            work = self._work.popleft()
+        if self.waiting_work:
+            work = self.waiting_work.popleft()
             try:
                 work.send(now)
             except StopIteration:
                 return
-            self._work.append(work)
+            self.waiting_work.append(work)
 
     @property
     def open_count(self) -> int:
@@ -255,9 +251,9 @@ class Sessions:
     def _begin(self, work: Work, now: float) -> None:
         """Do the first portion now, and the others when they are due."""
         for _ in work:
-            if not self._work:
+            if not self.waiting_work:
                 self._work_since = now
-            self._work.append(work)
+            self.waiting_work.append(work)
             return
 
     def _decode(self, stream: int, session: Session, now: float) -> Work:
@@ -369,11 +365,11 @@ class Sessions:
 
     def _add(self, stream: int, purpose: Purpose, deadline: float, *, is_dialer: bool) -> None:
         decoder = StreamDecoder(self._layers, is_dialer=is_dialer)
-        self._sessions[stream] = Session(purpose, decoder, self._timers.set(deadline, stream))
+        self._sessions[stream] = Session(purpose, decoder, self.timers.set(deadline, stream))
 
     def _rearm(self, stream: int, session: Session, deadline: float) -> None:
         session.deadline.cancel()
-        session.deadline = self._timers.set(deadline, stream)
+        session.deadline = self.timers.set(deadline, stream)
 
     def _write(self, stream: int, data: bytes | UnsealedStream) -> None:
         self._count_sent(data)

@@ -37,7 +37,7 @@ class UnsealedPacket:
         checksum: whether a CRC-32 goes in front.
     """
 
-    __slots__ = ("_checksum", "_layers", "_sealed", "key", "lead", "parts", "size")
+    __slots__ = ("_checksum", "_layers", "_sealed", "key", "label", "lead", "parts", "size")
 
     def __init__(
         self,
@@ -49,11 +49,12 @@ class UnsealedPacket:
     ) -> None:
         self.lead = lead
         self.parts = parts
-        self.key = layers.sealing_key
+        self.key, overhead = layers.sealing()
+        self.label = layers.label
         self._layers = layers
         self._checksum = checksum
         self._sealed = b""
-        size = layers.overhead + len(parts[0])
+        size = overhead + len(parts[0])
         if len(parts) > 1:
             size += HEADER_BYTES + PART_OVERHEAD_BYTES * len(parts) + sum(map(len, parts[1:]))
         self.size = size + CHECKSUM_BYTES if checksum else size
@@ -67,10 +68,6 @@ class UnsealedPacket:
             seal = self._layers.seal_packet
             self._sealed = seal(message, checksum=self._checksum, key=self.key)
         return self._sealed
-
-    def fits(self, layers: PacketLayers) -> bool:
-        """Say whether a node with ``layers`` would open it."""
-        return layers.accepts(self._layers.label, self.key)
 
     def messages(self) -> Sequence[PacketMessage]:
         """Return what a receiver decodes."""

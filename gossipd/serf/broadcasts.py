@@ -91,3 +91,8 @@ class Broadcasts:
 
     def __len__(self) -> int:
         return self._intents.length + self._queries.length + self._events.length
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits at all."""
+        return not (self._intents.length or self._queries.length or self._events.length)

@@ -128,7 +128,7 @@ class Serf:
         self._intents = IntentBuffer(config.recent_intent_timeout)
         self._events = EventBuffer(config.event_buffer)
         self._broadcasts = Broadcasts(payload_bytes_max)
-        self._timers: Timers[SerfTimer] = Timers()
+        self.timers: Timers[SerfTimer] = Timers()
         self._inquiries = Inquiries(
             config,
             swim_config,
@@ -138,7 +138,7 @@ class Serf:
             lambda: self._tags,
             random,
             partial(self._gossip, Topic.QUERY),
-            self._timers,
+            self.timers,
             outbox,
             encrypted=encrypted,
         )
@@ -212,7 +212,7 @@ class Serf:
     @property
     def has_payloads(self) -> bool:
         """Whether anything waits to be gossiped."""
-        return len(self._broadcasts) > 0
+        return not self._broadcasts.is_empty
 
     # Life and commands.
 
@@ -345,11 +345,11 @@ class Serf:
 
     def next_deadline(self) -> float | None:
         """Return when ``handle_deadline`` is due (seconds, monotonic)."""
-        return self._timers.next_deadline()
+        return self.timers.next_deadline()
 
     def handle_deadline(self, now: float) -> None:
         """Do what is due at ``now``."""
-        while (timer := self._timers.pop_due(now)) is not None:
+        while (timer := self.timers.pop_due(now)) is not None:
             self._armed.discard(type(timer))
             match timer:
                 case ReapTick():
@@ -423,7 +423,7 @@ class Serf:
             self._outbox.events.append(BroadcastDone(token))
             return
         timeout = BroadcastTimeout(token)
-        self._waits[token] = self._timers.set(now + self._config.broadcast_timeout, timeout)
+        self._waits[token] = self.timers.set(now + self._config.broadcast_timeout, timeout)
         self._gossip(Topic.INTENT, encode_serf(intent), now, token=token)
 
     def _apply_join(self, intent: JoinIntent, now: float) -> bool:
@@ -472,7 +472,7 @@ class Serf:
 
     def _arm_prune(self, node: str, ltime: int, now: float) -> None:
         wait = self._config.broadcast_timeout + self._config.leave_propagate_delay
-        self._timers.set(now + wait, PruneDue(node, ltime))
+        self.timers.set(now + wait, PruneDue(node, ltime))
 
     def _prune_if_gone(self, node: str, ltime: int, now: float) -> None:
         """Forget a member that did not refute the leave it was to be pruned by."""
@@ -594,7 +594,7 @@ class Serf:
     ) -> None:
         if type(tick) not in self._armed:
             self._armed.add(type(tick))
-            self._timers.set(next_tick(self._started_at, interval, now), tick)
+            self.timers.set(next_tick(self._started_at, interval, now), tick)
 
     def _ignore(self, reason: str, detail: str, source: Address | None) -> None:
         self._outbox.events.append(MessageIgnored(reason, detail, source))

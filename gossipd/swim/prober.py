@@ -159,10 +159,10 @@ class Prober:
             return
         seq = self._next_seq()
         probe = ProbeRound(target, seq, self._health.scaled(self._config.probe_interval), now)
-        probe.timers = (
-            self._timers.set(now + self._config.probe_timeout, AckOverdue(seq)),
-            self._timers.set(probe.deadline, RoundOver(seq)),
-        )
+        overdue_at = now + self._config.probe_timeout
+        probe.timers = (self._timers.set(overdue_at, AckOverdue(seq)),)
+        if overdue_at >= probe.deadline:
+            probe.timers += (self._timers.set(probe.deadline, RoundOver(seq)),)
         self._round = probe
         ping = self._ping_of(probe)
         if target.state is MemberState.SUSPECT:
@@ -179,6 +179,8 @@ class Prober:
         if probe is None:
             return
         probe.is_indirect = True
+        if len(probe.timers) == 1:  # few rounds need it: most are over by now
+            probe.timers += (self._timers.set(probe.deadline, RoundOver(seq)),)
         target = probe.target
         helpers = self._rotation.choose(
             self._config.indirect_checks,

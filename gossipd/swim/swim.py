@@ -114,7 +114,7 @@ class Swim:
             table=table,
         )
         self._rotation: Rotation = ShuffledRotation(random) if rotation is None else rotation
-        self._timers: Timers[SwimTimer] = Timers()
+        self.timers: Timers[SwimTimer] = Timers()
         self._health = LocalHealth(config.awareness_max_multiplier)
         self._prober = Prober(
             config,
@@ -123,7 +123,7 @@ class Swim:
             self._membership,
             self._rotation,
             self._health,
-            self._timers,
+            self.timers,
             outbox,
         )
         self._claims = Claims(
@@ -135,7 +135,7 @@ class Swim:
             self._membership,
             self._rotation,
             self._health,
-            self._timers,
+            self.timers,
             outbox,
         )
         self._ack_payload: bytes | None = None
@@ -181,7 +181,7 @@ class Swim:
     @property
     def queue_depth(self) -> int:
         """Claims still being gossiped."""
-        return len(self._claims.queue)
+        return self._claims.queue.length
 
     @property
     def refused(self) -> Mapping[str, int]:
@@ -323,11 +323,11 @@ class Swim:
 
     def next_deadline(self) -> float | None:
         """Return when ``handle_deadline`` is due, ``None`` before the start."""
-        return self._timers.next_deadline()
+        return self.timers.next_deadline()
 
     def handle_deadline(self, now: float) -> None:
         """Handle every timer that is due."""
-        while (timer := self._timers.pop_due(now)) is not None:
+        while (timer := self.timers.pop_due(now)) is not None:
             self._on_timer(timer, now)
 
     def _on_timer(self, timer: SwimTimer, now: float) -> None:
@@ -416,12 +416,12 @@ class Swim:
         if self._is_gossip_armed or self.count < 2 or ticker is None:
             return
         if self._claims.queue or self._is_gossip_wanted:
-            self._timers.set(ticker.next_tick(now), GossipTick())
+            self.timers.set(ticker.next_tick(now), GossipTick())
             self._is_gossip_armed = True
 
     def _arm_push_pull(self, now: float) -> None:
         interval = scaling.push_pull_interval(self._config.push_pull_interval, self.count)
-        self._timers.set(now + interval, PushPullTick())
+        self.timers.set(now + interval, PushPullTick())
 
     # Writing
 

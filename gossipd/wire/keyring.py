@@ -25,28 +25,24 @@ class Keyring:
         UsageError: a key has another length.
     """
 
-    __slots__ = ("_keys",)
+    __slots__ = ("keys",)
 
     def __init__(self, keys: Iterable[bytes] = ()) -> None:
-        self._keys: tuple[bytes, ...] = ()
+        self.keys: tuple[bytes, ...] = ()
+        """All keys, primary first; read it, the methods change it."""
         for key in keys:
             self.add(key)
 
     @property
-    def keys(self) -> tuple[bytes, ...]:
-        """All keys, primary first."""
-        return self._keys
-
-    @property
     def primary(self) -> bytes | None:
         """The key that seals, or ``None`` while the ring is empty."""
-        return self._keys[0] if self._keys else None
+        return self.keys[0] if self.keys else None
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self.keys)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._keys
+        return key in self.keys
 
     def add(self, key: bytes) -> None:
         """Install ``key`` behind the others; nothing happens if it is there.
@@ -56,8 +52,8 @@ class Keyring:
         """
         if len(key) not in KEY_BYTES:
             raise UsageError("key size must be 16, 24 or 32 bytes")
-        if key not in self._keys:
-            self._keys = (*self._keys, bytes(key))
+        if key not in self.keys:
+            self.keys = (*self.keys, bytes(key))
 
     def use(self, key: bytes) -> None:
         """Make an installed ``key`` the primary one.
@@ -65,9 +61,9 @@ class Keyring:
         Raises:
             UsageError: it is not installed.
         """
-        if key not in self._keys:
+        if key not in self.keys:
             raise UsageError("Requested key is not in the keyring")
-        self._keys = (bytes(key), *(other for other in self._keys if other != key))
+        self.keys = (bytes(key), *(other for other in self.keys if other != key))
 
     def remove(self, key: bytes) -> None:
         """Forget ``key``; nothing happens if it is not installed.
@@ -75,6 +71,6 @@ class Keyring:
         Raises:
             UsageError: it is the primary key.
         """
-        if self._keys and key == self._keys[0]:
+        if self.keys and key == self.keys[0]:
             raise UsageError("Removing the primary key is not allowed")
-        self._keys = tuple(other for other in self._keys if other != key)
+        self.keys = tuple(other for other in self.keys if other != key)

@@ -113,7 +113,6 @@ class PacketLayers:
     """
 
     __slots__ = (
-        "_associated",
         "_ciphers",
         "_compression",
         "_encryption_version",
@@ -123,6 +122,7 @@ class PacketLayers:
         "_last_compressed",
         "_verify_incoming",
         "_verify_outgoing",
+        "label",
     )
 
     def __init__(
@@ -136,8 +136,9 @@ class PacketLayers:
         entropy: Callable[[int], bytes],
         encryption_version: int = VERSION_PLAIN,
     ) -> None:
-        self._associated = label.encode("utf-8", "surrogateescape")
-        self._header = make_label_header(self._associated)
+        self.label = label.encode("utf-8", "surrogateescape")
+        """The cluster's label, empty without one."""
+        self._header = make_label_header(self.label)
         self._keyring = keyring if keyring is not None else Keyring()
         self._compression = compression
         self._verify_incoming = verify_incoming
@@ -169,10 +170,12 @@ class PacketLayers:
         """Whether plaintext from peers is refused."""
         return self._verify_incoming and self.is_encrypted
 
-    @property
-    def label(self) -> bytes:
-        """The cluster's label, empty without one."""
-        return self._associated
+    def sealing(self) -> tuple[bytes | None, int]:
+        """Return ``sealing_key`` and ``overhead``."""
+        keys = self._keyring.keys
+        if keys and self._verify_outgoing:
+            return keys[0], self.overhead
+        return None, len(self._header)
 
     @property
     def sealing_key(self) -> bytes | None:
@@ -183,8 +186,8 @@ class PacketLayers:
         """Say whether what a node of ``label`` sealed with ``key`` can be opened here."""
         keys = self._keyring.keys
         if key is None:
-            return label == self._associated and not (keys and self._verify_incoming)
-        return label == self._associated and key in keys
+            return label == self.label and not (keys and self._verify_incoming)
+        return label == self.label and key in keys
 
     def seal_packet(
         self, message: bytes, *, checksum: bool = False, key: bytes | None = None
@@ -205,7 +208,7 @@ class PacketLayers:
             data = b"".join((b"\x0c", crc32(data).to_bytes(4, "big"), data))
         key = key or self.sealing_key
         if key is not None:
-            data = self._seal(data, self._associated, key)
+            data = self._seal(data, self.label, key)
         return self._header + data if self._header else data
 
     def seal_stream(self, message: bytes, *, is_dialer: bool, key: bytes | None = None) -> bytes:
@@ -221,7 +224,7 @@ class PacketLayers:
         if key is not None:
             length = len(data) + self._sealed_growth(len(data))
             frame = _ENCRYPT_TYPE + length.to_bytes(4, "big")
-            data = frame + self._seal(data, frame + self._associated, key)
+            data = frame + self._seal(data, frame + self.label, key)
         return self._header + data if is_dialer else data
 
     def open_packet_untrusted(self, data: bytes) -> Opened:
@@ -256,7 +259,7 @@ class PacketLayers:
         Raises:
             WireError: as for packets.
         """
-        return self._ciphers.open_untrusted(self._keyring.keys, payload, frame + self._associated)
+        return self._ciphers.open_untrusted(self._keyring.keys, payload, frame + self.label)
 
     def _compress_stream(self, message: bytes) -> bytes:
         """Compress, unless it is what was compressed last.
@@ -274,7 +277,7 @@ class PacketLayers:
 
     def _open_sealed_untrusted(self, data: bytes) -> bytes:
         try:
-            return self._ciphers.open_untrusted(self._keyring.keys, data, self._associated)
+            return self._ciphers.open_untrusted(self._keyring.keys, data, self.label)
         except WireError:
             if self._verify_incoming:
                 raise

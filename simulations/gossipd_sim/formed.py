@@ -189,7 +189,7 @@ class LazyRotation:
         last = self._length
         self._length += 1
         self._moved[last] = name
-        self._swap(self._random.randrange(self._length), last)
+        self._swap(int(self._random.random() * self._length), last)
 
     def next_target(
         self, may_probe: Callable[[str], bool], forget_expired: Callable[[], Collection[str]]
@@ -202,7 +202,8 @@ class LazyRotation:
                 self._restart(forget_expired())
                 looked_at += 1
                 continue
-            self._swap(self._random.randrange(position, self._length), position)
+            drawn = position + int(self._random.random() * (self._length - position))
+            self._swap(drawn, position)
             name = self._at(position)
             self._position = position + 1
             if may_probe(name):
@@ -221,7 +222,7 @@ class LazyRotation:
             return [name for name in shuffled if accept(name)][:wanted]
         chosen: list[str] = []
         for _ in range(3 * total):
-            name = self._at(self._random.randrange(total))
+            name = self._at(int(self._random.random() * total))
             if name not in chosen and accept(name):
                 chosen.append(name)
                 if len(chosen) == wanted:

@@ -364,21 +364,23 @@ class Host:
         node = self.node
         if node is None:
             return
-        while node.has_work:  # long merges take no virtual time: nothing comes between
+        while node.waiting_work:  # long merges take no virtual time: nothing comes between
             node.work(self._clock.now())
-        while effects := node.take_effects():
-            for effect in effects:
+        outbox = node.outbox
+        while outbox.effects:
+            for effect in outbox.take_effects():
                 if self._is_mute:
                     self._keep_back(effect)
                 else:
                     self._carry_out(effect)
         now = self._world.now
         observers = self._observers
-        for event in node.take_events():
-            if type(event) is OperationFinished:
-                self._on_operation(event)
-            for observer in observers:
-                observer.on_event(self, event, now)
+        if outbox.events:
+            for event in outbox.take_events():
+                if type(event) is OperationFinished:
+                    self._on_operation(event)
+                for observer in observers:
+                    observer.on_event(self, event, now)
         for observer in observers:
             observer.on_step(self, now)
         self._arm()

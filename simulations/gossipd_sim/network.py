@@ -196,8 +196,12 @@ class Network:
     def send(self, sender: Endpoint, to: Address, data: Datagram) -> None:
         """Carry one datagram; it arrives, or not, as the laws of the link have it."""
         world, source = self._world, sender.name
-        size = size_of(data)
-        self._trace.note(world.now, source, "send", to.ip, parts_of(data))
+        if isinstance(data, UnsealedPacket):
+            size = data.size
+            self._trace.note(world.now, source, "send", to.ip, data.parts)
+        else:
+            size = len(data)
+            self._trace.note(world.now, source, "send", to.ip, data)
         self.sent.add(source, UDP, size)
         if self.by_wire:
             data = bytes(data)
@@ -273,11 +277,6 @@ class Network:
 
 def _key(address: Address) -> tuple[bytes, int]:
     return address.ip, address.port
-
-
-def parts_of(data: Datagram) -> object:
-    """Return what a trace notes of a datagram: the same with and by wire."""
-    return data if isinstance(data, bytes) else data.parts
 
 
 def _with_one_bit_turned(data: bytes, random: Random) -> bytes:

@@ -48,6 +48,6 @@ def test_accusing_and_refuting_without_end_does_not_pile_up_timers() -> None:
         swim.receive(Suspect("b", incarnation, "c"), at=1.0)
         swim.receive(alive("b", incarnation + 1), at=1.0)
         swim.outbox.take_events()
-    assert len(swim.swim._timers._heap) <= COMPACT_FROM
+    assert len(swim.swim.timers.heap) <= COMPACT_FROM
     assert swim.swim.suspicions() == {}
     assert swim.swim.next_deadline() is not None
