@@ -7,13 +7,14 @@ of them take 13 ms afresh and 0.6 ms joined.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TypeAlias
 
 from gossipd.address import Address
 from gossipd.node.unsealed import StateSnapshot
 from gossipd.outbox import Outbox
 from gossipd.serf.serf import Serf
+from gossipd.shared import SharedDict
 from gossipd.swim.anti_entropy import state_of
 from gossipd.swim.effects import SwimEffect
 from gossipd.swim.events import MergeRefused, SwimEvent
@@ -28,6 +29,10 @@ NODES_PER_PORTION = 256
 
 Work: TypeAlias = Generator[None, float, str]
 """Long work in portions: each ``yield`` lets others have a turn, and is sent the new ``now``."""
+
+
+def _entry_bytes(name: str, member: Member) -> int:
+    return node_state_bytes(name, member.address, member.meta, member.incarnation)
 
 
 class Exchange:
@@ -68,13 +73,15 @@ class Exchange:
 
     def snapshot(self, *, is_join: bool) -> tuple[StateSnapshot, int]:
         """Return what ``local_state`` stands for, and the bytes that it would have."""
-        members = tuple(self._swim.members)
+        table = self._swim.table
+        members: Mapping[str, Member]
+        if isinstance(table, SharedDict):
+            members, entries = table.snapshot(), table.total(_entry_bytes)
+        else:
+            members = {member.name: member for member in table.values()}
+            entries = sum(_entry_bytes(name, member) for name, member in members.items())
         serf, serf_bytes = self._serf.snapshot()
         snapshot = StateSnapshot(is_join=is_join, members=members, serf=serf)
-        entries = sum(
-            node_state_bytes(member.name, member.address, member.meta, member.incarnation)
-            for member in members
-        )
         header = len(encode_push_pull_header(is_join, len(members), serf_bytes))
         return snapshot, header + entries + serf_bytes
 
@@ -82,7 +89,7 @@ class Exchange:
         """Merge a peer's state; returns why it was refused, empty when it was not."""
         nodes: Sequence[NodeState]
         if isinstance(state, StateSnapshot):
-            nodes = [state_of(member) for member in state.members]
+            nodes = [state_of(member) for member in state.news_to(self._swim.table)]
         else:
             nodes = state.nodes
         if not self._swim.begin_merge(nodes, now):

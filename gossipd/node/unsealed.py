@@ -9,8 +9,9 @@ keys fit. Everything else it opens as bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from gossipd.shared import SharedDict
 from gossipd.swim.anti_entropy import state_of
 from gossipd.swim.member import Member
 from gossipd.wire.codec import decode_untrusted, encode_node_state
@@ -83,21 +84,32 @@ class StateSnapshot:
     """A push/pull: the members and Serf's state as they were when it was made.
 
     Args:
-        members: entries of the sender's table.
+        members: entries of the sender's table by name.
         serf: what Serf adds.
     """
 
     __slots__ = ("is_join", "members", "serf")
 
-    def __init__(self, *, is_join: bool, members: Sequence[Member], serf: SerfPushPull) -> None:
+    def __init__(self, *, is_join: bool, members: Mapping[str, Member], serf: SerfPushPull) -> None:
         self.is_join = is_join
         self.members = members
         self.serf = serf
 
     def encoded(self) -> bytes:
         """Return the message with its type byte, not wrapped."""
-        entries = [encode_node_state(state_of(member)) for member in self.members]
+        entries = [encode_node_state(state_of(member)) for member in self.members.values()]
         return encode_push_pull(self.is_join, entries, encode_serf_state(self.serf))
+
+    def news_to(self, table: object) -> Iterable[Member]:
+        """Return the entries that may say something new to the owner of ``table``.
+
+        An entry that both share says nothing: hearing that somebody is alive, at an
+        incarnation that we know, changes nothing (gossip.md, section 8).
+        """
+        members = self.members
+        if isinstance(members, SharedDict):
+            return [member for _, member in members.unlike(table)]
+        return members.values()
 
 
 class UnsealedStream:

@@ -321,7 +321,7 @@ class Serf:
                 clock.witness(seen - 1)
         for leave in leave_intents(state):
             self._apply_leave(leave, now)
-        for join in join_intents(state):
+        for join in join_intents(state, self._roster.members):
             self._apply_join(join, now)
         if is_join and ignore_old_events:
             self._events.ignore_before(state.event_ltime)

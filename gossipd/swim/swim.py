@@ -155,6 +155,11 @@ class Swim:
         return self._membership.table.values()
 
     @property
+    def table(self) -> MemberTable:
+        """The table itself; read it, only the rules change it."""
+        return self._membership.table
+
+    @property
     def count(self) -> int:
         """Table entries, dead and left ones not yet dropped included."""
         return len(self._membership)

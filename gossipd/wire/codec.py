@@ -16,15 +16,15 @@ from typing import Final
 from gossipd.address import Address
 from gossipd.errors import WireError
 from gossipd.wire.dialect import (
-    UINT8_MAX,
     UINT16_MAX,
-    UINT32_MAX,
     Fields,
     bool_untrusted,
     pack,
+    raw_bytes,
     raw_untrusted,
     struct_of_untrusted,
     text_untrusted,
+    uint_bytes,
     uint_untrusted,
     unpack_struct_untrusted,
 )
@@ -139,28 +139,12 @@ def node_state_bytes(name: str, address: Address, meta: bytes, incarnation: int)
     """Return how long ``encode_node_state`` makes an entry that states its versions."""
     return (
         _NODE_STATE_FIXED_BYTES
-        + _raw_bytes(len(name) if name.isascii() else len(name.encode("utf-8", "surrogateescape")))
-        + _raw_bytes(len(address.ip))
-        + _raw_bytes(len(meta))
+        + raw_bytes(name)
+        + raw_bytes(address.ip)
+        + raw_bytes(meta)
         + uint_bytes(incarnation)
         + uint_bytes(address.port)
     )
-
-
-def uint_bytes(value: int) -> int:
-    """Return how long an unsigned integer is when packed."""
-    if value < 0x80:
-        return 1
-    if value <= UINT8_MAX:
-        return 2
-    if value <= UINT16_MAX:
-        return 3
-    return 5 if value <= UINT32_MAX else 9
-
-
-def _raw_bytes(length: int) -> int:
-    """Return how long a text or byte string of ``length`` bytes is when packed; empty is nil."""
-    return length + (1 if length < 32 else 3)
 
 
 def node_state_untrusted(value: object) -> NodeState:

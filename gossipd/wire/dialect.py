@@ -63,6 +63,25 @@ pack = _PACKER.pack
 """Encode one value. Map keys keep their order: build structs sorted by name."""
 
 
+def uint_bytes(value: int) -> int:
+    """Return how long an unsigned integer is when packed."""
+    if value < 0x80:
+        return 1
+    if value <= UINT8_MAX:
+        return 2
+    if value <= UINT16_MAX:
+        return 3
+    return 5 if value <= UINT32_MAX else 9
+
+
+def raw_bytes(value: str | bytes) -> int:
+    """Return how long a text or byte string is when packed; nil is as long as nothing."""
+    if isinstance(value, str) and not value.isascii():
+        value = value.encode("utf-8", "surrogateescape")
+    length = len(value)
+    return length + (1 if length < 32 else 3)
+
+
 def pack_signed(value: int) -> bytes:
     """Encode an integer as newer peers encode a signed one: never ``cc`` to ``cf``."""
     if value <= 0x7F:

@@ -25,11 +25,13 @@ from gossipd.wire.dialect import (
     list_untrusted,
     pack,
     pack_struct_signed,
+    raw_bytes,
     raw_untrusted,
     reader_of,
     struct_of_untrusted,
     text_untrusted,
     truncated,
+    uint_bytes,
     uint_untrusted,
     unpack_struct_untrusted,
 )
@@ -111,6 +113,16 @@ def encode_serf_state(state: SerfPushPull) -> bytes:
             "StatusLTimes": dict(state.status_ltimes),
         }
     )
+
+
+def status_time_bytes(name: str, ltime: int) -> int:
+    """Return how long one status time is in an encoded state."""
+    return raw_bytes(name) + uint_bytes(ltime)
+
+
+def status_times_head_bytes(members: int) -> int:
+    """Return how much longer the head of a map of that many entries is than of none."""
+    return 0 if members < 16 else 2 if members <= UINT16_MAX else 4
 
 
 def decode_serf_state_untrusted(data: bytes) -> SerfPushPull:

@@ -7,21 +7,19 @@ and keep for themselves only what differs since.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from random import Random
-from typing import Generic, TypeVar
 
 from gossipd.address import Address
 from gossipd.config.model import NodeConfig
 from gossipd.node.storage import Storage
 from gossipd.serf.events import SerfMember
 from gossipd.serf.tags import encode_own_tags
+from gossipd.shared import Base, SharedDict
 from gossipd.swim.member import Member, MemberState
 from gossipd.swim.rotation import EXHAUSTIVE_BELOW
 from gossipd.wire.messages import Versions
 from gossipd.wire.serf_messages import MemberStatus
-
-V = TypeVar("V")
 
 
 class Formed:
@@ -33,8 +31,8 @@ class Formed:
 
     def __init__(self, members: Iterable[tuple[Address, NodeConfig]]) -> None:
         versions = Versions()
-        self._table: dict[str, Member] = {}
-        self._roster: dict[str, SerfMember] = {}
+        self._table: Base[Member] = Base()
+        self._roster: Base[SerfMember] = Base()
         for address, config in members:
             name, meta = config.name, encode_own_tags(config.tags)
             self._table[name] = Member(
@@ -52,109 +50,6 @@ class Formed:
             LazyRotation(self._names, random),
             SharedDict(self._roster),
         )
-
-
-class SharedDict(MutableMapping[str, V], Generic[V]):
-    """A mapping that begins as ``base``, which many share and nobody changes.
-
-    Iteration follows ``base``, then whatever is not in it in order of arrival.
-    """
-
-    __slots__ = ("_base", "_count", "_own")
-
-    def __init__(self, base: dict[str, V]) -> None:
-        self._base = base
-        self._own: dict[str, V | None] = {}
-        """What differs; ``None`` is gone."""
-        self._count = len(base)
-
-    def get(self, name: str, default: V | None = None) -> V | None:  # type: ignore[override]
-        """Return the value under ``name``."""
-        if name in self._own:
-            value = self._own[name]
-            return default if value is None else value
-        return self._base.get(name, default)
-
-    def __getitem__(self, name: str) -> V:
-        value = self._own[name] if name in self._own else self._base[name]
-        if value is None:
-            raise KeyError(name)
-        return value
-
-    def __setitem__(self, name: str, value: V) -> None:
-        if self.get(name) is None:
-            self._count += 1
-        self._own[name] = value
-
-    def __delitem__(self, name: str) -> None:
-        if self.get(name) is None:
-            raise KeyError(name)
-        self._count -= 1
-        if name in self._base:
-            self._own[name] = None
-        else:
-            del self._own[name]
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self.get(name) is not None
-
-    def __iter__(self) -> Iterator[str]:
-        own = self._own
-        if not own:
-            yield from self._base
-            return
-        for name in self._base:
-            if name not in own or own[name] is not None:
-                yield name
-        for name, value in own.items():
-            if value is not None and name not in self._base:
-                yield name
-
-    def values(self) -> Collection[V]:  # type: ignore[override]
-        """Return all values, in the order of iteration."""
-        if not self._own:
-            return self._base.values()
-        return [self[name] for name in self]
-
-    def snapshot(self) -> SharedDict[V]:
-        """Return a copy that later changes do not reach."""
-        copy: SharedDict[V] = SharedDict(self._base)
-        copy._own = self._own.copy()
-        copy._count = self._count
-        return copy
-
-    def unlike(self, other: object) -> Iterator[tuple[str, V]]:
-        """Yield the names and values here that are not the very same under that name in ``other``.
-
-        Looks only at what either has for itself when both share a base.
-        """
-        if not isinstance(other, SharedDict) or other._base is not self._base:
-            yield from self.items()
-            return
-        theirs = other._own
-        if self._own or theirs:
-            changed = {**dict.fromkeys(self._own), **dict.fromkeys(theirs)}
-            for name in changed:
-                value = self.get(name)
-                if value is not None and value is not other.get(name):
-                    yield name, value
-
-    def total(self, measure: Callable[[str, V], int], cache: dict[object, int]) -> int:
-        """Return the sum of ``measure`` over all entries; that of the base is kept in ``cache``."""
-        base = self._base
-        key = (id(base), measure)
-        if key not in cache:
-            cache[key] = sum(measure(name, value) for name, value in base.items())
-        total = cache[key]
-        for name, own in self._own.items():
-            if name in base:
-                total -= measure(name, base[name])
-            if own is not None:
-                total += measure(name, own)
-        return total
 
 
 class LazyRotation:
