@@ -41,13 +41,14 @@ class Formed:
             self._roster[name] = SerfMember(
                 name, address, config.tags, MemberStatus.ALIVE, versions, status_ltime=0
             )
-        self._names = tuple(self._table)
+        self.names = tuple(self._table)
+        """The names of all members."""
 
     def storage(self, random: Random) -> Storage:
         """Return the tables of one member, as it begins."""
         return Storage(
             SharedDict(self._table),
-            LazyRotation(self._names, random),
+            LazyRotation(self.names, random),
             SharedDict(self._roster),
         )
 

@@ -12,7 +12,7 @@ a real size, and are dropped when it is full; streams wait in their peers.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import TypeAlias, assert_never
@@ -107,6 +107,8 @@ class Host:
         self.is_frozen = False
         self.begins_with: Formed | None = None
         """What the next life knows already when it begins."""
+        self.born_knowing: Collection[str] = ()
+        """Names of the members that this life knew when it began."""
         self.has_left = False
         """Whether the last life ended with a graceful leave."""
         self.seeds: tuple[Address, ...] = ()
@@ -185,6 +187,7 @@ class Host:
         random = self._world.random(f"node of {purpose}")
         entropy = Entropy(self._world, f"entropy of {purpose}")
         formed, self.begins_with = self.begins_with, None
+        self.born_knowing = formed.names if formed is not None else ()
         if formed is None:
             self.node = self._make_node(self.config, self.address, random, entropy)
         else:

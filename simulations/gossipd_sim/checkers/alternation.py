@@ -44,9 +44,9 @@ class Alternation:
         self._changes: dict[str, dict[str, ChangeKind]] = {}
 
     def on_boot(self, host: Host, now: float) -> None:
-        """Begin anew: a node starts knowing nobody."""
-        self._present[host.name] = {}
-        self._changes[host.name] = {}
+        """Begin anew: a node starts knowing nobody, unless its cluster was formed before."""
+        self._present[host.name] = dict.fromkeys(host.born_knowing, True)
+        self._changes[host.name] = dict.fromkeys(host.born_knowing, ChangeKind.JOIN)
 
     def on_event(self, host: Host, event: NodeEvent, now: float) -> None:
         """Look at one event; those that are not about members are ignored."""
