@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, MutableMapping
 from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 V = TypeVar("V")
 
@@ -21,7 +22,7 @@ class Base(dict[str, V], Generic[V]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.totals: dict[Callable[[str, V], int], int] = {}
+        self.totals: WeakKeyDictionary[Callable[[str, V], int], int] = WeakKeyDictionary()
         """Sums over all entries, by what is summed up."""
 
 

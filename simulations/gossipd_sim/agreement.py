@@ -7,6 +7,10 @@ Who is up and out of reach, hindered or leaving may be shown in any way.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from gossipd.serf.events import SerfMember
+from gossipd.shared import SharedDict
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.checkers import insight
 from gossipd_sim.host import Host
@@ -24,6 +28,8 @@ class Agreement:
         self._took: list[float] = []
         self._kept: dict[str, tuple[tuple[int, int, int], int, int]] = {}
         """By host: the versions of view and truth, then true pairs and all pairs."""
+        self._common: tuple[int, _Weigher] | None = None
+        """The version of the truth, and the judge that all views share."""
 
     def disturbed(self, now: float) -> None:
         """Note that the truth changed; several changes before all agree count as the first."""
@@ -65,25 +71,53 @@ class Agreement:
         state = (host.life, insight.roster_version(node), truth.version)
         kept = self._kept.get(host.name)
         if kept is None or kept[0] != state:
+            weigh = self._weigher(host)
             shown = insight.roster(node)
-            true = pairs = 0
-            for other in truth.hosts.values():
-                expected = self._expected(host, other)
-                if expected is None:
-                    continue
-                member = shown.get(other.config.name)
-                pairs += 1
-                true += (member is not None and member.status is MemberStatus.ALIVE) is expected
-            kept = self._kept[host.name] = (state, true, pairs)
+            if isinstance(shown, SharedDict):
+                gained = shown.total(weigh)
+            else:
+                gained = sum(weigh(name, member) for name, member in shown.items())
+            true = weigh.down + gained
+            kept = self._kept[host.name] = (state, true, len(weigh.expected))
         return kept[1], kept[2]
 
-    def _expected(self, host: Host, other: Host) -> bool | None:
-        """Say whether ``host`` should show ``other`` as alive; ``None`` if either will do."""
+    def _weigher(self, host: Host) -> _Weigher:
+        """Return what judges the view of ``host``; while all are connected all share one."""
         truth = self._truth
-        if len(truth.named(other.config.name)) > 1:
-            return None
-        if not other.is_up:
-            return False
-        if other.is_hindered or other.is_leaving or not truth.are_connected(host, other):
-            return None
-        return True
+        if not truth.all_are_connected():
+            return _Weigher(self._expected(host))
+        if self._common is None or self._common[0] != truth.version:
+            self._common = (truth.version, _Weigher(self._expected(None)))
+        return self._common[1]
+
+    def _expected(self, host: Host | None) -> dict[str, bool]:
+        """Return whether ``host``, or anybody, should show each node as alive, if it matters."""
+        truth = self._truth
+        expected: dict[str, bool] = {}
+        for other in truth.hosts.values():
+            name = other.config.name
+            if len(truth.named(name)) > 1:
+                continue
+            if not other.is_up:
+                expected[name] = False
+            elif not (other.is_hindered or other.is_leaving) and (
+                host is None or truth.are_connected(host, other)
+            ):
+                expected[name] = True
+        return expected
+
+
+class _Weigher:
+    """Says what one entry of a view adds to its true pairs, beyond an empty view's."""
+
+    def __init__(self, expected: Mapping[str, bool]) -> None:
+        self.expected = expected
+        self.down = sum(not is_alive for is_alive in expected.values())
+        """True pairs of an empty view: it shows nobody as alive who is down."""
+
+    def __call__(self, name: str, member: SerfMember) -> int:
+        expected = self.expected.get(name)
+        if expected is None:
+            return 0
+        is_alive = member.status is MemberStatus.ALIVE
+        return int(is_alive) if expected else -int(is_alive)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from gossipd.value import Value
 from gossipd_sim.checkers.choice import Complaints, make_inspector
+from gossipd_sim.collector import collecting_seldom
 from gossipd_sim.faults import Fault
 from gossipd_sim.formed import Formed
 from gossipd_sim.host import Host
@@ -139,7 +140,8 @@ class Cluster:
 
     def run(self) -> Outcome:
         """Run to the horizon, have the observers look at the end, and return what came of it."""
-        self.world.run_until(self.scenario.horizon)
+        with collecting_seldom():
+            self.world.run_until(self.scenario.horizon)
         now = self.world.now
         for observer in self.observers:
             observer.at_end(self, now)

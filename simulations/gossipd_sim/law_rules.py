@@ -31,10 +31,16 @@ class LawRules:
         self._rules = [
             rule for rule in self._rules if not (rule[0] <= sources and rule[1] <= targets)
         ]
-        self._rules.append((sources, targets, laws))
+        if self._rules or laws != self._default:
+            self._rules.append((sources, targets, laws))
         self._as_source.clear()
         self._as_target.clear()
         self._found.clear()
+
+    @property
+    def are_set(self) -> bool:
+        """Whether any link has laws of its own."""
+        return bool(self._rules)
 
     def find(self, source: str, target: str) -> Laws:
         """Return the laws from one host to another."""

@@ -165,6 +165,11 @@ class Network:
         """Return what happens from one host to another."""
         return self._rules.find(source, target)
 
+    @property
+    def common_laws(self) -> Laws | None:
+        """The laws of every link, or ``None`` if some differ or a wall stands anywhere."""
+        return None if self._walls or self._rules.are_set else self._default
+
     def cut(self, sources: Collection[str], targets: Collection[str]) -> None:
         """Let nothing through from ``sources`` to ``targets``; the way back stays open."""
         self._wall(sources, targets, is_cut=True)

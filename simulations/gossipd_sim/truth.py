@@ -130,6 +130,11 @@ class Truth:
         laws = self._network.laws_of(source.name, target.name)
         return laws.udp and laws.loss + laws.burst_loss <= GOOD_LOSS
 
+    def all_are_connected(self) -> bool:
+        """Say whether no wall and no law of any link keeps two hosts apart."""
+        laws = self._network.common_laws
+        return laws is not None and laws.udp and laws.loss + laws.burst_loss <= GOOD_LOSS
+
     def are_connected(self, one: Host, other: Host) -> bool:
         """Say whether the two reach each other."""
         return self.reaches(one, other) and self.reaches(other, one)
@@ -156,11 +161,16 @@ class Truth:
         if self._is_lossless is None:
             names = list(self._hosts)
             network = self._network
-            self._is_lossless = all(
-                _is_calm(network.laws_of(one, other)) and not network.is_cut(one, other)
-                for one in names
-                for other in names
-                if one != other
+            common = network.common_laws
+            self._is_lossless = (
+                _is_calm(common)
+                if common is not None
+                else all(
+                    _is_calm(network.laws_of(one, other)) and not network.is_cut(one, other)
+                    for one in names
+                    for other in names
+                    if one != other
+                )
             )
         return self._is_lossless
 
