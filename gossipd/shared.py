@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, MutableMapping
 from typing import Generic, TypeVar
-from weakref import WeakKeyDictionary
+
+TOTALS_KEPT = 8
+"""Sums over a base that are kept; some are asked for again and again, some once."""
 
 V = TypeVar("V")
 
@@ -22,7 +24,7 @@ class Base(dict[str, V], Generic[V]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.totals: WeakKeyDictionary[Callable[[str, V], int], int] = WeakKeyDictionary()
+        self.totals: dict[Callable[[str, V], int], int] = {}
         """Sums over all entries, by what is summed up."""
 
 
@@ -117,6 +119,8 @@ class SharedDict(MutableMapping[str, V], Generic[V]):
         base = self._base
         total = base.totals.get(measure)
         if total is None:
+            if len(base.totals) >= TOTALS_KEPT:
+                base.totals.clear()
             total = base.totals[measure] = sum(measure(name, value) for name, value in base.items())
         for name, own in self._own.items():
             if name in base:
