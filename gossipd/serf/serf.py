@@ -21,7 +21,7 @@ from gossipd.config.model import SerfConfig, SwimConfig
 from gossipd.errors import WireError
 from gossipd.outbox import Outbox
 from gossipd.serf.broadcasts import Broadcasts, Topic
-from gossipd.serf.effects import Reconnect, SerfEffect, SetMeta
+from gossipd.serf.effects import Reconnect, SendPayload, SerfEffect, SetMeta
 from gossipd.serf.events import (
     BroadcastDone,
     ChangeKind,
@@ -42,6 +42,7 @@ from gossipd.serf.state_sync import StateSync, join_intents, leave_intents, repl
 from gossipd.serf.tags import change_tags, encode_own_tags
 from gossipd.serf.timers import (
     BroadcastTimeout,
+    LeaveOverdue,
     PruneDue,
     QueryTimeout,
     QueueCheck,
@@ -69,6 +70,7 @@ from gossipd.wire.serf_codec import (
     encode_serf,
 )
 from gossipd.wire.serf_messages import (
+    LAMPORT_TIME_MAX,
     BufferedEvent,
     JoinIntent,
     LeaveIntent,
@@ -145,6 +147,8 @@ class Serf:
         self._state = StateSync(self._clock, self._roster, self._events, self._inquiries.clock)
         self._waits: dict[int, Handle[SerfTimer]] = {}
         self._prunes: dict[str, int] = {}
+        self._overdue: set[str] = set()
+        self._joined_at = 0
         self._armed: set[type[SerfTimer]] = set()
 
     # What readers ask.
@@ -323,6 +327,8 @@ class Serf:
             self._apply_leave(leave, now)
         for join in join_intents(state, self._roster.members):
             self._apply_join(join, now)
+        if not is_join:  # our own join is about to be announced anyway
+            self._outdo_news_of_us(now)
         if is_join and ignore_old_events:
             self._events.ignore_before(state.event_ltime)
         for ltime, buffered in replayed_events(state):
@@ -360,6 +366,8 @@ class Serf:
                     self._check_queues()
                 case PruneDue(node=node, ltime=ltime):
                     self._prune_if_gone(node, ltime, now)
+                case LeaveOverdue(node=node):
+                    self._ask_whether_it_leaves(node, now)
                 case BroadcastTimeout(token=token):
                     self._waits.pop(token, None)
                     self._outbox.events.append(BroadcastDone(token, timed_out=True))
@@ -375,6 +383,7 @@ class Serf:
         tags = self._read_tags(claim)
         member = self._roster.joined(claim, tags, self._intents.get(claim.name))
         self._tell(ChangeKind.JOIN, member)
+        self._expect_to_leave(member, now)
         surplus = self._roster.surplus()
         if surplus is not None:
             self._erase(surplus, forced=False)
@@ -454,11 +463,50 @@ class Serf:
                 self._tell(ChangeKind.LEAVE, self._roster.members[node], forced=True)
             case IntentVerdict.ADOPTED:
                 self._inquiries.stop_waiting_for(node)
+                self._expect_to_leave(self._roster.members[node], now)
             case unreachable:
                 assert_never(unreachable)
         if intent.prune:
             self._prune(intent, now)
         return True
+
+    def _expect_to_leave(self, member: SerfMember, now: float) -> None:
+        """Look at ``member`` again when a leave in progress would be over."""
+        name = member.name
+        if member.status is MemberStatus.LEAVING and not (
+            name == self._name or name in self._overdue
+        ):
+            self._overdue.add(name)
+            wait = 2 * self._config.broadcast_timeout + self._config.leave_propagate_delay
+            self.timers.set(now + wait, LeaveOverdue(name))
+
+    def _ask_whether_it_leaves(self, node: str, now: float) -> None:
+        """Tell a member that should have left that we think so; if it stays it refutes.
+
+        A push/pull makes a leave one tick newer each time it is told, so one of a
+        former life can outdo the join of the next, unknown to its owner or at the
+        very time of that join. A tick above what we know is newer for any owner.
+        """
+        self._overdue.discard(node)
+        member = self._roster.get(node)
+        if member is None or member.status is not MemberStatus.LEAVING:
+            return
+        ltime = min(member.status_ltime + 1, LAMPORT_TIME_MAX)
+        payload = encode_serf(LeaveIntent(ltime, node))
+        self._outbox.effects.append(SendPayload(member.address, payload))
+        self._expect_to_leave(member, now)
+
+    def _outdo_news_of_us(self, now: float) -> None:
+        """Announce our join again if others have newer word of us than we gave.
+
+        It may be a leave of our last life that a push/pull made newer (14.3). The
+        times of a peer do not tell who is leaving, and whoever shows us so takes a
+        join of the same time for old. Done for push/pulls only: two nodes of one
+        name would outdo each other at the speed of gossip.
+        """
+        own = self._roster.get(self._name)
+        if own is not None and own.status_ltime > self._joined_at and not self._is_leaving:
+            self._broadcast_join(self._clock.time, now)
 
     def _prune(self, intent: LeaveIntent, now: float) -> None:
         """Forget the member; one that is still leaving gets the time to do so."""
@@ -488,6 +536,7 @@ class Serf:
     def _broadcast_join(self, ltime: int, now: float) -> None:
         intent = JoinIntent(ltime, self._name)
         self._apply_join(intent, now)
+        self._joined_at = ltime
         # Named: only our newest join intent matters, so a flood of leave
         # intents about us cannot fill the queue with refutations.
         self._gossip(Topic.INTENT, encode_serf(intent), now, name="own join")

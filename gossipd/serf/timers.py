@@ -30,6 +30,12 @@ class PruneDue(Value):
     ltime: int
 
 
+class LeaveOverdue(Value):
+    """``node`` was said to leave and had time to; it may be alive and not know of it."""
+
+    node: str
+
+
 class BroadcastTimeout(Value):
     """Whoever waits for the broadcast ``token`` has waited long enough."""
 
@@ -43,7 +49,13 @@ class QueryTimeout(Value):
 
 
 SerfTimer: TypeAlias = (
-    ReapTick | ReconnectTick | QueueCheck | PruneDue | BroadcastTimeout | QueryTimeout
+    ReapTick
+    | ReconnectTick
+    | QueueCheck
+    | PruneDue
+    | LeaveOverdue
+    | BroadcastTimeout
+    | QueryTimeout
 )
 
 

@@ -74,7 +74,6 @@ class Truth:
         self._hindered_at: dict[str, float] = {}
         self._addresses: dict[str, Address] = {}
         self._moved_at: dict[str, float] = {}
-        self._left: dict[str, bool] = {}
         self._was_leaving: dict[str, bool] = {}
         self._is_lossless: bool | None = None
 
@@ -112,10 +111,6 @@ class Truth:
             return False
         hindered_at = self._hindered_at.get(host.name, NO_FAULT_YET)
         return now - max(self.since(host), hindered_at) >= seconds
-
-    def has_ever_left(self, host: Host) -> bool:
-        """Say whether any life of ``host`` ended with a graceful leave."""
-        return self._left.get(host.name, False)
 
     def moved_at(self, host: Host) -> float:
         """Return when ``host`` last came up at another address than before (seconds)."""
@@ -226,7 +221,6 @@ class Truth:
             if known[0]:
                 # a restart has forgotten whether the life before it left
                 left = self._was_leaving.get(host.name, False) if state[0] else host.has_left
-                self._left[host.name] = self._left.get(host.name, False) or left
                 self._turn(host, Change.LEFT if left else Change.CRASHED, known[1], now)
             if state[0]:
                 if self._addresses.setdefault(host.name, host.address) != host.address:

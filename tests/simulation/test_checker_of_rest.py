@@ -9,7 +9,9 @@ from gossipd.node.node import Node
 from gossipd.swim.suspicion import Suspicion
 from gossipd.value import replace
 from gossipd.wire.serf_messages import MemberStatus
+from gossipd_sim.cluster import Cluster
 from gossipd_sim.host import Host
+from support.bug_hunt import hard_times
 from support.watched import Watched
 
 
@@ -98,7 +100,7 @@ def test_at_rest_who_came_back_elsewhere_is_given_time_until_the_old_place_is_fo
     assert watched.texts() == ["does not know n003, who is up and can be reached"]
 
 
-def test_at_rest_an_outdated_leave_of_who_came_back_is_measured_and_no_violation() -> None:
+def test_at_rest_an_outdated_leave_of_who_came_back_is_found_and_measured() -> None:
     watched = Watched("rest")
     host = watched.hosts[3]
     host.leave()
@@ -107,14 +109,17 @@ def test_at_rest_an_outdated_leave_of_who_came_back_is_measured_and_no_violation
     host.restart(remember=False)
     host.join(watched.hosts[:1])
     watched.run(20)
-    for name in ("n003", "n002"):  # only the first has ever left
-        roster = node_of(watched.hosts[0])._serf._roster
-        member = roster.get(name)
-        assert member is not None
-        roster._store(replace(member, status=MemberStatus.LEAVING))
+    roster = node_of(watched.hosts[0])._serf._roster
+    member = roster.get("n003")
+    assert member is not None
+    roster._store(replace(member, status=MemberStatus.LEAVING))
     watched.inspector.at_end(None, watched.now)  # type: ignore[arg-type]  # nobody asks it
-    assert watched.texts() == ["shows n002 as leaving, who is up and can be reached"]
-    assert watched.measures.values()["stuck_leaving"] == 2
+    assert watched.texts() == ["shows n003 as leaving, who is up and can be reached"]
+    assert watched.measures.values()["stuck_leaving"] == 1
+
+
+def test_a_leave_that_a_push_pull_made_newer_than_the_return_of_its_owner_is_outdone() -> None:
+    assert Cluster(hard_times(101), 101).run().violations == ()
 
 
 def test_at_rest_other_tags_than_those_it_has_are_found() -> None:

@@ -5,11 +5,6 @@ address and tags; whoever is gone is shown as failed or left, or not at all;
 nobody is suspected and nothing waits to be gossiped. Halves of a split that
 healed are one again, for then they can talk to each other.
 
-Who left gracefully and came back may be shown as leaving for ever where an
-old leave was heard of first. Serf's exchange of states makes every leave one
-Lamport tick newer each time it is told, so that the return of its owner cannot
-outdo it; the measures count such views as ``stuck_leaving``.
-
 With loss there may be a suspicion at any moment. Then it is enough that all
 agreed at some moment after the faults ended.
 """
@@ -90,13 +85,11 @@ class Rest:
     def _wrong_at(self, host: Host, owners: dict[str, Host]) -> Iterator[tuple[str, str]]:
         if host.node is None:
             return
-        shown, truth = insight.roster(host.node), self._truth
+        shown = insight.roster(host.node)
         for name, owner in owners.items():
             member = shown.get(name)
             if member is None or owner.node is None:
                 yield host.name, f"does not know {name}, who is up and can be reached"
-            elif member.status is MemberStatus.LEAVING and truth.has_ever_left(owner):
-                pass  # a leave that is outdated and cannot be outdone: see above
             elif member.status is not MemberStatus.ALIVE:
                 yield (
                     host.name,

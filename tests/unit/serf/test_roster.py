@@ -5,7 +5,7 @@ from __future__ import annotations
 from gossipd.serf.events import ChangeKind, LeaveIntentRefuted, MemberChange
 from gossipd.serf.roster import Roster
 from gossipd.wire.serf_codec import encode_serf
-from gossipd.wire.serf_messages import JoinIntent, LeaveIntent, MemberStatus
+from gossipd.wire.serf_messages import LAMPORT_TIME_MAX, JoinIntent, LeaveIntent, MemberStatus
 from support.serf_harness import SerfHarness, address_of, member_of, state_of
 
 
@@ -114,6 +114,52 @@ def test_case_111_a_newer_join_intent_makes_leaving_alive_again() -> None:
     assert serf.status("b") is MemberStatus.ALIVE
     assert serf.serf.members["b"].status_ltime == 6
     assert len(serf.gossiped()) == 2
+
+
+def test_a_member_that_should_have_left_is_asked_until_it_leaves_or_says_that_it_stays() -> None:
+    serf, other = SerfHarness(), "b"
+    serf.join(other)
+    serf.receive(LeaveIntent(5, other), at=1.0)
+    serf.advance(11.9)
+    assert serf.sent() == []
+    serf.advance(12.0)
+    question = (address_of(other), LeaveIntent(6, other))
+    assert serf.sent() == [question]
+    serf.advance(23.0)
+    assert serf.sent() == [question]
+    assert serf.serf.members[other].status_ltime == 5
+    serf.receive(JoinIntent(7, other), at=24.0)
+    serf.advance(100.0)
+    assert serf.sent() == []
+
+
+def test_nobody_is_asked_who_left_in_time_and_a_second_leave_is_watched_anew() -> None:
+    serf = SerfHarness()
+    serf.join("b")
+    serf.receive(LeaveIntent(5, "b"), at=1.0)
+    serf.depart("b", at=2.0)
+    serf.advance(50.0)
+    assert serf.sent() == []
+    serf.rejoin("b", at=50.0)
+    serf.receive(LeaveIntent(8, "b"), at=51.0)
+    serf.advance(62.0)
+    assert serf.sent() == [(address_of("b"), LeaveIntent(9, "b"))]
+
+
+def test_a_member_that_appears_as_leaving_is_asked_too_and_the_last_legal_time_is_kept() -> None:
+    serf = SerfHarness()
+    serf.receive(LeaveIntent(LAMPORT_TIME_MAX, "b"), at=1.0)
+    serf.rejoin("b", at=2.0)
+    serf.advance(13.0)
+    assert serf.sent() == [(address_of("b"), LeaveIntent(LAMPORT_TIME_MAX, "b"))]
+
+
+def test_we_do_not_ask_ourselves_while_we_leave() -> None:
+    serf = SerfHarness()
+    serf.join("b")
+    serf.serf.announce_leave(1, 1.0)
+    serf.advance(50.0)
+    assert serf.sent() == []
 
 
 def test_case_112_the_same_leave_intent_twice_is_gossiped_once() -> None:

@@ -55,6 +55,36 @@ def test_status_times_of_others_count_as_join_intents() -> None:
     assert serf.serf.members["c"].status_ltime == 3
 
 
+def test_newer_word_of_us_than_our_last_join_is_outdone_once() -> None:
+    serf = SerfHarness()
+    serf.serf.announce_join(1.0)
+    serf.gossiped()
+    serf.serf.merge_state(state_of(ltime=9, members={"us": 8}), False, False, 2.0)
+    assert serf.gossiped() == [encode_serf(JoinIntent(9, "us"))]
+    assert serf.state().status_ltimes["us"] == 9
+    serf.serf.merge_state(state_of(ltime=9, members={"us": 9}), False, False, 3.0)
+    assert len(serf.gossiped()) == 1  # the same join, sent again
+    assert serf.state().status_ltimes["us"] == 9
+
+
+def test_newer_word_of_us_that_came_with_our_own_join_or_by_gossip_is_outdone_later() -> None:
+    serf = SerfHarness()
+    serf.serf.merge_state(state_of(ltime=9, members={"us": 8}), True, False, 2.0)
+    serf.receive(JoinIntent(12, "us"), at=2.5)
+    assert serf.gossiped() == [encode_serf(JoinIntent(12, "us"))]
+    serf.serf.merge_state(state_of(), False, False, 3.0)
+    assert serf.state().status_ltimes["us"] == 13
+
+
+def test_news_of_us_are_not_outdone_while_we_leave() -> None:
+    serf = SerfHarness()
+    serf.join("b")
+    serf.serf.announce_leave(1, 1.0)
+    (ours,) = serf.gossiped()
+    serf.serf.merge_state(state_of(ltime=9, members={"us": 8}), False, False, 2.0)
+    assert serf.gossiped() == [ours]
+
+
 def test_bytes_that_are_no_state_change_nothing_and_are_told() -> None:
     serf = SerfHarness()
     before = serf.serf.local_state()
