@@ -10,6 +10,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from random import Random
 
+from gossipd.errors import UsageError
 from gossipd_sim.queue import EventQueue, Happening
 
 
@@ -35,7 +36,13 @@ class World:
         self._queue.push(when if when > now else now, happening, args)
 
     def after(self, seconds: float, happening: Happening, *args: object) -> None:
-        """Call ``happening(*args)`` in ``seconds`` from now."""
+        """Call ``happening(*args)`` in ``seconds`` from now.
+
+        Raises:
+            UsageError: ``seconds`` is negative: nothing happens in the past.
+        """
+        if seconds < 0:
+            raise UsageError(f"{happening} cannot happen in the past: {seconds:g} s from now")
         self._queue.push(self.now + seconds, happening, args)
 
     def run_until(self, end: float) -> None:

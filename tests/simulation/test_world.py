@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from gossipd.errors import UsageError
 from gossipd_sim.queue import SPAN, EventQueue
 from gossipd_sim.world import World, split_seed
 
@@ -16,6 +17,13 @@ FAR = SPAN / 1000 * 3
 
 def nothing() -> None:
     pass
+
+
+def test_nothing_can_be_set_for_the_past() -> None:
+    world = World(1)
+    with pytest.raises(UsageError, match="cannot happen in the past"):
+        world.after(-0.5, nothing)
+    assert world.pending == 0
 
 
 @pytest.mark.parametrize("seed", range(30))
