@@ -24,6 +24,8 @@ from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, SendPacket
 from gossipd.node.events import OperationFinished
 from gossipd.node.node import Node
 from gossipd.node.storage import Storage
+from gossipd.value import replace
+from gossipd.wire.keyring import Keyring
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.alarm import Alarm
 from gossipd_sim.carriers import PacketCarrier, StreamCarrier
@@ -306,6 +308,18 @@ class Host:
     def set_tags(self, tags: Mapping[str, str], delete: Sequence[str] = ()) -> None:
         """Change the node's tags; nothing when it is down."""
         self._command(lambda ours, now: ours.set_tags(tags, delete, now))
+
+    def change_keys(self, change: Callable[[Keyring], None]) -> None:
+        """Change the keys in this host's file, and have its node read them if it is up."""
+        file = Keyring(self.config.keys)
+        change(file)
+        self.config = replace(self.config, keys=file.keys)
+
+        def reload(node: Node, now: float) -> None:
+            if node.keyring is not None:
+                change(node.keyring)
+
+        self._command(reload)
 
     def _command(self, command: Command) -> None:
         """Run a command on the node of now, when the host gets to it."""

@@ -32,6 +32,7 @@ from gossipd_sim.errors import ScenarioError
 from gossipd_sim.faults import FAULTS_OF_HOSTS, Fault, HostFault
 from gossipd_sim.hostile import KINDS, PACKETS_MAX, HostilePackets
 from gossipd_sim.identity_faults import FAULTS_OF_IDENTITY
+from gossipd_sim.key_faults import FAULTS_OF_KEYS
 from gossipd_sim.laws import Laws, check_laws
 from gossipd_sim.link_faults import FAULTS_OF_LINKS
 from gossipd_sim.schedule import make_schedule
@@ -55,6 +56,7 @@ COSTS = ("fast", "slow", "rare")
 _KINDS: tuple[type[Fault], ...] = (
     *FAULTS_OF_HOSTS,
     *FAULTS_OF_IDENTITY,
+    *FAULTS_OF_KEYS,
     *FAULTS_OF_LINKS,
     HostilePackets,
 )
@@ -311,6 +313,7 @@ _FIELDS: Mapping[str, Callable[[object], object]] = {
     "targets": text_from,
     "groups": texts_from,
     "delete": texts_from,
+    "key": key_from,
     "kinds": _kinds_from,
     "tags": _tags_from,
     "remember": switch_from,

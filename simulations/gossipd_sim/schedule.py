@@ -50,7 +50,7 @@ def make_schedule(scenario: Scenario, random: Random) -> Schedule:
     configs = _configs(scenario, names, selection)
     law_book = LawBook(scenario.laws, _exceptions(scenario, selection))
     boots = _boots(scenario, names, selection, random)
-    timeline = Timeline(names, selection, spare, scenario.calm_from)
+    timeline = Timeline(names, selection, spare, scenario.calm_from, scenario.keys)
     for boot in boots:
         timeline.boot(boot)
     for index, fault in enumerate(scenario.faults):

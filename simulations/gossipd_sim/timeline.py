@@ -14,6 +14,7 @@ from gossipd.value import Value, replace
 from gossipd_sim.errors import ScenarioError, refusals_of
 from gossipd_sim.faults import ABSENT, GONE, Fault, ForceLeave, HostFault, Join, Start
 from gossipd_sim.identity_faults import AddressReuse, NameClash
+from gossipd_sim.key_faults import KeyFault, Keyrings
 from gossipd_sim.link_faults import Calm, Heal, LinkLaws, OneWay, Open, Partition
 from gossipd_sim.selectors import Selection, join_names, plain_names
 
@@ -47,6 +48,7 @@ class Timeline:
         selection: resolves selectors.
         spare: hosts that chance leaves alone when a fault would change their life.
         calm_from: when faults must be over, in seconds.
+        keys: what every host has installed at the start, the primary first.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class Timeline:
         selection: Selection,
         spare: Sequence[str],
         calm_from: float,
+        keys: tuple[bytes, ...] = (),
     ) -> None:
         self._names = names
+        self._keyrings = Keyrings(keys)
         self._selection = selection
         self._spare = spare
         self._calm_from = calm_from
@@ -131,6 +135,9 @@ class Timeline:
                 self._refuse_late(later, entry)
                 self._push(_Entry(later, entry.key, is_needed=True, follows=True))
             bound = replace(bound, hosts=first, stagger=0.0)
+        if isinstance(bound, KeyFault):
+            with refusals_of(f"{entry.key}.key"):
+                self._keyrings.change(bound, plain_names(bound.hosts))
         if isinstance(bound, HostFault) and bound.makes:
             for name in plain_names(bound.hosts):
                 self._states[name] = bound.makes

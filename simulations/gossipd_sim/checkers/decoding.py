@@ -1,7 +1,8 @@
 """Every datagram that a node sends can be opened and decoded by its peers.
 
 Opened with the sender's own label and keys: all its wrappings, each part,
-and Serf's messages inside. Nothing may be lost on the way.
+and Serf's messages inside. Nothing may be lost on the way. What waited to be
+sent may be sealed with a key that its host has removed since.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Decoding:
         self._by_wire = by_wire
         self._complain = complain
         self._layers: dict[str, tuple[int, PacketLayers]] = {}
+        self._keyrings: dict[str, tuple[tuple[bytes, ...], Keyring]] = {}
         self._decoded: dict[bytes, PacketMessage] = {}
 
     def open(
@@ -91,7 +93,8 @@ class Decoding:
         kept = self._layers.get(host.name)
         if kept is None or kept[0] != host.life:
             config = host.config
-            keyring = Keyring(config.keys) if config.keys else None
+            keyring = Keyring(config.keys)
+            self._keyrings[host.name] = (config.keys, keyring)
             layers = PacketLayers(
                 label=config.wire.label,
                 keyring=keyring,
@@ -99,4 +102,9 @@ class Decoding:
                 entropy=bytes,
             )
             kept = self._layers[host.name] = (host.life, layers)
+        keys, keyring = self._keyrings[host.name]
+        if keys is not host.config.keys:
+            for key in host.config.keys:
+                keyring.add(key)
+            self._keyrings[host.name] = (host.config.keys, keyring)
         return kept[1]
