@@ -135,6 +135,19 @@ class Restart(HostFault, kw_only=True):
         return f"restart {self.hosts} {memory} memory"
 
 
+class Bounce(Restart, kw_only=True):
+    """A running host dies and boots in one moment, and joins again as after a ``Restart``.
+
+    Nobody can have noticed its death; what it knew and had announced is gone.
+    """
+
+    do = "bounce"
+    needs = frozenset({UP, FROZEN})
+
+    def describe(self) -> str:
+        return super().describe().replace("restart", "bounce")
+
+
 class Start(HostFault, kw_only=True):
     """A host boots for the first time and joins through ``to``, if that names anybody."""
 
@@ -338,6 +351,7 @@ class ClockDrift(HostFault, kw_only=True):
 FAULTS_OF_HOSTS: tuple[type[HostFault], ...] = (
     Crash,
     Restart,
+    Bounce,
     Start,
     Join,
     Leave,

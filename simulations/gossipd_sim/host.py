@@ -147,6 +147,11 @@ class Host:
         return self.is_frozen or self._is_deaf or self._is_mute or self._delay > 0
 
     @property
+    def holds_back(self) -> bool:
+        """Whether anything its node sends now waits, as it cannot send."""
+        return self._is_mute
+
+    @property
     def is_leaving(self) -> bool:
         """Whether a graceful leave is in progress."""
         return self._farewell is not None

@@ -3,7 +3,9 @@
 Counted from outside, in the datagrams: how often one host sent one claim
 since its table entry of that node last changed, for only a change queues a
 claim. An accusation that rides with a ping to the accused does not count: it
-is sent on purpose at each probe.
+is sent on purpose at each probe. What a host that cannot send holds back goes
+out when its table has moved on, perhaps more than once: each change meanwhile
+allows for a full number of sendings.
 """
 
 from __future__ import annotations
@@ -24,16 +26,24 @@ class Transmits:
         self._complain = complain
         self._largest: dict[str, int] = {}
         self._sent: dict[str, dict[str, dict[PacketMessage, int]]] = {}
+        self._queued: dict[str, dict[str, int]] = {}
 
     def on_boot(self, host: Host, now: float) -> None:
         """Begin anew with an empty queue."""
         self._largest[host.name] = 0
         self._sent[host.name] = {}
+        self._queued[host.name] = {}
 
     def on_table(self, host: Host, before: Member | None, after: Member | None, now: float) -> None:
         """Forget the counts of a node of which there is news to send."""
         member = after if after is not None else before
-        if member is not None:
+        if member is None:
+            return
+        queued = self._queued[host.name]
+        if host.holds_back:
+            queued[member.name] = queued.get(member.name, 1) + 1
+        else:
+            queued.pop(member.name, None)
             self._sent[host.name].pop(member.name, None)
 
     def on_messages(
@@ -55,6 +65,7 @@ class Transmits:
             counts = self._sent[name].setdefault(message.node, {})
             times = counts[message] = counts.get(message, 0) + 1
             limit = retransmit_limit(sender.config.swim.retransmit_mult, size)
+            limit *= self._queued[name].get(message.node, 1)
             if times == limit + 1:
                 kind = type(message).__name__
                 text = f"{kind} of {message.node} sent {times} times, the limit is {limit}"
