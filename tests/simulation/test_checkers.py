@@ -273,6 +273,31 @@ def test_a_claim_sent_more_often_than_its_limit_is_found() -> None:
     assert watched.found() == [("transmits", "n001")]
 
 
+def claims_sent(watched: Watched, times: int) -> None:
+    for _ in range(times):
+        watched.inspector.on_packet(
+            watched.hosts[1], TO, encode(Suspect("n003", 1, "n001")), watched.now
+        )
+
+
+def test_what_was_held_back_may_be_one_claim_queued_anew_and_no_more_than_that() -> None:
+    watched = Watched("transmits")
+    one = watched.hosts[1]
+    one.block_sending()
+    for state in (MemberState.SUSPECT, MemberState.DEAD, MemberState.ALIVE, MemberState.SUSPECT):
+        watched.plant(one, "n003", state=state)
+    one.unblock_sending()
+    claims_sent(watched, 5 * 4)
+    assert watched.found() == []
+    claims_sent(watched, 1)
+    assert watched.found() == [("transmits", "n001")]
+    watched.plant(one, "n003", state=MemberState.DEAD)
+    claims_sent(watched, 4)
+    assert len(watched.found()) == 1
+    claims_sent(watched, 1)
+    assert len(watched.found()) == 2
+
+
 def test_a_member_that_is_never_probed_is_found() -> None:
     class Stubborn:
         def insert(self, name: str) -> None: ...

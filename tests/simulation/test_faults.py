@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gossipd.node.events import InputDropped, NodeEvent
-from gossipd.swim.events import NameConflict
+from gossipd.swim.events import MemberFailed, NameConflict
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.cluster import Cluster
 from gossipd_sim.host import Host
@@ -256,3 +256,14 @@ def test_a_join_merges_two_clusters() -> None:
     cluster.run()
     assert shown(cluster, "n004") == {ALIVE}
     assert shown(cluster, "n001") == {ALIVE}
+
+
+def test_who_bounces_is_another_life_that_nobody_saw_die() -> None:
+    cluster = made(fault("do = 'bounce'; at = 20; hosts = 'n002'; remember = true"))
+    listener = Listener()
+    cluster.observers.append(listener)
+    assert cluster.run().violations == ()
+    assert cluster.hosts["n002"].life == 2
+    assert [entry for entry in listener.of(MemberFailed) if entry[0] > 20] == []
+    assert shown(cluster, "n002") == {ALIVE}
+    assert listener.faults[0][1] == "bounce n002 with memory"
