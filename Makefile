@@ -45,4 +45,4 @@ bench:
 	$(VENV)-bench/bin/python tests/bench/main.py --nodes $(N)
 
 clean:
-	rm -rf $(VENV) $(VENV)-bench .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-others .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

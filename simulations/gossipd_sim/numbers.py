@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, fsum
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -19,4 +19,4 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def mean(values: Sequence[float]) -> float:
     """Return the arithmetic mean, 0 of nothing."""
-    return sum(values) / len(values) if values else 0.0
+    return fsum(values) / len(values) if values else 0.0  # sum() adds otherwise from 3.12 on

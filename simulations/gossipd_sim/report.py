@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from math import fsum
 
 from gossipd_sim.cluster import Outcome
 from gossipd_sim.fuzz import FuzzResult
@@ -91,7 +92,7 @@ def fuzz_json(results: Iterable[FuzzResult], replay: Mapping[int, str]) -> dict[
             for result in ordered
             if result.violations
         ],
-        "virtual_seconds": round(sum(result.virtual_seconds for result in ordered), 3),
+        "virtual_seconds": round(fsum(result.virtual_seconds for result in ordered), 3),
         "events_done": sum(result.events_done for result in ordered),
         "traces": {str(result.seed): result.trace for result in ordered},
     }
@@ -101,7 +102,7 @@ def fuzz_text(results: Iterable[FuzzResult], replay: Mapping[int, str], took: fl
     """Return a line on all runs, then each failing seed with the command that replays it."""
     ordered = sorted(results, key=lambda result: result.seed)
     failing = [result for result in ordered if result.violations]
-    virtual = sum(result.virtual_seconds for result in ordered)
+    virtual = fsum(result.virtual_seconds for result in ordered)
     lines = [
         f"{len(ordered)} runs, {len(failing)} failing, {virtual / 3600:.1f} virtual hours"
         f" in {took:.1f} s"
