@@ -20,6 +20,8 @@ from gossipd_sim.shrink import Failure, Shrinker
 from gossipd_sim.tables import nearest
 
 PROGRESS_STEPS = 200
+LOOKS = 50
+"""How often a run of the shrinker is looked at: it ends with the first complaint."""
 CRASHED = "exception"
 """The checker that a run names which did not come to its end: a defect of the code."""
 
@@ -133,6 +135,29 @@ def run_document(document: Table, seed: int) -> FuzzResult:
     )
 
 
+def first_complaint(document: Table, seed: int, checker: str) -> float | None:
+    """Return when ``checker`` complains first, in virtual seconds; the run ends soon after.
+
+    Raises:
+        ConfigError: the document makes no sense.
+    """
+    cluster = Cluster(read_scenario(write_toml(document), f"fuzz-{seed}.toml"), seed)
+    horizon = cluster.scenario.horizon
+    try:
+        for look in range(LOOKS):
+            cluster.world.run_until(horizon * look / LOOKS)
+            at = _first_of(checker, cluster.violations)
+            if at is not None:
+                return at
+        return _first_of(checker, cluster.run().violations)
+    except Exception:  # as in ``run_document``
+        return cluster.world.now if checker == CRASHED else None
+
+
+def _first_of(checker: str, violations: Sequence[Violation]) -> float | None:
+    return next((found.now for found in violations if found.checker == checker), None)
+
+
 def broken_run(error: Exception, now: float) -> Violation:
     """Return the violation that stands for a run ended by ``error`` at ``now``."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -159,10 +184,9 @@ def shrinker(task: FuzzTask, runs_max: int) -> tuple[Shrinker, str] | None:
 
     def complains(candidate: Table, seed: int) -> float | None:
         try:
-            found = run_document(candidate, seed).violations
+            return first_complaint(candidate, seed, checker)
         except ConfigError:
             return None  # restarts what never crashed, or has a setting that cannot be alone
-        return next((violation.now for violation in found if violation.checker == checker), None)
 
     start = Failure(document, task.seed, violations[0].now)
     return Shrinker(complains, start, runs_max=runs_max), checker
