@@ -68,6 +68,7 @@ class Cluster:
         trace: Trace | None = None,
         by_wire: bool = False,
     ) -> None:
+        by_wire = by_wire or scenario.by_wire
         self.scenario = scenario
         self.seed = seed
         self.site = Site(seed, scenario.laws, trace, by_wire=by_wire)

@@ -19,6 +19,7 @@ from gossipd.value import Value
 from gossipd_sim.document import Table
 from gossipd_sim.observer import Violation
 from gossipd_sim.random_faults import KINDS, Draft, move, newcomer
+from gossipd_sim.script import BOOTSTRAPS
 from gossipd_sim.world import split_seed
 
 NODES_MIN, NODES_MAX = 3, 64
@@ -102,9 +103,11 @@ def _features(random: Random) -> Table:
     found: Table = {}
     if random.random() < 0.5:
         found["bootstrap"] = {
-            "kind": random.choice(("one seed", "at once", "staggered")),
+            "kind": random.choice(BOOTSTRAPS),
             "over": round(random.uniform(0.5, 10.0), 1),
         }
+    if random.random() < 0.3:
+        found["by_wire"] = True
     wire: Table = {}
     if random.random() < 0.25:
         wire["compression"] = False

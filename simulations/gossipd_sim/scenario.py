@@ -122,6 +122,7 @@ def _scenario(top: TableReader, name: str) -> Scenario:
         churn=tuple(_churn(reader) for reader in top.tables("churn")),
         faults=tuple(_fault(reader) for reader in top.tables("faults")),
         checkers=top.take("checkers", _checkers_from, ()),
+        by_wire=top.take("by_wire", switch_from, False),
     )
     top.refuse_rest()
     if scenario.settle >= scenario.horizon:

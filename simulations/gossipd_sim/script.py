@@ -62,7 +62,9 @@ class Scenario(Value, kw_only=True):
     whatever still lasts is undone, and from then on there are no faults: the
     members have this long to agree (the liveness phase; 0 is none).
     ``late``: hosts that wait for a ``start`` fault. ``checkers``: names of those
-    that watch; empty is all, ``none`` is nobody.
+    that watch; empty is all, ``none`` is nobody. ``by_wire``: every packet and
+    stream is sealed and opened again, as daemons do; the run is the same, slower,
+    and errors of the wire are seen.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Scenario(Value, kw_only=True):
     churn: tuple[Churn, ...] = ()
     faults: tuple[Fault, ...] = ()
     checkers: tuple[str, ...] = ()
+    by_wire: bool = False
 
     @property
     def calm_from(self) -> float:

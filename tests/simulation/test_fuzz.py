@@ -6,6 +6,8 @@ from random import Random
 
 import pytest
 
+from gossipd.value import replace
+from gossipd_sim.cluster import Cluster
 from gossipd_sim.document import write_toml
 from gossipd_sim.fuzz import HORIZON_MAX, HORIZON_MIN, NODES_MIN, FuzzTask, random_document
 from gossipd_sim.main import run_fuzz_task
@@ -71,3 +73,14 @@ def test_random_runs_of_small_clusters_are_clean(first: int) -> None:
         if (result := run_fuzz_task(FuzzTask(seed, 8))).violations
     }
     assert failing == {}
+
+
+def test_a_run_by_wire_is_the_run_by_reference_with_every_byte_sealed() -> None:
+    by_wire = next(seed for seed in SEEDS if random_document(seed, 4).get("by_wire"))
+    document = {**random_document(by_wire, 4), "checkers": ["none"]}
+    scenario = read_scenario(write_toml(document), "f.toml")
+    sealed = Cluster(scenario, by_wire).run()
+    assert sealed.sealed_bytes > 0
+    assert Cluster(replace(scenario, by_wire=False), by_wire).run() == replace(
+        sealed, sealed_bytes=0
+    )
