@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 import traceback
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -13,8 +12,9 @@ from gossipd_sim.cluster import Cluster, Outcome
 from gossipd_sim.document import Table, write_toml
 from gossipd_sim.errors import ScenarioError
 from gossipd_sim.fuzz import FuzzResult, FuzzTask, random_document
+from gossipd_sim.grid import Setting, Source, make_variant
 from gossipd_sim.observer import Violation
-from gossipd_sim.pool import run_all
+from gossipd_sim.pool import Workers, run_all
 from gossipd_sim.scenario import Scenario, library, read_scenario
 from gossipd_sim.shrink import Failure, Shrinker
 from gossipd_sim.tables import nearest
@@ -50,32 +50,37 @@ def listing() -> list[Listed]:
     return sorted(found, key=lambda listed: (order.get(listed.cost, 3), listed.name))
 
 
-def load(name: str, nodes: int | None = None) -> Scenario:
+def load(name: str, nodes: int | None = None, settings: Sequence[Setting] = ()) -> Scenario:
     """Return a scenario of the library, or of the file ``name``.
 
     Args:
         nodes: another size than the one it states.
+        settings: further changes; they win.
 
     Raises:
         ScenarioError: it does not exist, cannot be read, or makes no sense.
     """
+    size = () if nodes is None else (Setting("nodes", str(nodes), nodes),)
+    return make_variant(find_source(name), (*size, *settings)).scenario
+
+
+def find_source(name: str) -> Source:
+    """Return the text of a scenario of the library, or of the file ``name``, unchecked.
+
+    Raises:
+        ScenarioError: it does not exist or cannot be read.
+    """
     packaged = library().get(name)
     if packaged is not None:
-        text, file = packaged.read_text(encoding="utf-8"), f"{name}.toml"
-    else:
-        if not name.endswith(".toml") and "/" not in name:
-            hint = nearest(name, library()) or "; 'gossipd simulate list' shows all"
-            raise ScenarioError(f"{name}: there is no such scenario{hint} (a file ends in .toml)")
-        file = name
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-            raise ScenarioError(f"{name}: cannot be read: {reason}") from error
-    scenario = read_scenario(text, file)
-    if nodes is None:
-        return scenario
-    return read_scenario(write_toml({**tomllib.loads(text), "nodes": nodes}), file)
+        return Source(name, f"{name}.toml", packaged.read_text(encoding="utf-8"))
+    if not name.endswith(".toml") and "/" not in name:
+        hint = nearest(name, library()) or "; 'gossipd simulate list' shows all"
+        raise ScenarioError(f"{name}: there is no such scenario{hint} (a file ends in .toml)")
+    try:
+        return Source(name, name, Path(name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ScenarioError(f"{name}: cannot be read: {reason}") from error
 
 
 def rehearse(
@@ -94,9 +99,9 @@ def rehearse(
     return cluster.run()
 
 
-def fuzz(tasks: Sequence[FuzzTask], jobs: int) -> Generator[FuzzResult, None, None]:
+def fuzz(tasks: Sequence[FuzzTask], workers: Workers) -> Generator[FuzzResult, None, None]:
     """Yield the result of each task as it is finished; close to end early."""
-    for _, result in run_all(run_fuzz_task, tasks, jobs):
+    for _, result in run_all(run_fuzz_task, tasks, workers):
         yield result
 
 

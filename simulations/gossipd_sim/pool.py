@@ -1,7 +1,10 @@
-"""Many seeds on several cores: results come as they finish, an interrupt keeps them.
+"""Many runs at once: results come as they finish, an interrupt keeps them.
 
-Workers are processes that ignore Ctrl-C; whoever asked for the runs gets it,
-keeps what is done and ends the workers.
+The one way in which fuzz, compare, sweep and their kin spread work: over
+processes started for the purpose, or over any executor of
+``concurrent.futures`` that is handed in (``workers.py`` has one for Dask).
+Started workers are processes that ignore Ctrl-C; whoever asked for the runs
+gets it, keeps what is done and ends the workers.
 """
 
 from __future__ import annotations
@@ -9,55 +12,100 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from typing import TypeVar
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from itertools import islice
+from typing import TypeAlias, TypeVar
+
+from gossipd.errors import Unavailable
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Workers: TypeAlias = int | Executor
+"""Processes to start, >= 1, or an executor that is there already."""
 
 AHEAD = 2
 """Tasks handed out for each worker, so that none waits for us and few are lost."""
+HANDED_OUT_MAX = 1000
+"""Tasks handed to an executor at a time: nobody says how many workers it has."""
 
 
 def run_all(
-    work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
+    work: Callable[[Task], Result], tasks: Sequence[Task], workers: Workers
 ) -> Generator[tuple[Task, Result], None, None]:
     """Yield each task with its result as it is finished, in no promised order.
 
-    Close the iterator to end the workers at once.
+    Close the iterator to end early: processes that it started are ended at
+    once, and what an executor has not begun is taken back from it.
 
     Args:
         work: a function of a module, so that another process can find it.
-        jobs: processes to use, >= 1; with one, the work is done here.
+        workers: with one process, the work is done here; an executor is left
+            open for its owner.
+
+    Raises:
+        Unavailable: workers ended before their work was done.
     """
-    if jobs == 1:
+    if isinstance(workers, Executor):
+        yield from _spread(workers, work, tasks, HANDED_OUT_MAX)
+    elif workers == 1:
         for task in tasks:
             yield task, work(task)
-        return
+    else:
+        yield from _spawned(work, tasks, workers)
+
+
+def _spawned(
+    work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
+) -> Generator[tuple[Task, Result], None, None]:
     before = multiprocessing.active_children()
     executor = ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupts
+        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=ignore_interrupts
     )
-    waiting: dict[Future[Result], Task] = {}
-    todo = iter(tasks)
+    is_done = False
     try:
-        while True:
-            for task in todo:
-                waiting[executor.submit(work, task)] = task
-                if len(waiting) >= AHEAD * jobs:
-                    break
-            if not waiting:
-                break
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in [one for one in waiting if one in done]:
-                yield waiting.pop(future), future.result()
+        yield from _spread(executor, work, tasks, AHEAD * jobs)
+        is_done = True
     finally:
-        if waiting:  # ended early: nobody wants what the workers are doing
+        if not is_done:  # ended early: nobody wants what the workers are doing
             for child in multiprocessing.active_children():
                 if child not in before:
                     child.terminate()
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _ignore_interrupts() -> None:
+def _spread(
+    executor: Executor, work: Callable[[Task], Result], tasks: Sequence[Task], at_a_time: int
+) -> Generator[tuple[Task, Result], None, None]:
+    waiting: dict[Future[Result], Task] = {}
+    todo = iter(tasks)
+    try:
+        while True:
+            for task in islice(todo, at_a_time - len(waiting)):
+                waiting[executor.submit(work, task)] = task
+            if not waiting:
+                return
+            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in [one for one in waiting if one in done]:
+                result = future.result()
+                yield waiting.pop(future), result
+    except (BrokenExecutor, CancelledError) as error:
+        raise Unavailable(
+            "a worker ended before its work was done: out of memory, or ended by somebody;"
+            " fewer --jobs need less memory"
+        ) from error
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def ignore_interrupts() -> None:
+    """Leave Ctrl-C to others from now on; for the main thread of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

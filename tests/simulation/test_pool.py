@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from threading import Event
 
 import pytest
 
+from gossipd.errors import Unavailable
 from gossipd_sim.pool import run_all
-from support.pool_tasks import square, work_for_ever
+from support.pool_tasks import end_itself, square, work_for_ever
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -25,3 +28,31 @@ def test_closing_early_ends_the_workers_that_are_still_busy() -> None:
     assert task == 0
     assert worker != os.getpid()
     assert multiprocessing.active_children() == before
+
+
+def test_any_executor_does_the_work_and_is_left_open() -> None:
+    tasks = list(range(25))
+    with ThreadPoolExecutor(3) as executor:
+        assert sorted(run_all(square, tasks, executor)) == [(task, task * task) for task in tasks]
+        assert executor.submit(square, 3).result() == 9
+
+
+def test_closing_early_takes_back_what_an_executor_has_not_begun() -> None:
+    go_on, begun = Event(), list[int]()
+
+    def work(task: int) -> int:
+        begun.append(task)
+        if task:
+            go_on.wait()
+        return task
+
+    with ThreadPoolExecutor(1) as executor:
+        with closing(run_all(work, list(range(50)), executor)) as results:
+            assert next(results) == (0, 0)
+        go_on.set()
+    assert len(begun) <= 2
+
+
+def test_a_worker_that_dies_is_told_in_one_line() -> None:
+    with pytest.raises(Unavailable, match="a worker ended before its work was done"):
+        list(run_all(end_itself, [1, 2, 3], 2))
