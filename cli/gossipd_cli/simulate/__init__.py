@@ -18,6 +18,8 @@ COMMANDS = {
     "fuzz": "seeds:fuzz_command",
     "replay": "seeds:replay_command",
     "shrink": "seeds:shrink_command",
+    "compare": "compare:compare_command",
+    "sweep": "sweep:sweep_command",
 }
 """Where each subcommand is, in the order of ``--help``."""
 

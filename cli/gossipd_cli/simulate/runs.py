@@ -10,6 +10,7 @@ import click
 from gossipd_cli.exits import DONE, FAILED
 from gossipd_cli.render import as_json
 from gossipd_cli.simulate.shared import SEED, guarded, json_option
+from gossipd_cli.simulate.spread import set_option, settings_from
 
 
 @click.command("list")
@@ -23,10 +24,13 @@ def list_command(as_json_: bool) -> None:
 @click.argument("scenario", metavar="SCENARIO|FILE")
 @click.option("--seed", type=SEED, default=0, show_default=True, help="Another seed, another run.")
 @click.option("--nodes", type=click.IntRange(1, 10_000), help="Another number of nodes.")
+@set_option
 @json_option
-def run_command(scenario: str, seed: int, nodes: int | None, as_json_: bool) -> None:
+def run_command(
+    scenario: str, seed: int, nodes: int | None, settings: tuple[str, ...], as_json_: bool
+) -> None:
     """Run a scenario; show measures and violations."""
-    sys.exit(guarded(lambda: _run(scenario, seed, nodes, as_json_)))
+    sys.exit(guarded(lambda: _run(scenario, seed, nodes, settings, as_json_)))
 
 
 def _list(as_json_: bool) -> int:
@@ -47,12 +51,12 @@ def _list(as_json_: bool) -> int:
     return DONE
 
 
-def _run(name: str, seed: int, nodes: int | None, as_json_: bool) -> int:
+def _run(name: str, seed: int, nodes: int | None, settings: tuple[str, ...], as_json_: bool) -> int:
     from gossipd_sim.main import load, rehearse
     from gossipd_sim.progress import progress_bar
     from gossipd_sim.report import outcome_json, outcome_text
 
-    scenario = load(name, nodes)
+    scenario = load(name, nodes, settings_from(settings))
     started = time.monotonic()
     with progress_bar(scenario.name, 1.0) as advance:
         outcome = rehearse(scenario, seed, advance)
