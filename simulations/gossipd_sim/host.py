@@ -152,6 +152,23 @@ class Host:
         return self._is_mute
 
     @property
+    def delay(self) -> float:
+        """Seconds by which it handles all input and every deadline late."""
+        return self._delay
+
+    @property
+    def hindrance(self) -> str:
+        """What keeps it from working well, in words; empty when nothing does."""
+        if self.is_frozen:
+            return "frozen"
+        parts = ["not reading its input"] if self._is_deaf else []
+        if self._is_mute:
+            parts.append("unable to send")
+        if self._delay:
+            parts.append(f"{self._delay:g} s late with everything")
+        return " and ".join(parts)
+
+    @property
     def is_leaving(self) -> bool:
         """Whether a graceful leave is in progress."""
         return self._farewell is not None

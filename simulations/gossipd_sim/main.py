@@ -93,10 +93,15 @@ def rehearse(
     """
     cluster = Cluster(scenario, seed)
     if advance is not None:
-        step = scenario.horizon / PROGRESS_STEPS
-        for number in range(1, PROGRESS_STEPS + 1):
-            cluster.world.at(number * step, lambda: advance(1 / PROGRESS_STEPS, ""))
+        tell_progress(cluster, advance)
     return cluster.run()
+
+
+def tell_progress(cluster: Cluster, advance: Callable[[float, str], None]) -> None:
+    """Have ``advance`` told the share of the way done since the last call, while it runs."""
+    step = cluster.scenario.horizon / PROGRESS_STEPS
+    for number in range(1, PROGRESS_STEPS + 1):
+        cluster.world.at(number * step, lambda: advance(1 / PROGRESS_STEPS, ""))
 
 
 def fuzz(tasks: Sequence[FuzzTask], workers: Workers) -> Generator[FuzzResult, None, None]:

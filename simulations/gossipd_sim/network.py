@@ -19,6 +19,7 @@ from gossipd.node.unsealed import UnsealedPacket, UnsealedStream
 from gossipd_sim.law_rules import LawRules
 from gossipd_sim.laws import Laws, check_laws
 from gossipd_sim.ledger import Ledger
+from gossipd_sim.tap import Tap
 from gossipd_sim.trace import Trace
 from gossipd_sim.world import World
 
@@ -129,6 +130,8 @@ class Network:
         self.lost = Ledger()
         """By sender and cause: ``loss``, ``burst``, ``cut``, ``mtu``, ``udp-off``,
         ``nobody`` (no process there), ``buffer`` (the receiver's was full)."""
+        self.tap: Tap | None = None
+        """Follows single datagrams and streams; set it before the run."""
 
     # -- who is there -----------------------------------------------------------
 
@@ -213,10 +216,10 @@ class Network:
             self.sealed_bytes += len(data)
         target = self._endpoints.get((to.ip, to.port))
         if target is None:
-            self._lose(source, "nobody", size)
+            self._lose(source, "nobody", to, data, size)
             return
         if self._walls and self.is_cut(source, target.name):
-            self._lose(source, "cut", size)
+            self._lose(source, "cut", to, data, size)
             return
         laws = self._rules.find(source, target.name)
         random = self._random
@@ -227,12 +230,14 @@ class Network:
             return
         cause = self._cause_of_loss(laws, source, target.name, data, size)
         if cause:
-            self._lose(source, cause, size)
+            self._lose(source, cause, to, data, size)
             return
         if laws.duplicate and random.random() < laws.duplicate:
             delay = laws.latency.sample(random)
             world.after(delay, self._arrive, source, address, to, data, size)
         if laws.corrupt and random.random() < laws.corrupt:
+            if self.tap is not None:
+                self.tap.datagram_lost(source, to, data, "corrupt")
             data = _with_one_bit_turned(bytes(data), random)
         delay = laws.latency.sample(random)
         if laws.reorder and random.random() < laws.reorder:
@@ -268,16 +273,20 @@ class Network:
     def _arrive(self, sender: str, source: Address, to: Address, data: Datagram, size: int) -> None:
         target = self._endpoints.get((to.ip, to.port))
         if target is None or not target.is_up:
-            self._lose(sender, "nobody", size)
+            self._lose(sender, "nobody", to, data, size)
             return
+        if self.tap is not None:
+            self.tap.datagram_arrived(sender, to, data)
         if not target.packet_arrived(data, source, size):
-            self._lose(sender, "buffer", size)
+            self._lose(sender, "buffer", to, data, size)
             return
         self.received.add(target.name, UDP, size)
 
-    def _lose(self, sender: str, cause: str, size: int) -> None:
+    def _lose(self, sender: str, cause: str, to: Address, data: Datagram, size: int) -> None:
         self._trace.note(self._world.now, sender, cause, size)
         self.lost.add(sender, cause, size)
+        if self.tap is not None:
+            self.tap.datagram_lost(sender, to, data, cause)
 
 
 def _key(address: Address) -> tuple[bytes, int]:

@@ -77,6 +77,8 @@ class VirtualStreams:
         if sum(stream > 0 for stream in ends) >= OUTBOUND_MAX:
             return False
         end = ends[effect.stream] = _End(host, effect.stream)
+        if self._network.tap is not None:
+            self._network.tap.stream_dialled(host.name, effect)
         self._enqueue(end, effect.data)
         self._world.after(effect.timeout, self._give_up, end, effect)
         self._try_to_connect(end, effect.to, CONNECT_FIRST)
@@ -206,6 +208,9 @@ class VirtualStreams:
             return
         size = size_of(portion)
         self._trace.note(self._world.now, target, "stream", size)
+        if self._network.tap is not None:
+            dialler = end if end.stream > 0 else peer
+            self._network.tap.stream_carried(source, target, dialler.host.name, dialler.stream)
         self._network.received.add(target, TCP, size)
         self._move(end)
         if isinstance(portion, UnsealedStream) and not self._network.by_wire:
@@ -231,6 +236,8 @@ class VirtualStreams:
         end.outgoing.clear()
         self._ends.get(end.host.name, {}).pop(end.stream, None)
         self._trace.note(self._world.now, end.host.name, "stream-failed")
+        if self._network.tap is not None:
+            self._network.tap.stream_failed(end.host.name, end.stream, reason)
         end.host.stream_failed(end.stream, reason)
 
     # -- the link -------------------------------------------------------------------

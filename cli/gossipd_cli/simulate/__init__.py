@@ -20,6 +20,7 @@ COMMANDS = {
     "shrink": "seeds:shrink_command",
     "compare": "compare:compare_command",
     "sweep": "sweep:sweep_command",
+    "explain": "explain:explain_command",
 }
 """Where each subcommand is, in the order of ``--help``."""
 

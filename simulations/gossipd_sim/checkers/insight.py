@@ -41,6 +41,12 @@ def is_probing(node: Node, seq: int) -> bool:
     return probe is not None and probe.seq == seq
 
 
+def probed(node: Node) -> tuple[str, int] | None:
+    """Return whom the node's own running probe round is about, and its number."""
+    probe = node._swim._prober._round
+    return None if probe is None else (probe.target.name, probe.seq)
+
+
 def suspicions(node: Node) -> Mapping[str, Suspicion]:
     """Return the running suspicions; read them at once, they change."""
     return node._swim.suspicions()
