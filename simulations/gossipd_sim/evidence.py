@@ -95,7 +95,11 @@ class Own(Value):
     """The host is the member: it says so itself."""
 
 
-Basis: TypeAlias = Flight | Sync | Round | Expiry | Own | None
+class Born(Value):
+    """The host began its life knowing it: the cluster was formed already."""
+
+
+Basis: TypeAlias = Flight | Sync | Round | Expiry | Own | Born | None
 """What made a host believe something; ``None`` is not known."""
 
 
@@ -110,6 +114,8 @@ class Kind(enum.StrEnum):
     FAILED = "dead"
     LEFT = "left"
     FORGOTTEN = "forgotten"
+    BLANK = "unknown"
+    """The host restarted, and knows nobody any more."""
 
 
 class Belief(Value, kw_only=True):

@@ -18,6 +18,7 @@ from gossipd_sim.evidence import (
     NOWHERE,
     Basis,
     Belief,
+    Born,
     Expiry,
     Flight,
     Kind,
@@ -338,6 +339,8 @@ class _Walk:
             return "probe"
         if isinstance(basis, Expiry):
             return "expiry"
+        if isinstance(basis, Born):
+            return "formed"
         if host == NOWHERE:
             return "forged"
         is_own = isinstance(basis, Own) or self._record.is_bearer(host)

@@ -77,7 +77,8 @@ class Route(Value, kw_only=True):
 
     ``origin``: ``probe`` (a round got no ack), ``expiry`` (a suspicion ran out),
     ``member`` (it said so itself), ``damaged`` (a bit was turned on the way and nobody
-    noticed), ``forged`` (from no host) or ``unknown``.
+    noticed), ``forged`` (from no host), ``formed`` (the host
+    began its life knowing it) or ``unknown``.
     """
 
     claim: str

@@ -32,6 +32,7 @@ from gossipd.wire.messages import (
     Ping,
     Suspect,
 )
+from gossipd_sim.checkers import insight
 from gossipd_sim.checkers.decoding import Decoding
 from gossipd_sim.evidence import (
     CLAIMS,
@@ -39,6 +40,7 @@ from gossipd_sim.evidence import (
     Answer,
     Basis,
     Belief,
+    Born,
     Expiry,
     Flight,
     Kind,
@@ -98,6 +100,7 @@ class Provenance(Watcher):
         """By receiver."""
         self.faults: list[tuple[float, str]] = []
         self._bearers: set[str] = set()
+        self._lives: dict[str, int] = {}
         self._well_at: dict[str, tuple[float, float]] = {}
         """By host: the last two moments at which it was seen to be unhindered."""
         self._rounds = Rounds(member)
@@ -215,6 +218,7 @@ class Provenance(Watcher):
 
     def on_step(self, host: Host, now: float) -> None:
         """Notice that a host is well, or what it keeps back because it is not."""
+        self._meet(host, now)
         if host.is_hindered:
             self._rounds.on_hindered(host, now)
             return
@@ -228,6 +232,7 @@ class Provenance(Watcher):
 
     def on_event(self, host: Host, event: NodeEvent, now: float) -> None:
         """Keep every change of belief about the member, and its own answers."""
+        self._meet(host, now)
         if host.config.name == self.member:
             self._bearers.add(host.name)
         match event:
@@ -257,6 +262,26 @@ class Provenance(Watcher):
                 self.beliefs.setdefault(host.name, []).append(belief)
             case _:
                 pass
+
+    def _meet(self, host: Host, now: float) -> None:
+        """Note what a new life of ``host`` knows of the member to begin with."""
+        if self._lives.get(host.name) == host.life or host.node is None:
+            return
+        self._lives[host.name] = host.life
+        entry = insight.entry(host.node, self.member)
+        knows = entry is not None and self.member in host.born_knowing
+        if not knows and (host.life == 1 or host.config.name == self.member):
+            return
+        belief = Belief(
+            at=now,
+            host=host.name,
+            life=host.life,
+            kind=Kind.JOINED if knows else Kind.BLANK,
+            incarnation=entry.incarnation if knows and entry is not None else 0,
+            reality=self._reality(now),
+            basis=Own() if host.config.name == self.member else Born() if knows else None,
+        )
+        self.beliefs.setdefault(host.name, []).append(belief)
 
     def is_bearer(self, host: str) -> bool:
         """Say whether a host has ever called itself by the member's name."""

@@ -68,6 +68,7 @@ def _headline(told: Explanation) -> Iterator[str]:
         "alive": "found to be alive",
         "updated": "heard with new tags",
         "forgotten": "dropped from the table",
+        "unknown": "unknown again",
     }[told.belief]
     yield (
         f"{told.member} was {verb} at {told.at} at {_at(told.since)}"
@@ -98,6 +99,8 @@ def _suspicion(told: Explanation, suspicion: Suspicion) -> Iterator[str]:
         )
     elif suspicion.outcome == "refuted":
         yield f"  {_at(suspicion.over_at)}  it ended: the answer of {told.member} was here."
+    elif suspicion.outcome == "unknown":
+        yield f"  {_at(suspicion.over_at)}  it ended: {suspicion.host} restarted."
     else:
         yield f"  {_at(suspicion.over_at)}  it ended: somebody said {suspicion.outcome}."
 
@@ -124,6 +127,8 @@ def _origin(member: str, route: Route) -> Iterator[str]:
         yield "      The claim was forged: no host sent it."
     elif route.origin == "damaged":
         yield f"      The packet of {route.host} was damaged on the way: it did not say that."
+    elif route.origin == "formed":
+        yield f"      {route.host} began its life knowing {member}: the cluster was formed."
     elif route.origin == "member":
         yield f"      {member} said so itself at {_at(route.made_at)}."
     elif route.origin == "expiry":
@@ -177,6 +182,12 @@ def _helper(helper: Helper) -> str:
 def _way(told: Explanation, route: Route) -> Iterator[str]:
     if not route.hops:
         yield f"HOW {told.at} KNEW"
+        if told.belief == "unknown":
+            yield f"      {told.at} restarted at {_at(route.made_at)} and knew nobody."
+            return
+        if told.belief == "forgotten":
+            yield "      It is dropped some time after it died or left, when the probe list wraps."
+            return
         yield from _origin(told.member, route)
         return
     claim = {"dead": "THE DEATH", "suspect": "THE ACCUSATION", "alive": "THE NEWS"}[route.claim]

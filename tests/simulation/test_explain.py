@@ -294,6 +294,23 @@ def test_where_nothing_was_declared_it_says_what_was_believed() -> None:
     assert "n001 had not heard of n003 by 0.0000 s" in told(early)
 
 
+def test_a_formed_cluster_knows_its_members_from_the_beginning() -> None:
+    formed = CRASH.replace("[[faults]]", 'bootstrap = "formed"\n\n[[faults]]')
+    early = explained(formed, "n003", "n001", 5.0)
+    assert (early.belief, early.since) == ("alive", 0.0)
+    assert "the cluster was formed" in told(early)
+    assert explained(formed, "n003", "n001").belief == "dead"
+
+
+def test_a_host_that_restarts_knows_nothing_any_more() -> None:
+    restart = CRASH.replace('"n003"', '"n001"').replace("at = 10.0", "at = 10.0\nlasts = 5.0")
+    kinds = [(moment.at, moment.kind) for moment in explained(restart, "n002", "n001").history]
+    assert (15.0, "unknown") in kinds
+    found = explained(restart, "n002", "n001", 15.0)
+    assert "n001 restarted at 15.0000 s and knew nobody" in told(found)
+    assert explained(restart, "n002", "n001", 20.0).belief == "alive"
+
+
 def test_when_chooses_among_several_beliefs() -> None:
     kinds = [moment.kind for moment in explained(SPLIT, "n004", "n001").history]
     assert kinds[0] == "alive"
@@ -316,7 +333,7 @@ def test_every_belief_has_a_root_and_every_way_goes_forward_in_time() -> None:
     for at, beliefs in record.beliefs.items():
         for belief in beliefs:
             found = walk_back(record, "rough", 5, at, belief.at, cluster.world.now)
-            if found.belief == Kind.FORGOTTEN:
+            if found.belief in (Kind.FORGOTTEN, Kind.BLANK):
                 continue
             assert found.route is not None
             assert found.route.origin in ROOTS, (at, belief)
