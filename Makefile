@@ -1,5 +1,5 @@
 # Two commands for everybody:  make demo   make test
-# The rest is for those who change gossipd:  make lint   make bench   make clean
+# The rest is for those who change gossipd:  make lint   make bench   make papers   make clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 N ?= 48
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench papers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -44,5 +44,10 @@ bench:
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check .
 	$(VENV)-bench/bin/python tests/bench/main.py --nodes $(N)
 
+# What is finished is kept: interrupted, it goes on from there.
+papers: $(VENV)/.installed-dev
+	$(BIN)/gossipd simulate papers --full --write docs/papers.md --keep .papers.jsonl
+
 clean:
-	rm -rf $(VENV) $(VENV)-bench $(VENV)-others .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-others .papers.jsonl
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

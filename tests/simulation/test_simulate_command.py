@@ -46,7 +46,7 @@ def small(tmp_path: Path) -> str:
 def test_without_a_command_the_help_is_shown() -> None:
     shown = simulate()
     assert shown.exit_code == 0
-    for name in ("list", "run", "fuzz", "replay", "shrink"):
+    for name in ("list", "run", "fuzz", "replay", "shrink", "papers"):
         assert f"  {name} " in shown.stdout
 
 

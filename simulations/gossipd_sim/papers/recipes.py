@@ -1,0 +1,31 @@
+"""All recipes by name, in the order of the book. A new one is a line in ``MODULES``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import ModuleType
+
+from gossipd_sim.errors import ScenarioError
+from gossipd_sim.papers import rumours
+from gossipd_sim.papers.recipe import Recipe
+
+MODULES: tuple[ModuleType, ...] = (rumours,)
+"""Each has ``RECIPES``, a tuple of them."""
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for module in MODULES for recipe in module.RECIPES
+}
+"""Recipes by name."""
+
+
+def chosen(names: Iterable[str]) -> list[Recipe]:
+    """Return the recipes of those names in the order of the book, or all if there are none.
+
+    Raises:
+        ScenarioError: nothing is called so.
+    """
+    wanted = {name.upper() for name in names}
+    for name in sorted(wanted):
+        if name not in RECIPES:
+            raise ScenarioError(f"no recipe is called {name!r}; known are {', '.join(RECIPES)}")
+    return [recipe for recipe in RECIPES.values() if not wanted or recipe.name in wanted]

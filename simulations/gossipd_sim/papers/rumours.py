@@ -1,0 +1,249 @@
+"""Epidemic algorithms (Demers et al., PODC 1987): recipes G1 and G2.
+
+Pure rumours among sites that know nothing but whether they are infected and
+still interested; no node takes part. They try the scheduler and the source of
+chance that everything else stands on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+from gossipd.value import Value
+from gossipd_sim.numbers import mean
+from gossipd_sim.papers.figure import Figure, around
+from gossipd_sim.papers.recipe import Effort, Findings, Recipe, Result, Sample, Task, make_task
+from gossipd_sim.world import World
+
+PART = "Epidemics: the scheduler and the source of chance"
+SITES = 1000
+"""Sites of the tables of the paper."""
+
+
+class Epidemic:
+    """One rumour from one site among ``sites``, pushed once a cycle by who is interested.
+
+    Args:
+        loses: asked after each push whether the pusher loses interest, with how
+            often it met somebody infected and whether it did now.
+    """
+
+    def __init__(self, world: World, sites: int, loses: Callable[[int, bool], bool]) -> None:
+        self._world = world
+        self._random = world.random("targets")
+        self._loses = loses
+        self._in_vain = [0] * sites
+        self.infected_at: list[float | None] = [None] * sites
+        """By site: the cycle of its infection."""
+        self.pushes = 0
+        self._infect(0)
+
+    def run(self) -> None:
+        """Go on until nobody is interested."""
+        while self._world.pending:
+            self._world.run_until(self._world.now + 1.0)
+
+    @property
+    def times(self) -> list[float]:
+        """The cycles in which sites were infected, the first one apart."""
+        return [at for at in self.infected_at[1:] if at is not None]
+
+    def _infect(self, site: int) -> None:
+        self.infected_at[site] = self._world.now
+        self._world.after(1.0, self._push, site)
+
+    def _push(self, site: int) -> None:
+        others = len(self.infected_at) - 1
+        target = self._random.randrange(others)
+        target += target >= site
+        self.pushes += 1
+        in_vain = self.infected_at[target] is not None
+        if in_vain:
+            self._in_vain[site] += 1
+        else:
+            self._infect(target)
+        if not self._loses(self._in_vain[site], in_vain):
+            self._world.after(1.0, self._push, site)
+
+
+# -- G1: everybody pushes until all are infected ----------------------------------
+
+G1_ROUNDS = {100: 12.6, 1000: 17.9, 10000: 24.0}
+"""Rounds until all ``n`` sites are infected: log2 n + ln n + O(1), constant computed."""
+G1_TOLERANCE = 0.7
+G1_RUNS = {
+    Effort.QUICK: {100: 100, 1000: 10},
+    Effort.FULL: {100: 1000, 1000: 200, 10000: 20},
+}
+
+
+def _g1_split(effort: Effort, seed: int) -> list[Task]:
+    return [
+        make_task("G1", f"n={n}", seed, {"n": n, "runs": runs}, weight=n * runs / 1e5)
+        for n, runs in G1_RUNS[effort].items()
+    ]
+
+
+def _g1_work(task: Task) -> Sample:
+    rounds = []
+    for run in range(task.count("runs")):
+        world = World(task.seed + run)
+        missing = task.count("n") - 1
+        epidemic = Epidemic(world, missing + 1, lambda vain, in_vain: False)
+        while len(epidemic.times) < missing:
+            world.run_until(world.now + 1.0)
+        rounds.append(world.now)
+    return {"rounds": rounds}
+
+
+def _g1_judge(results: Sequence[Result], effort: Effort) -> Findings:
+    figures = []
+    for result in results:
+        n = result.task.count("n")
+        expected = G1_ROUNDS[n]
+        figures.append(
+            Figure(
+                recipe="G1",
+                quantity=f"rounds until all of {n} sites know, mean",
+                published=f"log2 n + ln n + O(1) = {expected}",
+                source="Demers 1987 §1.3 (Pittel), constant computed",
+                unit="rounds",
+                low=expected - G1_TOLERANCE,
+                high=expected + G1_TOLERANCE,
+                measured=mean(result.numbers("rounds")),
+            )
+        )
+    runs = ", ".join(f"{count} runs of {n}" for n, count in G1_RUNS[effort].items())
+    return Findings(
+        how=f"One site knows; each round everybody who knows tells one random other. {runs} sites.",
+        figures=tuple(figures),
+    )
+
+
+# -- G2: pushing with a loss of interest -------------------------------------------
+
+
+class _Row(Value):
+    """A row of the paper: residue, traffic a site, mean and last time of arrival in cycles."""
+
+    k: int
+    residue: str
+    traffic: str
+    t_ave: str
+    t_last: str
+
+
+G2_TABLES = {
+    "counter": (
+        _Row(1, "0.18", "1.7", "11.0", "16.8"),
+        _Row(2, "0.037", "3.3", "12.1", "16.9"),
+        _Row(3, "0.011", "4.5", "12.5", "17.4"),
+        _Row(4, "0.0036", "5.6", "12.7", "17.5"),
+        _Row(5, "0.0012", "6.7", "12.8", "17.7"),
+    ),
+    "coin": (
+        _Row(1, "0.96", "0.04", "19", "38"),
+        _Row(2, "0.20", "1.6", "17", "33"),
+        _Row(3, "0.060", "2.8", "15", "32"),
+        _Row(4, "0.021", "3.9", "14.1", "32"),
+        _Row(5, "0.008", "4.9", "13.8", "32"),
+    ),
+}
+"""Table 1 (feedback and counter) and Table 2 (blind and coin), as printed."""
+G2_NAMES = {"counter": "Table 1, feedback and counter", "coin": "Table 2, blind and coin"}
+G2_TOLERANCE = 0.08
+G2_RUNS = {Effort.QUICK: 20, Effort.FULL: 1000}
+G2_QUICK_KS = (1, 2)
+"""Rows of the quick sample: further ones leave too few sites out to count them."""
+
+
+def _g2_split(effort: Effort, seed: int) -> list[Task]:
+    return [
+        make_task(
+            "G2",
+            f"{kind} k={row.k}",
+            seed,
+            {"kind": kind, "k": row.k, "runs": G2_RUNS[effort]},
+            weight=float(row.traffic) * G2_RUNS[effort] * SITES / 1e5,
+        )
+        for kind, rows in G2_TABLES.items()
+        for row in rows
+        if effort is Effort.FULL or (kind == "counter" and row.k in G2_QUICK_KS)
+    ]
+
+
+def _g2_work(task: Task) -> Sample:
+    k, kind = task.count("k"), task.text("kind")
+    residues, traffics, averages, lasts = [], [], [], []
+    for run in range(task.count("runs")):
+        world = World(task.seed + run)
+        coin = world.random("coin")
+        epidemic = Epidemic(world, SITES, _losing(kind, k, coin))
+        epidemic.run()
+        times = epidemic.times
+        residues.append((SITES - 1 - len(times)) / SITES)
+        traffics.append(epidemic.pushes / SITES)
+        averages.append(mean(times))
+        lasts.append(max(times, default=0.0))
+    return {
+        "residue": [mean(residues)],
+        "traffic": [mean(traffics)],
+        "t_ave": [mean(averages)],
+        "t_last": [mean(lasts)],
+    }
+
+
+def _losing(kind: str, k: int, coin: Random) -> Callable[[int, bool], bool]:
+    if kind == "counter":
+        return lambda vain, in_vain: vain >= k
+    return lambda vain, in_vain: coin.random() < 1 / k
+
+
+def _g2_judge(results: Sequence[Result], effort: Effort) -> Findings:
+    figures = []
+    for result in results:
+        kind, k = result.task.text("kind"), result.task.count("k")
+        row = next(row for row in G2_TABLES[kind] if row.k == k)
+        for name, title in _G2_COLUMNS.items():
+            published: str = getattr(row, name)
+            low, high = around(float(published), G2_TOLERANCE)
+            figures.append(
+                Figure(
+                    recipe="G2",
+                    quantity=f"{G2_NAMES[kind]}, k = {k}: {title}",
+                    published=published,
+                    source=f"Demers 1987 {G2_NAMES[kind].split(',')[0]}",
+                    measured=result.number(name),
+                    low=low,
+                    high=high,
+                )
+            )
+    return Findings(
+        how=f"{SITES} sites, {G2_RUNS[effort]} runs a row; each cycle everybody who is"
+        " interested pushes to one random other. With feedback and counter, interest ends"
+        " after k pushes to somebody who knew; blind with a coin, with probability 1/k"
+        " after each push.",
+        figures=tuple(figures),
+    )
+
+
+_G2_COLUMNS = {
+    "residue": "share never reached",
+    "traffic": "pushes a site",
+    "t_ave": "mean cycle of arrival",
+    "t_last": "last cycle of arrival",
+}
+
+RECIPES = (
+    Recipe(
+        name="G1",
+        title="Push from one to all",
+        source="Demers et al., Epidemic algorithms for replicated database maintenance,"
+        " PODC 1987, §1.3",
+        part=PART,
+        split=_g1_split,
+        work=_g1_work,
+        judge=_g1_judge,
+    ),
+)
