@@ -37,7 +37,7 @@ class SwimConfig(Value, kw_only=True):
     gossip_interval: float = 0.2
     """Seconds between gossip ticks."""
     gossip_nodes: int = 3
-    """Random nodes told at each gossip tick."""
+    """Random nodes told at each gossip tick; with 0 claims only ride on pings and acks."""
     gossip_to_the_dead_time: float = 30.0
     """Seconds for which a dead node is still gossiped to, so that it can refute."""
     retransmit_mult: int = 4
@@ -46,6 +46,24 @@ class SwimConfig(Value, kw_only=True):
     """Seconds between full state exchanges, scaled up above 32 nodes; 0 turns them off."""
     dead_node_reclaim_time: float = 0.0
     """Seconds after which another address may take a dead node's name; 0 is never."""
+
+    # What follows takes parts of SWIM and Lifeguard away, to measure what each is worth.
+    round_robin: bool = True
+    """Probe in a shuffled order (SWIM 4.3); otherwise a random node each time (3.1)."""
+    probe_stagger: bool = True
+    """First probe after a random part of the interval; otherwise at whole multiples of it."""
+    suspicion: bool = True
+    """Suspect a silent node before declaring it dead (SWIM 4.2); otherwise declare at once."""
+    final_death: bool = False
+    """Let nobody return from death by a higher incarnation, as SWIM's confirm (4.2)."""
+    natural_log: bool = False
+    """Scale retransmits and suspicion times by ceil(ln(n + 1)), as SWIM's authors (5)."""
+    lha_suspicion: bool = True
+    """Shorten suspicions as others confirm (Lifeguard); otherwise they last the minimum."""
+    suspicion_confirmations: int = 0
+    """Accusers that bring a suspicion to its minimum; 0 is ``suspicion_mult`` - 2."""
+    buddy_system: bool = True
+    """Send a suspect its accusation along with a ping (Lifeguard)."""
 
 
 class SerfConfig(Value, kw_only=True):

@@ -344,7 +344,10 @@ class Serf:
         """
         if not len(self._broadcasts):
             return []
-        times = retransmit_limit(self._swim_config.retransmit_mult, len(self._roster.members))
+        swim = self._swim_config
+        times = retransmit_limit(
+            swim.retransmit_mult, len(self._roster.members), natural_log=swim.natural_log
+        )
         payloads = self._broadcasts.take(limit, overhead, times)
         self._report_finished()
         return payloads

@@ -157,7 +157,9 @@ class Claims:
     def take(self, limit: int, overhead: int) -> list[bytes]:
         """Return queued claims for one packet; see ``Swim.take_claims``."""
         nodes = len(self._membership)
-        often = scaling.retransmit_limit(self._config.retransmit_mult, nodes)
+        often = scaling.retransmit_limit(
+            self._config.retransmit_mult, nodes, natural_log=self._config.natural_log
+        )
         claims = self.queue.take(limit, overhead, often)
         self._report_finished()
         return claims
@@ -230,6 +232,8 @@ class Claims:
     def _on_dead(self, claim: Dead, now: float, token: int | None = None) -> None:
         judged = self._membership.judge_dead(claim, now)
         match judged.verdict:
+            case Verdict.ABOUT_US if self._config.final_death:
+                self.refuse("death-is-final")
             case Verdict.ABOUT_US:
                 self._refute("dead", claim.accuser, claim.incarnation)
             case Verdict.ADOPTED if judged.after is not None:
@@ -264,16 +268,8 @@ class Claims:
     # Suspicions (section 10.1)
 
     def _start_suspicion(self, member: Member, accuser: str, now: float) -> None:
-        config, nodes = self._config, len(self._membership)
-        low = scaling.suspicion_minimum(config.suspicion_mult, nodes, config.probe_interval)
-        suspicion = Suspicion(
-            member.name,
-            accuser,
-            wanted=scaling.confirmations_wanted(config.suspicion_mult, nodes),
-            low=low,
-            high=low * config.suspicion_max_timeout_mult,
-            now=now,
-        )
+        wanted, low, high = scaling.suspicion_bounds(self._config, len(self._membership))
+        suspicion = Suspicion(member.name, accuser, wanted=wanted, low=low, high=high, now=now)
         self.suspicions[member.name] = suspicion
         self._arm_suspicion(suspicion)
         self._tell(MemberSuspected(member, accuser, suspicion.deadline))

@@ -85,10 +85,11 @@ class Membership:
         dead_node_reclaim_time: seconds after which another address may take
             the name of a dead node; 0 is never.
         gossip_to_the_dead_time: seconds for which dead and left entries stay.
+        final_death: no claim brings a dead entry back.
         table: where entries are kept; a plain dict by default.
     """
 
-    __slots__ = ("_dead_time", "_name", "_reclaim_time", "is_leaving", "table")
+    __slots__ = ("_dead_time", "_final_death", "_name", "_reclaim_time", "is_leaving", "table")
 
     def __init__(
         self,
@@ -96,6 +97,7 @@ class Membership:
         *,
         dead_node_reclaim_time: float,
         gossip_to_the_dead_time: float,
+        final_death: bool = False,
         table: MemberTable | None = None,
     ) -> None:
         self.table: MemberTable = {} if table is None else table
@@ -103,6 +105,7 @@ class Membership:
         self._name = name
         self._reclaim_time = dead_node_reclaim_time
         self._dead_time = gossip_to_the_dead_time
+        self._final_death = final_death
 
     def __len__(self) -> int:
         return len(self.table)
@@ -125,6 +128,8 @@ class Membership:
         known = self.table.get(claim.node)
         if known is None:
             return self._admit(claim, versions, now)
+        if self._final_death and known.state is MemberState.DEAD:
+            return STALE
         moves = known.address != claim.address
         if moves and not self._may_move(known, now):
             return Judgement(Verdict.CONFLICT, known)

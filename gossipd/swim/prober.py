@@ -12,6 +12,7 @@ The probe ticker of a node that is alone rests without losing its phase.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from math import floor
 
 from gossipd.address import Address
 from gossipd.config.model import SwimConfig
@@ -26,7 +27,7 @@ from gossipd.swim.relay import Relay, Relays
 from gossipd.swim.rotation import Rotation
 from gossipd.swim.timers import AckOverdue, NackDue, ProbeTick, RoundOver, SwimTimer, Ticker
 from gossipd.timers import Timers
-from gossipd.wire.messages import Ack, IndirectPing, Nack, Ping, Suspect
+from gossipd.wire.messages import Ack, Dead, IndirectPing, Nack, Ping, Suspect
 
 SEQ_MAX = 0xFFFFFFFF
 """Sequence numbers are u32 and start again at 1 after this one."""
@@ -88,7 +89,10 @@ class Prober:
 
     def start(self, origin: float) -> None:
         """Begin the ticks; ``origin`` (seconds, monotonic) sets their phase."""
-        self._ticker = Ticker(origin, self._config.probe_interval)
+        interval = self._config.probe_interval
+        if not self._config.probe_stagger:
+            origin = floor(origin / interval) * interval
+        self._ticker = Ticker(origin, interval)
 
     def arm(self, now: float) -> None:
         """Make sure the next tick comes, if there is somebody to probe and no round runs."""
@@ -165,7 +169,7 @@ class Prober:
             probe.timers += (self._timers.set(probe.deadline, RoundOver(seq)),)
         self._round = probe
         ping = self._ping_of(probe)
-        if target.state is MemberState.SUSPECT:
+        if target.state is MemberState.SUSPECT and self._config.buddy_system:
             # The accusation comes along, so that the target can refute it at once.
             accusation = self._accusation_of(probe)
             protocol_max = target.versions.protocol_max
@@ -197,7 +201,7 @@ class Prober:
         if self._config.stream_ping and target.versions.protocol_max >= STREAM_PING_PROTOCOL_MIN:
             self._do(PingByStream(target.address, self._ping_of(probe), probe.deadline))
 
-    def on_round_over(self, seq: int, now: float) -> Suspect | None:
+    def on_round_over(self, seq: int, now: float) -> Suspect | Dead | None:
         """End round ``seq`` without an ack; returns the accusation, if it comes to one."""
         probe = self._round_of(seq)
         if probe is None:
@@ -206,7 +210,9 @@ class Prober:
         if probe.stream_answered:
             self._tell(UdpUnreachable(self._membership.get(probe.target.name) or probe.target))
             return None
-        return self._accusation_of(probe)
+        if self._config.suspicion:
+            return self._accusation_of(probe)
+        return Dead(probe.target.name, probe.target.incarnation, self._name)
 
     def _end(self, probe: ProbeRound, now: float, *, succeeded: bool) -> None:
         probe.cancel_timers()

@@ -97,9 +97,53 @@ class ShuffledRotation:
                     break
         return chosen
 
-    def _restart(self, forgotten: Collection[str]) -> None:
-        if forgotten:
-            gone = frozenset(forgotten)
+    def forget(self, names: Collection[str]) -> None:
+        """Take ``names`` out of the list."""
+        if names:
+            gone = frozenset(names)
             self._names = [name for name in self._names if name not in gone]
+
+    def _restart(self, forgotten: Collection[str]) -> None:
+        self.forget(forgotten)
         self._random.shuffle(self._names)
         self._position = 0
+
+
+class RandomRotation:
+    """Anybody, each time anew (SWIM section 3.1): what round robin is measured against.
+
+    The dead are forgotten once in as many probes as there are names.
+    """
+
+    __slots__ = ("_list", "_until_forgetting")
+
+    def __init__(self, random: Random) -> None:
+        self._list = ShuffledRotation(random)
+        self._until_forgetting = 0
+
+    def __len__(self) -> int:
+        return len(self._list)
+
+    def insert(self, name: str) -> None:
+        """Add a newcomer."""
+        self._list.insert(name)
+
+    def next_target(
+        self, may_probe: Callable[[str], bool], forget_expired: Callable[[], Collection[str]]
+    ) -> str | None:
+        """Return a random name to probe, or ``None`` if none was found."""
+        if self._until_forgetting <= 0:
+            self._list.forget(forget_expired())
+            self._until_forgetting = len(self._list)
+        self._until_forgetting -= 1
+        chosen = self.choose(1, may_probe)
+        return chosen[0] if chosen else None
+
+    def choose(self, wanted: int, accept: Callable[[str], bool]) -> list[str]:
+        """Return up to ``wanted`` distinct random names that ``accept`` agrees with."""
+        return self._list.choose(wanted, accept)
+
+
+def make_rotation(random: Random, round_robin: bool) -> Rotation:
+    """Return the probe order of one node, round robin or random."""
+    return ShuffledRotation(random) if round_robin else RandomRotation(random)

@@ -9,18 +9,37 @@ from __future__ import annotations
 
 from math import ceil, floor, log, log2, log10
 
+from gossipd.config.model import SwimConfig
+
 PUSH_PULL_FULL_RATE_NODES = 32
 """Up to this many nodes the push/pull interval is used as configured."""
 
 
-def retransmit_limit(retransmit_mult: int, nodes: int) -> int:
+def retransmit_limit(retransmit_mult: int, nodes: int, *, natural_log: bool = False) -> int:
     """Return how often one broadcast is sent in a cluster of ``nodes`` (section 11.1).
 
     Args:
         retransmit_mult: configured multiplier, > 0.
         nodes: table size, >= 0; includes this node and dead ones not yet removed.
+        natural_log: scale as SWIM's authors did (SWIM section 5), not as memberlist.
     """
-    return retransmit_mult * ceil(log10(nodes + 1))
+    return retransmit_mult * ceil(log(nodes + 1) if natural_log else log10(nodes + 1))
+
+
+def suspicion_bounds(config: SwimConfig, nodes: int) -> tuple[int, float, float]:
+    """Return confirmations wanted, lower and upper bound in seconds of a new suspicion.
+
+    As section 10.1 has it, unless the configuration takes parts away.
+    """
+    if config.natural_log:
+        low = config.suspicion_mult * ceil(log(nodes + 1)) * config.probe_interval
+    else:
+        low = suspicion_minimum(config.suspicion_mult, nodes, config.probe_interval)
+    if not config.lha_suspicion:
+        return 0, low, low
+    mult = config.suspicion_confirmations + 2 if config.suspicion_confirmations else None
+    wanted = confirmations_wanted(mult or config.suspicion_mult, nodes)
+    return wanted, low, low * config.suspicion_max_timeout_mult
 
 
 def suspicion_minimum(suspicion_mult: int, nodes: int, probe_interval: float) -> float:

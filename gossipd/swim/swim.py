@@ -40,7 +40,7 @@ from gossipd.swim.health import LocalHealth
 from gossipd.swim.member import Member
 from gossipd.swim.membership import Membership, MemberTable
 from gossipd.swim.prober import Prober
-from gossipd.swim.rotation import Rotation, ShuffledRotation
+from gossipd.swim.rotation import Rotation, make_rotation
 from gossipd.swim.suspicion import Suspicion
 from gossipd.swim.timers import (
     AckOverdue,
@@ -81,7 +81,7 @@ class Swim:
         outbox: where effects and events are written.
         bind_port: what port 0 in a claim or ping-req stands for.
         table: where members are kept; a plain dict by default.
-        rotation: the probe order; a shuffled list by default.
+        rotation: the probe order; a list by default, see ``round_robin``.
 
     Raises:
         UsageError: ``address`` is nothing that others could send to.
@@ -111,9 +111,12 @@ class Swim:
             name,
             dead_node_reclaim_time=config.dead_node_reclaim_time,
             gossip_to_the_dead_time=config.gossip_to_the_dead_time,
+            final_death=config.final_death,
             table=table,
         )
-        self._rotation: Rotation = ShuffledRotation(random) if rotation is None else rotation
+        if rotation is None:
+            rotation = make_rotation(random, config.round_robin)
+        self._rotation: Rotation = rotation
         self.timers: Timers[SwimTimer] = Timers()
         self._health = LocalHealth(config.awareness_max_multiplier)
         self._prober = Prober(
@@ -420,6 +423,8 @@ class Swim:
         ticker = self._gossip_ticker
         if self._is_gossip_armed or self.count < 2 or ticker is None:
             return
+        if not self._config.gossip_nodes:
+            return  # nobody is told at a tick: claims ride on pings and acks
         if self._claims.queue or self._is_gossip_wanted:
             self.timers.set(ticker.next_tick(now), GossipTick())
             self._is_gossip_armed = True

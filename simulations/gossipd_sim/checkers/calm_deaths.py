@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from gossipd.node.events import NodeEvent
 from gossipd.swim.events import MemberFailed, MemberSuspected
-from gossipd.swim.scaling import suspicion_minimum
+from gossipd.swim.scaling import suspicion_bounds
 from gossipd_sim.checkers import insight
 from gossipd_sim.checkers.complaint import Complain
 from gossipd_sim.host import Host
@@ -32,8 +32,7 @@ class CalmDeaths:
             return
         swim = host.config.swim
         size = insight.table_size(host.node)
-        longest = suspicion_minimum(swim.suspicion_mult, size, swim.probe_interval)
-        longest *= swim.suspicion_max_timeout_mult
+        _, _, longest = suspicion_bounds(swim, size)
         truth, seconds = self._truth, longest + AFTERMATH
         if not truth.is_calm(now, seconds):
             return

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gossipd.swim.scaling import suspicion_minimum
+from gossipd.swim.scaling import suspicion_bounds
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.checkers import insight
 from gossipd_sim.checkers.complaint import Complain
@@ -115,8 +115,7 @@ class Rest:
         more if meanwhile somebody told of it who had not noticed.
         """
         swim, size = host.config.swim, len(self._truth.hosts)
-        suspected = suspicion_minimum(swim.suspicion_mult, size, swim.probe_interval)
-        suspected *= swim.suspicion_max_timeout_mult
+        _, _, suspected = suspicion_bounds(swim, size)
         dropped = swim.gossip_to_the_dead_time + 2 * size * swim.probe_interval
         return self._truth.now - self._truth.moved_at(host) < 2 * (suspected + dropped)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from gossipd.node.events import NodeEvent
 from gossipd.swim.events import MemberFailed, MemberSuspected, SuspicionConfirmed
 from gossipd.swim.member import Member, MemberState
-from gossipd.swim.scaling import suspicion_minimum
+from gossipd.swim.scaling import suspicion_bounds
 from gossipd_sim.checkers import insight
 from gossipd_sim.checkers.complaint import Complain
 from gossipd_sim.host import Host
@@ -131,11 +131,7 @@ class Suspicions:
         swim = host.config.swim
         assert host.node is not None
         sizes = (self._sizes.get(host.name, 1), insight.table_size(host.node))
-        low, high = (
-            suspicion_minimum(swim.suspicion_mult, size, swim.probe_interval)
-            for size in (min(sizes), max(sizes))
-        )
-        return low, high * swim.suspicion_max_timeout_mult
+        return suspicion_bounds(swim, min(sizes))[1], suspicion_bounds(swim, max(sizes))[2]
 
     def _once(self, host: Host, name: str, text: str, now: float) -> None:
         """Complain once of each suspect in a life: later steps would only repeat it."""

@@ -64,7 +64,8 @@ class Transmits:
                 continue
             counts = self._sent[name].setdefault(message.node, {})
             times = counts[message] = counts.get(message, 0) + 1
-            limit = retransmit_limit(sender.config.swim.retransmit_mult, size)
+            swim = sender.config.swim
+            limit = retransmit_limit(swim.retransmit_mult, size, natural_log=swim.natural_log)
             limit *= self._queued[name].get(message.node, 1)
             if times == limit + 1:
                 kind = type(message).__name__

@@ -41,7 +41,9 @@ class Visits:
         """Number a ping."""
         lead = messages[0] if messages else None
         node = sender.node
-        if isinstance(lead, Ping) and node is not None and insight.is_probing(node, lead.seq):
+        if not isinstance(lead, Ping) or node is None or not sender.config.swim.round_robin:
+            return
+        if insight.is_probing(node, lead.seq):
             self._visit(sender, lead.node, now)
 
     def on_step(self, host: Host, now: float) -> None:
