@@ -6,14 +6,23 @@ from collections.abc import Iterable
 from types import ModuleType
 
 from gossipd_sim.errors import ScenarioError
-from gossipd_sim.papers import rumours
+from gossipd_sim.papers import detection, infection, load, rumours
 from gossipd_sim.papers.recipe import Recipe
 
-MODULES: tuple[ModuleType, ...] = (rumours,)
+MODULES: tuple[ModuleType, ...] = (detection, load, rumours, infection)
 """Each has ``RECIPES``, a tuple of them."""
 
+
+def _in_order(recipes: Iterable[Recipe]) -> list[Recipe]:
+    """Return ``recipes`` by part, parts as they first appear, and then by name."""
+    found = list(recipes)
+    parts = list(dict.fromkeys(recipe.part for recipe in found))
+    return sorted(found, key=lambda recipe: (parts.index(recipe.part), recipe.name))
+
+
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for module in MODULES for recipe in module.RECIPES
+    recipe.name: recipe
+    for recipe in _in_order(recipe for module in MODULES for recipe in module.RECIPES)
 }
 """Recipes by name."""
 

@@ -1,0 +1,422 @@
+"""How soon SWIM notices a crash, and how late it can be: recipes S1, S2 and S4.
+
+The first ping that a member gets after some moment does not depend on whether
+the member runs: until somebody's probe of it ends, nobody behaves otherwise.
+So each member at each moment counts as one crash for the waits until the first
+ping; waits until the verdict come from real crashes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from math import exp
+
+from gossipd.config.model import SwimConfig
+from gossipd.swim.events import MemberFailed, SwimEvent
+from gossipd.wire.messages import PacketMessage, Ping
+from gossipd_sim.numbers import mean, quantile
+from gossipd_sim.papers.colony import Cell, Colony
+from gossipd_sim.papers.figure import Figure, around
+from gossipd_sim.papers.recipe import Effort, Findings, Recipe, Result, Sample, Task, make_task
+from gossipd_sim.papers.swim_mode import INFECTION, PAPER, PART, SYNCHRONOUS
+from gossipd_sim.world import World
+
+WARM_UP = 2.0
+"""Periods before anything is counted."""
+LONGEST = 40.0
+"""Periods after the last counted moment, for waits that begin then; random ones may be longer."""
+
+
+class PingLog:
+    """When each member of a colony was pinged, and by whom each was."""
+
+    def __init__(self, colony: Colony) -> None:
+        self._world = colony.world
+        self.at: list[list[float]] = [[] for _ in colony.cells]
+        """By member: the moments of pings to it, in order."""
+        self.targets: list[list[int]] = [[] for _ in colony.cells]
+        """By member: whom it pinged, in order."""
+        colony.on_send = self._on_send
+
+    def _on_send(self, cell: Cell, target: Cell, lead: PacketMessage | None) -> None:
+        if type(lead) is Ping:
+            self.at[target.index].append(self._world.now)
+            self.targets[cell.index].append(target.index)
+
+    def wait(self, member: int, since: float) -> float:
+        """Return how long after ``since`` the next ping to ``member`` came (periods).
+
+        Raises:
+            IndexError: none came until the end.
+        """
+        moments = self.at[member]
+        return moments[bisect_left(moments, since)] - since
+
+
+def _colony(task: Task, config: SwimConfig, *, is_firm: bool = False) -> Colony:
+    colony = Colony(World(task.seed), config, task.count("n"), rides=False, is_firm=is_firm)
+    colony.acquaint()
+    return colony
+
+
+# -- S1: all in step ------------------------------------------------------------------
+
+S1_ROUNDS = {
+    Effort.QUICK: {8: 1500, 40: 300, 128: 90},
+    Effort.FULL: {8: 20000, 16: 10000, 40: 4000, 128: 1200, 1000: 150},
+}
+"""Boundaries of periods looked at, by size."""
+S1_TOLERANCE = 0.03
+S1_LIMIT = 1 / (1 - exp(-1))
+"""e / (e - 1): the expected time for large groups (section 3.1)."""
+S1_BAR = 0.05
+
+
+def _s1_split(effort: Effort, seed: int) -> list[Task]:
+    return [
+        make_task("S1", f"n={n}", seed, {"n": n, "rounds": rounds}, weight=n * rounds / 2e4)
+        for n, rounds in S1_ROUNDS[effort].items()
+    ]
+
+
+def _s1_work(task: Task) -> Sample:
+    colony = _colony(task, SYNCHRONOUS)
+    log = PingLog(colony)
+    rounds = task.count("rounds")
+    colony.world.run_until(WARM_UP + rounds + LONGEST)
+    total, longest = 0.0, 0.0
+    for number in range(rounds):
+        # dead just before this boundary: a ping at it is the first period's
+        boundary = WARM_UP + number + 0.5
+        for cell in colony.cells:
+            wait = round(log.wait(cell.index, boundary) + 0.5)
+            total += wait
+            longest = max(longest, wait)
+    return {"mean": [total / (rounds * len(colony.cells))], "longest": [longest]}
+
+
+def s1_expected(n: int) -> float:
+    """Return the expected periods until one of ``n`` members is first pinged by random choice."""
+    return 1 / (1 - (1 - 1 / (n - 1)) ** (n - 1))
+
+
+def _s1_judge(results: Sequence[Result], effort: Effort) -> Findings:
+    means = {result.task.count("n"): result.number("mean") for result in results}
+    figures = []
+    for n, measured in means.items():
+        expected = s1_expected(n)
+        low, high = around(expected, S1_TOLERANCE)
+        figures.append(
+            Figure(
+                recipe="S1",
+                quantity=f"periods until first pinged, N = {n}, mean",
+                published=f"1/(1-(1-1/(N-1))^(N-1)) = {expected:.3f}",
+                source="SWIM §3.1, targets out of the other N-1",
+                unit="periods",
+                low=low,
+                high=high,
+                measured=measured,
+            )
+        )
+    largest = max(means)
+    figures.append(
+        Figure(
+            recipe="S1",
+            quantity=f"the same against the limit for large groups, N = {largest}",
+            published=f"e/(e-1) = {S1_LIMIT:.3f}",
+            source="SWIM §3.1",
+            unit="periods",
+            low=S1_LIMIT - S1_BAR,
+            high=S1_LIMIT + S1_BAR,
+            measured=means[largest],
+        )
+    )
+    figures.append(
+        Figure(
+            recipe="S1",
+            quantity=f"slope with N: mean at N = {largest} over that at N = 40",
+            published="no trend with N",
+            source="SWIM §5.1, Fig. 3(a)",
+            low=1 - S1_TOLERANCE,
+            high=1 + S1_TOLERANCE,
+            measured=means[largest] / means[40],
+        )
+    )
+    sizes = ", ".join(f"{n} × {rounds}" for n, rounds in S1_ROUNDS[effort].items())
+    return Findings(
+        how="Bare cores of the daemon, random targets, all members in step, no loss, no"
+        " suspicion. Each member at each boundary of a period is a crash just before it"
+        f" (members × boundaries: {sizes}): the first ping to a member does not depend on"
+        " whether it runs. One task a size, seeds split from the root.",
+        figures=tuple(figures),
+    )
+
+
+# -- S2: everybody for itself -----------------------------------------------------------
+
+S2_PERIODS = {
+    Effort.QUICK: {8: 1200, 128: 250},
+    Effort.FULL: {8: 20000, 16: 10000, 128: 3000, 1000: 1000},
+}
+"""Periods looked at, by size; several passes through the list where the size allows."""
+S2_CRASHES = {Effort.QUICK: {16: 600}, Effort.FULL: {16: 8000, 40: 4000}}
+"""Real crashes, by size."""
+S2_TOLERANCE = 0.05
+
+
+def _s2_split(effort: Effort, seed: int) -> list[Task]:
+    watched = [
+        make_task(
+            "S2", f"first ping n={n}", seed, {"n": n, "periods": periods}, weight=n * periods / 2e4
+        )
+        for n, periods in S2_PERIODS[effort].items()
+    ]
+    crashed = [
+        make_task(
+            "S2", f"verdict n={n}", seed, {"n": n, "crashes": crashes}, weight=n * crashes / 5e3
+        )
+        for n, crashes in S2_CRASHES[effort].items()
+    ]
+    return watched + crashed
+
+
+def _s2_work(task: Task) -> Sample:
+    return _s2_verdicts(task) if "crashes" in task.parameters else _s2_first_pings(task)
+
+
+def _s2_first_pings(task: Task) -> Sample:
+    colony = _colony(task, INFECTION)
+    log = PingLog(colony)
+    periods = task.count("periods")
+    colony.world.run_until(WARM_UP + periods + 2 * task.count("n"))
+    moments = colony.world.random("moments of crashes")
+    waits = [
+        log.wait(cell.index, WARM_UP + number + moments.random())
+        for number in range(periods)
+        for cell in colony.cells
+    ]
+    return {
+        "mean": [mean(waits)],
+        "median": [quantile(waits, 0.5)],
+        "p99": [quantile(waits, 0.99)],
+    }
+
+
+def wait_survival(periods: float, n: int) -> float:
+    """Return the probability that a member of ``n`` is not pinged for ``periods``.
+
+    Exact for round robin with independent phases: each of the others goes
+    through its list at a place of its own, in which the member stands anywhere, and
+    anew in the next pass.
+    """
+    others = n - 1
+    u = periods / others
+    if u >= 2:
+        one = 0.0
+    elif u > 1:
+        one = (2 - u) ** 3 / 6
+    else:
+        rest = 1 - u
+        one = rest**2 + (2 - u) / 2 * (1 - rest**2) - (1 - rest**3) / 3
+    return float(one**others)
+
+
+def wait_mean(n: int) -> float:
+    """Return the mean of that law, in periods."""
+    step = 1e-3
+    return sum(wait_survival((k + 0.5) * step, n) for k in range(int(LONGEST / step))) * step
+
+
+def wait_quantile(n: int, share: float) -> float:
+    """Return the wait that ``share`` of all do not exceed, in periods."""
+    low, high = 0.0, 2.0 * n
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if wait_survival(middle, n) > 1 - share else (low, middle)
+    return low
+
+
+class _Crashes:
+    """Crashes one random member of a colony after another, and waits for each verdict."""
+
+    def __init__(self, colony: Colony) -> None:
+        self._colony = colony
+        self._chance = colony.world.random("crashes")
+        self._victim: Cell | None = None
+        self._since = 0.0
+        self.waits: list[float] = []
+        """Periods from crash to first verdict."""
+        colony.on_event = self._on_event
+        self._next()
+
+    def _next(self) -> None:
+        pause = WARM_UP + self._chance.random()
+        self._colony.world.after(pause, self._crash)
+
+    def _crash(self) -> None:
+        cells = self._colony.cells
+        self._victim = cells[self._chance.randrange(len(cells))]
+        self._since = self._colony.world.now
+        self._colony.stop(self._victim)
+
+    def _on_event(self, cell: Cell, event: SwimEvent) -> None:
+        victim = self._victim
+        if isinstance(event, MemberFailed) and victim and event.member.name == victim.name:
+            self.waits.append(self._colony.world.now - self._since)
+            self._victim = None
+            self._colony.revive(victim)
+            self._next()
+
+
+def _s2_verdicts(task: Task) -> Sample:
+    colony = _colony(task, INFECTION, is_firm=True)
+    crashes = _Crashes(colony)
+    wanted = task.count("crashes")
+    while len(crashes.waits) < wanted:
+        colony.world.run_until(colony.world.now + 100.0)
+    return {"verdict": [mean(crashes.waits[:wanted])]}
+
+
+def _s2_judge(results: Sequence[Result], effort: Effort) -> Findings:
+    figures = []
+    for result in results:
+        n = result.task.count("n")
+        if "verdict" in result.sample:
+            figures.append(_s2_verdict_figure(n, result.number("verdict")))
+            continue
+        law = {"mean": wait_mean(n), "median": wait_quantile(n, 0.5), "p99": wait_quantile(n, 0.99)}
+        for name, expected in law.items():
+            low, high = around(expected, S2_TOLERANCE)
+            figures.append(
+                Figure(
+                    recipe="S2",
+                    quantity=f"crash to first ping, N = {n}, {name}",
+                    published=f"{expected:.3g}",
+                    source="SWIM §4.3, exact law computed",
+                    unit="periods",
+                    low=low,
+                    high=high,
+                    measured=result.number(name),
+                )
+            )
+    watched = ", ".join(f"{n} × {periods}" for n, periods in S2_PERIODS[effort].items())
+    crashed = ", ".join(f"{count} at N = {n}" for n, count in S2_CRASHES[effort].items())
+    return Findings(
+        how="Bare cores, round robin, phases at random, no loss, no suspicion. First pings:"
+        f" each member at a random moment of each period is a crash ({watched} members ×"
+        f" periods). Verdicts: real crashes one after another ({crashed}); nobody believes"
+        " a verdict, so that the group stays as it is. One task a size.",
+        figures=tuple(figures),
+        notes=(
+            "Figure 3(a) of the paper has a mean of 1.76 and a median of 1.56 periods over 29"
+            " points. That lies between the wait for the first ping and the verdict one period"
+            " later; the paper does not say which moment was logged.",
+        ),
+    )
+
+
+def _s2_verdict_figure(n: int, measured: float) -> Figure:
+    expected = wait_mean(n) + 1
+    low, high = around(expected, S2_TOLERANCE)
+    return Figure(
+        recipe="S2",
+        quantity=f"crash to first verdict, N = {n}, mean",
+        published=f"{expected:.3g}, one period after the first ping",
+        source="SWIM §3.1, exact law computed",
+        unit="periods",
+        low=low,
+        high=high,
+        measured=measured,
+    )
+
+
+# -- S4: the longest gap -----------------------------------------------------------------
+
+S4_PASSES = {
+    Effort.QUICK: {8: 200, 16: 60, 40: 8},
+    Effort.FULL: {8: 4000, 16: 1000, 40: 150, 128: 15},
+}
+"""Passes through the list, by size."""
+
+
+def _s4_split(effort: Effort, seed: int) -> list[Task]:
+    return [
+        make_task("S4", f"n={n}", seed, {"n": n, "passes": passes}, weight=n * n * passes / 2e4)
+        for n, passes in S4_PASSES[effort].items()
+    ]
+
+
+def _s4_work(task: Task) -> Sample:
+    colony = _colony(task, INFECTION)
+    log = PingLog(colony)
+    n = task.count("n")
+    colony.world.run_until(float(task.count("passes") * (n - 1)))
+    widest = pairs = 0
+    for prober, targets in enumerate(log.targets):
+        last: dict[int, int] = {}
+        for number, target in enumerate(targets):
+            widest = max(widest, number - last.get(target, -1))
+            last[target] = number
+        assert set(last) == set(range(n)) - {prober}
+        widest = max(widest, *(len(targets) - at for at in last.values()))
+        pairs += len(last)
+    return {"widest": [widest], "pairs": [pairs]}
+
+
+def _s4_judge(results: Sequence[Result], effort: Effort) -> Findings:
+    figures = []
+    for result in results:
+        n = result.task.count("n")
+        figures.append(
+            Figure(
+                recipe="S4",
+                quantity=f"longest gap between two pings of a pair, N = {n}",
+                published=f"at most 2N-1 = {2 * n - 1}",
+                source="SWIM §4.3",
+                unit="periods",
+                high=2 * n - 1,
+                measured=result.number("widest"),
+            )
+        )
+    passes = ", ".join(f"{count} at N = {n}" for n, count in S4_PASSES[effort].items())
+    return Findings(
+        how="Bare cores, round robin, nobody fails; every pair of prober and target is looked"
+        f" at, beginnings and ends counted as gaps. Passes through the list: {passes}.",
+        figures=tuple(figures),
+        notes=(
+            "With N - 1 others the bound of a shuffled list is 2(N - 1) - 1, two less than"
+            " the paper's, whose list has N entries; longer ones would be a defect.",
+        ),
+    )
+
+
+RECIPES = (
+    Recipe(
+        name="S1",
+        title="First detection, all members in step",
+        source=f"{PAPER}, §3.1",
+        part=PART,
+        split=_s1_split,
+        work=_s1_work,
+        judge=_s1_judge,
+    ),
+    Recipe(
+        name="S2",
+        title="First detection, everybody for itself",
+        source=f"{PAPER}, §3.1, §4.3, §5.1",
+        part=PART,
+        split=_s2_split,
+        work=_s2_work,
+        judge=_s2_judge,
+    ),
+    Recipe(
+        name="S4",
+        title="Time-bounded completeness",
+        source=f"{PAPER}, §4.3",
+        part=PART,
+        split=_s4_split,
+        work=_s4_work,
+        judge=_s4_judge,
+    ),
+)

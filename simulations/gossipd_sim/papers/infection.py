@@ -1,0 +1,312 @@
+"""How news spreads: on pings and acks (S5), and by memberlist's gossip ticks (G3).
+
+One member says something new of itself; who has taken it in is infected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, exp, log
+
+from gossipd.config.model import SwimConfig
+from gossipd.value import Value
+from gossipd.wire.messages import Alive, PacketMessage
+from gossipd_sim.numbers import mean, quantile
+from gossipd_sim.papers.colony import Cell, Colony
+from gossipd_sim.papers.figure import Figure, around
+from gossipd_sim.papers.recipe import Effort, Findings, Recipe, Result, Sample, Task, make_task
+from gossipd_sim.papers.swim_mode import INFECTION, PAPER, PART
+from gossipd_sim.world import World
+
+
+class Outbreaks:
+    """One piece of news after another in a colony, each of another member."""
+
+    def __init__(self, colony: Colony) -> None:
+        self._colony = colony
+        self._origins = colony.world.random("origins")
+        self._meta = b""
+        self._number = 0
+        self._times: dict[str, float] = {}
+        colony.on_claims = self._on_claims
+
+    def spread(self, seconds: float) -> list[float]:
+        """Have a random member tell news, and let ``seconds`` pass.
+
+        Returns:
+            The seconds after which the others had it, in order; those not reached are missing.
+        """
+        colony = self._colony
+        cells = colony.cells
+        start = colony.world.now
+        self._number += 1
+        self._meta = str(self._number).encode()
+        origin = cells[self._origins.randrange(len(cells))]
+        self._times = {origin.name: start}
+        colony.announce(origin, self._meta)
+        colony.world.run_until(start + seconds)
+        del self._times[origin.name]
+        return [at - start for at in self._times.values()]
+
+    def _on_claims(self, cell: Cell, claims: Sequence[PacketMessage]) -> None:
+        if cell.name not in self._times:
+            for claim in claims:
+                if isinstance(claim, Alive) and claim.meta == self._meta:
+                    self._times[cell.name] = self._colony.world.now
+
+
+# -- S5: infection on pings and acks -------------------------------------------------------
+
+S5_SPREADS = {
+    Effort.QUICK: {16: (10, 20), 128: (2, 10)},
+    Effort.FULL: {16: (50, 40), 128: (20, 20), 1000: (5, 6)},
+}
+"""Colonies, and pieces of news in each, by size."""
+S5_STEP = 0.125
+"""Periods between looks."""
+S5_LAMBDA = 3
+"""News has 3 ln n periods."""
+S5_TOLERANCE = 0.10
+"""Of n, between 10 % and 90 % infected."""
+
+
+def infected(n: int, periods: float) -> float:
+    """Return the infected members of ``n`` after ``periods`` by the curve of SWIM 4.1."""
+    return n / (1 + (n - 1) * exp(-(2 - 1 / n) * periods))
+
+
+def _s5_split(effort: Effort, seed: int) -> list[Task]:
+    return [
+        make_task(
+            "S5",
+            f"n={n} colony={colony}",
+            seed,
+            {"n": n, "spreads": spreads},
+            weight=n * spreads / 500,
+        )
+        for n, (colonies, spreads) in S5_SPREADS[effort].items()
+        for colony in range(colonies)
+    ]
+
+
+def _s5_work(task: Task) -> Sample:
+    n = task.count("n")
+    world = World(task.seed)
+    colony = Colony(world, INFECTION, n)
+    colony.acquaint()
+    world.run_until(2.0)
+    outbreaks = Outbreaks(colony)
+    lasts = S5_LAMBDA * log(n)
+    curve = [0.0] * (ceil(lasts / S5_STEP) + 1)
+    missed, halves = 0, []
+    for _ in range(task.count("spreads")):
+        times = outbreaks.spread(lasts)
+        missed += len(times) < n - 1
+        halves.append(quantile(times, 0.5))
+        for look in range(len(curve)):
+            curve[look] += 1 + sum(at <= look * S5_STEP for at in times)
+        world.run_until(world.now + lasts)  # until nobody tells it any more
+    spreads = task.count("spreads")
+    return {"curve": [count / spreads for count in curve], "missed": [missed], "half": halves}
+
+
+def _s5_judge(results: Sequence[Result], effort: Effort) -> Findings:
+    figures: list[Figure] = []
+    for n, (colonies, spreads) in S5_SPREADS[effort].items():
+        ours = [result for result in results if result.task.count("n") == n]
+        figures += _s5_figures(n, ours)
+        figures.append(
+            Figure(
+                recipe="S5",
+                quantity=f"news that had not reached all after 3 ln N periods, N = {n}, of"
+                f" {colonies * spreads}",
+                published=f"N^-(2λ-2) = {n ** -(2.0 * S5_LAMBDA - 2):.0e} members each",
+                source="SWIM §4.1",
+                high=0.0,
+                measured=sum(result.number("missed") for result in ours),
+            )
+        )
+    sample = ", ".join(
+        f"{colonies} × {spreads} at N = {n}"
+        for n, (colonies, spreads) in S5_SPREADS[effort].items()
+    )
+    return Findings(
+        how="Bare cores, round robin, no loss; a random member says something new of itself,"
+        " which only rides on pings and acks. The next news comes when nobody tells the last"
+        f" any more. Colonies × news: {sample}.",
+        figures=tuple(figures),
+    )
+
+
+def _s5_figures(n: int, results: Sequence[Result]) -> list[Figure]:
+    curves = [result.numbers("curve") for result in results]
+    curve = [mean(counts) for counts in zip(*curves, strict=True)]
+    apart = {
+        look: (count - infected(n, look * S5_STEP)) / n
+        for look, count in enumerate(curve)
+        if 0.1 * n <= infected(n, look * S5_STEP) <= 0.9 * n
+    }
+    worst = max(apart, key=lambda look: abs(apart[look]))
+    halves = [half for result in results for half in result.numbers("half")]
+    return [
+        Figure(
+            recipe="S5",
+            quantity=f"mean infected less x(t), N = {n}, where furthest apart (t ="
+            f" {worst * S5_STEP:g} periods), share of N",
+            published="0",
+            source="SWIM §4.1, x(t)",
+            low=-S5_TOLERANCE,
+            high=S5_TOLERANCE,
+            measured=apart[worst],
+        ),
+        Figure(
+            recipe="S5",
+            quantity=f"periods until half have it, N = {n}, median",
+            published=f"{log(n - 1) / (2 - 1 / n):.2f} by x(t); Fig. 3(b) has 1.1 to 3.0",
+            source="SWIM §4.1, §5.2",
+            unit="periods",
+            measured=quantile(halves, 0.5),
+        ),
+    ]
+
+
+# -- G3: memberlist's gossip ticks -----------------------------------------------------------
+
+G3_CONFIG = SwimConfig(
+    probe_interval=1e6,
+    stream_ping=False,
+    push_pull_interval=0.0,
+)
+"""The lan profile, without probes and push/pulls: nothing but ticks every 0.2 s to 3 members."""
+
+
+class _Spread(Value):
+    """What is expected at one size and loss: seconds, and the share never reached."""
+
+    n: int
+    loss: float
+    p50: float
+    p99: float
+    last: float
+    missed: float
+
+
+G3_EXPECTED = (
+    _Spread(8, 0.0, 0.15, 0.20, 0.25, 0.004),
+    _Spread(8, 0.3, 0.19, 0.28, 0.36, 0.053),
+    _Spread(32, 0.0, 0.25, 0.43, 0.51, 0.0),
+    _Spread(32, 0.3, 0.36, 0.64, 0.73, 0.0023),
+    _Spread(128, 0.0, 0.34, 0.60, 0.71, 0.0),
+    _Spread(128, 0.3, 0.50, 0.87, 1.01, 0.0002),
+    _Spread(1000, 0.0, 0.50, 0.80, 1.00, 0.0),
+    _Spread(1000, 0.3, 0.71, 1.15, 1.42, 0.00004),
+    _Spread(10000, 0.0, 0.66, 0.97, 1.49, 0.0),
+    _Spread(10000, 0.3, 0.90, 1.33, 1.85, 0.0),
+)
+G3_TOLERANCE = 0.10
+G3_SPREADS = {
+    Effort.QUICK: {8: 300, 32: 60},
+    Effort.FULL: {8: 4000, 32: 1000, 128: 250, 1000: 30, 10000: 4},
+}
+G3_SECONDS = 6.0
+"""Until nobody tells any more: the limit of 20 transmissions takes 7 ticks, after 2 s at most."""
+
+
+def _g3_split(effort: Effort, seed: int) -> list[Task]:
+    return [
+        make_task(
+            "G3",
+            f"n={row.n} loss={row.loss:g}",
+            seed,
+            {"n": row.n, "loss": row.loss, "spreads": G3_SPREADS[effort][row.n]},
+            weight=row.n * G3_SPREADS[effort][row.n] / 2000,
+        )
+        for row in G3_EXPECTED
+        if row.n in G3_SPREADS[effort]
+    ]
+
+
+def _g3_work(task: Task) -> Sample:
+    n, spreads = task.count("n"), task.count("spreads")
+    colony = Colony(World(task.seed), G3_CONFIG, n, loss=task.number("loss"))
+    colony.acquaint()
+    outbreaks = Outbreaks(colony)
+    times: list[float] = []
+    lasts = []
+    for _ in range(spreads):
+        reached = outbreaks.spread(G3_SECONDS)
+        times += reached
+        lasts.append(max(reached, default=0.0))
+    return {
+        "p50": [quantile(times, 0.5)],
+        "p99": [quantile(times, 0.99)],
+        "last": [mean(lasts)],
+        "missed": [1 - len(times) / spreads / (n - 1)],
+    }
+
+
+def _g3_judge(results: Sequence[Result], effort: Effort) -> Findings:
+    expected = {(row.n, row.loss): row for row in G3_EXPECTED}
+    figures = []
+    for result in results:
+        n, loss = result.task.count("n"), result.task.number("loss")
+        row = expected[n, loss]
+        for name, title in _G3_TITLES.items():
+            value: float = getattr(row, name)
+            low, high = around(value, G3_TOLERANCE)
+            figures.append(
+                Figure(
+                    recipe="G3",
+                    quantity=f"{title}, N = {n}, {loss:.0%} loss",
+                    published=f"{value:g} s",
+                    source="memberlist's constants, computed",
+                    unit="s",
+                    low=low,
+                    high=high,
+                    measured=result.number(name),
+                )
+            )
+        figures.append(
+            Figure(
+                recipe="G3",
+                quantity=f"share never reached, N = {n}, {loss:.0%} loss",
+                published=f"{row.missed:g}",
+                source="memberlist's constants, computed",
+                measured=result.number("missed"),
+            )
+        )
+    sample = ", ".join(f"{count} at N = {n}" for n, count in G3_SPREADS[effort].items())
+    return Findings(
+        how="Bare cores with the lan profile: every 0.2 s, phases at random, three random"
+        " members are told; each member tells a piece of news 4⌈log10(N+1)⌉ times. No"
+        f" probes, nothing else in the queue. News: {sample}.",
+        figures=tuple(figures),
+    )
+
+
+_G3_TITLES = {
+    "p50": "median time of arrival",
+    "p99": "99th percentile of the time of arrival",
+    "last": "arrival at the last member, mean",
+}
+
+RECIPES = (
+    Recipe(
+        name="S5",
+        title="Infection",
+        source=f"{PAPER}, §4.1 and Figure 3(b)",
+        part=PART,
+        split=_s5_split,
+        work=_s5_work,
+        judge=_s5_judge,
+    ),
+    Recipe(
+        name="G3",
+        title="Gossip ticks of memberlist",
+        source="hashicorp/memberlist, state.go, queue.go, config.go; figures computed from it",
+        part="Epidemics: the scheduler and the source of chance",
+        split=_g3_split,
+        work=_g3_work,
+        judge=_g3_judge,
+    ),
+)
