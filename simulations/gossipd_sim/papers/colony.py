@@ -17,6 +17,7 @@ from random import Random
 
 from gossipd.address import Address
 from gossipd.config.model import DEFAULT_PORT, SwimConfig
+from gossipd.errors import UsageError
 from gossipd.node.packing import COMPOUND_OVERHEAD, PART_OVERHEAD
 from gossipd.outbox import Outbox
 from gossipd.swim.effects import Gossip, Send, SendTogether, SwimEffect
@@ -69,6 +70,9 @@ class Colony:
         rides: whether claims ride on pings and acks; without, no news spreads that way.
         is_firm: whether tables ignore deaths: verdicts are told and have no consequence.
         latency: seconds one way, the same for all.
+
+    Raises:
+        UsageError: ``is_firm`` and ``rides`` exclude each other.
     """
 
     def __init__(
@@ -82,6 +86,8 @@ class Colony:
         is_firm: bool = False,
         latency: float = LATENCY,
     ) -> None:
+        if is_firm and rides:
+            raise UsageError("deaths that nobody believes would be news for ever: rides=False")
         self.world = world
         self.config = config
         self.cells = [Cell(index, f"m{index}", _address(index)) for index in range(n)]

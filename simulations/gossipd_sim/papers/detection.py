@@ -156,11 +156,11 @@ def _s1_judge(results: Sequence[Result], effort: Effort) -> Findings:
 # -- S2: everybody for itself -----------------------------------------------------------
 
 S2_PERIODS = {
-    Effort.QUICK: {8: 1200, 128: 250},
+    Effort.QUICK: {8: 1200, 128: 60},
     Effort.FULL: {8: 20000, 16: 10000, 128: 3000, 1000: 1000},
 }
 """Periods looked at, by size; several passes through the list where the size allows."""
-S2_CRASHES = {Effort.QUICK: {16: 600}, Effort.FULL: {16: 8000, 40: 4000}}
+S2_CRASHES = {Effort.QUICK: {16: 500}, Effort.FULL: {16: 8000, 40: 4000}}
 """Real crashes, by size."""
 S2_TOLERANCE = 0.05
 

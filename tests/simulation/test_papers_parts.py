@@ -1,0 +1,200 @@
+"""What the recipes stand on: colonies of bare cores, shared tables, laws they are held against."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from math import e
+from random import Random
+
+import pytest
+
+from gossipd.address import Address
+from gossipd.config.model import DEFAULT_PORT
+from gossipd.errors import UsageError
+from gossipd.swim.events import MemberFailed, SwimEvent
+from gossipd.swim.member import Member, MemberState
+from gossipd.value import replace
+from gossipd.wire.messages import PacketMessage, Ping, Versions
+from gossipd_sim.papers import colony as colonies
+from gossipd_sim.papers.attrition import INF_SUSP, Group
+from gossipd_sim.papers.colony import Cell, Colony
+from gossipd_sim.papers.detection import s1_expected, wait_mean, wait_quantile
+from gossipd_sim.papers.infection import Outbreaks, infected, periodic_growth
+from gossipd_sim.papers.load import false_verdicts
+from gossipd_sim.papers.rumours import Epidemic
+from gossipd_sim.papers.swim_mode import INFECTION, SUSPICION, SYNCHRONOUS
+from gossipd_sim.papers.tables import CommonRotation, FirmTable, LayeredTable
+from gossipd_sim.world import World
+
+
+def member(name: str, state: MemberState = MemberState.ALIVE) -> Member:
+    address = Address(bytes([10, 0, 0, ord(name)]), DEFAULT_PORT)
+    return Member(name, address, b"", Versions(), state, 1, 0.0)
+
+
+def nobody() -> Collection[str]:
+    return ()
+
+
+# -- tables and the shared probe order ---------------------------------------------
+
+
+def test_a_layered_table_is_as_a_dict_and_leaves_what_is_shared_alone() -> None:
+    shared = {name: member(name) for name in "abc"}
+    table, plain = LayeredTable(shared), dict(shared)
+    other = LayeredTable(shared)
+    dead = replace(shared["b"], state=MemberState.DEAD)
+    for one in (table, plain):
+        one["b"] = dead
+        one["d"] = member("d")
+        del one["a"]
+        one["a"] = member("a")
+        del one["c"]
+    assert all(table.get(name) == plain.get(name) for name in "abcde")
+    assert len(table) == len(plain) == 3
+    assert sorted(m.name for m in table.values()) == sorted(plain)
+    assert list(other.values()) == list(shared.values())
+    assert len(other) == 3
+
+
+def test_a_firm_table_takes_news_and_no_deaths() -> None:
+    table = FirmTable({"a": member("a")})
+    table["a"] = replace(member("a"), state=MemberState.DEAD, incarnation=2)
+    table["a"] = replace(member("a"), state=MemberState.SUSPECT, incarnation=2)
+    assert table.get("a") == member("a")
+    table["a"] = replace(member("a"), incarnation=3)
+    kept = table.get("a")
+    assert kept is not None
+    assert kept.incarnation == 3
+
+
+def test_the_shared_probe_order_visits_each_once_a_pass_in_an_order_of_chance() -> None:
+    rotation = CommonRotation(Random(4), "abcd")
+    orders: Counter[str] = Counter()
+    for _ in range(2400):
+        orders["".join(rotation.next_target(lambda name: True, nobody) or "" for _ in "abcd")] += 1
+    assert all(sorted(order) == list("abcd") for order in orders)
+    assert len(orders) == 24
+    assert max(orders.values()) < 150  # of 100 expected, five standard deviations more
+
+
+def test_the_shared_probe_order_passes_over_who_may_not_be_probed() -> None:
+    rotation = CommonRotation(Random(4), "abc")
+    assert {rotation.next_target(lambda name: name == "b", nobody) for _ in range(9)} == {"b"}
+    assert rotation.next_target(lambda name: False, nobody) is None
+    assert sorted(rotation.choose(2, lambda name: name != "a")) == ["b", "c"]
+
+
+# -- colonies -------------------------------------------------------------------------
+
+
+def test_members_in_step_ping_at_whole_periods_and_others_at_moments_of_their_own() -> None:
+    for config, wanted in ((SYNCHRONOUS, True), (INFECTION, False)):
+        colony = Colony(World(1), config, 6)
+        moments: list[float] = []
+
+        def note(
+            cell: Cell, to: Cell, lead: PacketMessage | None, colony: Colony = colony,
+            moments: list[float] = moments,
+        ) -> None:  # fmt: skip
+            if isinstance(lead, Ping):
+                moments.append(colony.world.now)
+
+        colony.on_send = note
+        colony.acquaint()
+        colony.world.run_until(8.0)
+        assert len(moments) >= 36
+        assert all(moment == int(moment) for moment in moments) is wanted
+
+
+def test_a_stopped_member_is_declared_dead_one_period_after_a_ping_and_may_come_back() -> None:
+    colony = Colony(World(2), INFECTION, 4, rides=False, is_firm=True)
+    told: list[tuple[str, str]] = []
+
+    def note(cell: Cell, event: SwimEvent) -> None:
+        if isinstance(event, MemberFailed):
+            told.append((cell.name, event.member.name))
+
+    colony.on_event = note
+    colony.acquaint()
+    colony.stop(colony.cells[3])
+    colony.world.run_until(9.0)
+    assert {victim for _, victim in told} == {"m3"}
+    assert len({accuser for accuser, _ in told}) == 3
+    assert len(told) > 3, "nobody believes it, so it is noticed again and again"
+    colony.revive(colony.cells[3])
+    colony.world.run_until(11.0)
+    told.clear()
+    colony.world.run_until(30.0)
+    assert told == []
+
+
+def test_large_colonies_share_tables_and_do_what_small_ones_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loads = []
+    for limit in (2, 1000):
+        monkeypatch.setattr(colonies, "TOGETHER_FROM", limit)
+        colony = Colony(World(3), INFECTION, 20)
+        colony.acquaint()
+        colony.world.run_until(2.0)
+        before = sum(cell.sent for cell in colony.cells)
+        colony.world.run_until(22.0)
+        loads.append(sum(cell.sent for cell in colony.cells) - before)
+        news = Outbreaks(colony).spread(10.0)
+        assert len(news) == 19
+    assert loads == [800, 800]
+
+
+def test_deaths_that_nobody_believes_must_not_be_passed_on_for_ever() -> None:
+    with pytest.raises(UsageError, match="rides=False"):
+        Colony(World(1), INFECTION, 4, is_firm=True)
+
+
+def test_news_does_not_spread_where_nothing_rides() -> None:
+    colony = Colony(World(3), INFECTION, 8, rides=False)
+    colony.acquaint()
+    assert Outbreaks(colony).spread(10.0) == []
+
+
+def test_two_colonies_of_one_seed_do_the_same() -> None:
+    def spread(seed: int) -> list[float]:
+        colony = Colony(World(seed), SUSPICION, 12, loss=0.2)
+        colony.acquaint()
+        return Outbreaks(colony).spread(20.0)
+
+    assert spread(5) == spread(5) != spread(6)
+
+
+def test_joins_that_are_never_lost_make_a_group_of_all() -> None:
+    assert Group(1, INF_SUSP, joins_are_lossy=False).run()[-1] == 17.0
+
+
+# -- laws ------------------------------------------------------------------------------
+
+
+def test_the_laws_give_the_values_of_the_papers() -> None:
+    assert s1_expected(8) == pytest.approx(1.515, abs=0.001)
+    assert s1_expected(10000) == pytest.approx(e / (e - 1), abs=0.001)
+    assert [round(wait_mean(n), 2) for n in (8, 1000)] == [0.89, 1.00]
+    assert [round(wait_quantile(n, 0.5), 2) for n in (8, 1000)] == [0.66, 0.69]
+    assert wait_quantile(1000, 0.99) == pytest.approx(4.6, abs=0.02)
+    assert false_verdicts(0.10, 1) == pytest.approx(0.0653, abs=0.0001)
+    assert false_verdicts(0.10, 3) == pytest.approx(0.0077, abs=0.0001)
+    assert [infected(1000, 0.0), round(infected(1000, 100.0))] == [1.0, 1000]
+    assert periodic_growth() == pytest.approx(1.63, abs=0.005)
+
+
+def test_pushes_of_one_cycle_to_one_site_are_both_useful_and_the_next_is_in_vain() -> None:
+    counts: list[int] = []
+
+    def loses(in_vain: int) -> bool:
+        counts.append(in_vain)
+        return in_vain >= 2
+
+    epidemic = Epidemic(World(1), 2, loses)
+    epidemic.run()
+    assert epidemic.times == [1.0]
+    assert counts == [0, 1, 1, 2, 2]
+    assert epidemic.pushes == 5
