@@ -33,6 +33,15 @@ class Rotation(Protocol):
         """Return up to ``wanted`` distinct random names that ``accept`` agrees with."""
 
 
+class ProbeList(Rotation, Protocol):
+    """A probe order that can be used as a mere list of names."""
+
+    def __len__(self) -> int: ...
+
+    def forget(self, names: Collection[str]) -> None:
+        """Take ``names`` out of the list."""
+
+
 class ShuffledRotation:
     """The probe order of one node that knows its own table: a list and a position."""
 
@@ -113,12 +122,15 @@ class RandomRotation:
     """Anybody, each time anew (SWIM section 3.1): what round robin is measured against.
 
     The dead are forgotten once in as many probes as there are names.
+
+    Args:
+        names: where they are kept; its own order does not matter.
     """
 
     __slots__ = ("_list", "_until_forgetting")
 
-    def __init__(self, random: Random) -> None:
-        self._list = ShuffledRotation(random)
+    def __init__(self, names: ProbeList) -> None:
+        self._list = names
         self._until_forgetting = 0
 
     def __len__(self) -> int:
@@ -146,4 +158,4 @@ class RandomRotation:
 
 def make_rotation(random: Random, round_robin: bool) -> Rotation:
     """Return the probe order of one node, round robin or random."""
-    return ShuffledRotation(random) if round_robin else RandomRotation(random)
+    return ShuffledRotation(random) if round_robin else RandomRotation(ShuffledRotation(random))

@@ -17,7 +17,7 @@ from gossipd.serf.events import SerfMember
 from gossipd.serf.tags import encode_own_tags
 from gossipd.shared import Base, SharedDict
 from gossipd.swim.member import Member, MemberState
-from gossipd.swim.rotation import EXHAUSTIVE_BELOW
+from gossipd.swim.rotation import EXHAUSTIVE_BELOW, RandomRotation
 from gossipd.wire.messages import Versions
 from gossipd.wire.serf_messages import MemberStatus
 
@@ -44,11 +44,12 @@ class Formed:
         self.names = tuple(self._table)
         """The names of all members."""
 
-    def storage(self, random: Random) -> Storage:
+    def storage(self, random: Random, *, round_robin: bool = True) -> Storage:
         """Return the tables of one member, as it begins."""
+        names = LazyRotation(self.names, random)
         return Storage(
             SharedDict(self._table),
-            LazyRotation(self.names, random),
+            names if round_robin else RandomRotation(names),
             SharedDict(self._roster),
         )
 
@@ -133,6 +134,11 @@ class LazyRotation:
         if one != other:
             moved = self._moved
             moved[one], moved[other] = self._at(other), self._at(one)
+
+    def forget(self, names: Collection[str]) -> None:
+        """Take ``names`` out of the list, and begin a new pass if there are any."""
+        if names:
+            self._restart(names)
 
     def _restart(self, forgotten: Collection[str]) -> None:
         if forgotten:

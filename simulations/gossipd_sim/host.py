@@ -215,9 +215,8 @@ class Host:
         if formed is None:
             self.node = self._make_node(self.config, self.address, random, entropy)
         else:
-            self.node = make_unsealed_node(
-                self.config, self.address, random, entropy, formed.storage(random)
-            )
+            storage = formed.storage(random, round_robin=self.config.swim.round_robin)
+            self.node = make_unsealed_node(self.config, self.address, random, entropy, storage)
         self._network.attach(self)
         self._trace.note(self._world.now, self.name, "boot")
         self._take(self.node.start)

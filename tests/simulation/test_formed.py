@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from random import Random
 
+from gossipd.address import Address
+from gossipd.config.model import NodeConfig
+from gossipd.swim.rotation import RandomRotation
 from gossipd.value import replace
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.cluster import Cluster
 from gossipd_sim.faults import Crash, Leave, Restart
-from gossipd_sim.formed import LazyRotation
+from gossipd_sim.formed import Formed, LazyRotation
 from gossipd_sim.laws import Laws
 from gossipd_sim.script import FORMED, Bootstrap, Scenario
 
@@ -94,3 +97,18 @@ def test_a_lazy_rotation_chooses_distinct_names_that_are_accepted() -> None:
         assert len(set(chosen)) == 3
         assert min(chosen) > "n010"
     assert LazyRotation(NAMES[:2], Random(6)).choose(3, lambda name: True) != []
+
+
+def test_a_name_that_is_forgotten_is_not_probed_again() -> None:
+    rotation = LazyRotation(NAMES[:6], Random(7))
+    rotation.insert("new")
+    rotation.forget(("n002", "new"))
+    assert len(rotation) == 5
+    seen = [rotation.next_target(lambda name: True, tuple) for _ in range(10)]
+    assert {name for name in seen if name} == set(NAMES[:6]) - {"n002"}
+
+
+def test_the_order_of_probes_of_a_formed_cluster_is_that_of_its_configuration() -> None:
+    formed = Formed((Address(bytes([10, 0, 0, 1]), 7946), NodeConfig(name=name)) for name in "abc")
+    assert isinstance(formed.storage(Random(1)).rotation, LazyRotation)
+    assert isinstance(formed.storage(Random(1), round_robin=False).rotation, RandomRotation)

@@ -1,11 +1,9 @@
-"""What the recipes stand on: colonies of bare cores, shared tables, laws they are held against."""
+"""What the recipes stand on: colonies of bare cores, and the laws they are held against."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 from math import e
-from random import Random
 
 import pytest
 
@@ -16,15 +14,18 @@ from gossipd.swim.events import MemberFailed, SwimEvent
 from gossipd.swim.member import Member, MemberState
 from gossipd.value import replace
 from gossipd.wire.messages import PacketMessage, Ping, Versions
+from gossipd_sim.cluster import Cluster
+from gossipd_sim.faults import Crash
 from gossipd_sim.papers import colony as colonies
 from gossipd_sim.papers.attrition import INF_SUSP, Group
 from gossipd_sim.papers.colony import Cell, Colony
 from gossipd_sim.papers.detection import s1_expected, wait_mean, wait_quantile
+from gossipd_sim.papers.firm_table import FirmTable
 from gossipd_sim.papers.infection import Outbreaks, infected, periodic_growth
 from gossipd_sim.papers.load import false_verdicts
 from gossipd_sim.papers.rumours import Epidemic
 from gossipd_sim.papers.swim_mode import INFECTION, SUSPICION, SYNCHRONOUS
-from gossipd_sim.papers.tables import CommonRotation, FirmTable, LayeredTable
+from gossipd_sim.script import FORMED, Bootstrap, Scenario
 from gossipd_sim.world import World
 
 
@@ -37,27 +38,6 @@ def nobody() -> Collection[str]:
     return ()
 
 
-# -- tables and the shared probe order ---------------------------------------------
-
-
-def test_a_layered_table_is_as_a_dict_and_leaves_what_is_shared_alone() -> None:
-    shared = {name: member(name) for name in "abc"}
-    table, plain = LayeredTable(shared), dict(shared)
-    other = LayeredTable(shared)
-    dead = replace(shared["b"], state=MemberState.DEAD)
-    for one in (table, plain):
-        one["b"] = dead
-        one["d"] = member("d")
-        del one["a"]
-        one["a"] = member("a")
-        del one["c"]
-    assert all(table.get(name) == plain.get(name) for name in "abcde")
-    assert len(table) == len(plain) == 3
-    assert sorted(m.name for m in table.values()) == sorted(plain)
-    assert list(other.values()) == list(shared.values())
-    assert len(other) == 3
-
-
 def test_a_firm_table_takes_news_and_no_deaths() -> None:
     table = FirmTable({"a": member("a")})
     table["a"] = replace(member("a"), state=MemberState.DEAD, incarnation=2)
@@ -67,23 +47,6 @@ def test_a_firm_table_takes_news_and_no_deaths() -> None:
     kept = table.get("a")
     assert kept is not None
     assert kept.incarnation == 3
-
-
-def test_the_shared_probe_order_visits_each_once_a_pass_in_an_order_of_chance() -> None:
-    rotation = CommonRotation(Random(4), "abcd")
-    orders: Counter[str] = Counter()
-    for _ in range(2400):
-        orders["".join(rotation.next_target(lambda name: True, nobody) or "" for _ in "abcd")] += 1
-    assert all(sorted(order) == list("abcd") for order in orders)
-    assert len(orders) == 24
-    assert max(orders.values()) < 150  # of 100 expected, five standard deviations more
-
-
-def test_the_shared_probe_order_passes_over_who_may_not_be_probed() -> None:
-    rotation = CommonRotation(Random(4), "abc")
-    assert {rotation.next_target(lambda name: name == "b", nobody) for _ in range(9)} == {"b"}
-    assert rotation.next_target(lambda name: False, nobody) is None
-    assert sorted(rotation.choose(2, lambda name: name != "a")) == ["b", "c"]
 
 
 # -- colonies -------------------------------------------------------------------------
@@ -169,6 +132,25 @@ def test_two_colonies_of_one_seed_do_the_same() -> None:
 
 def test_joins_that_are_never_lost_make_a_group_of_all() -> None:
     assert Group(1, INF_SUSP, joins_are_lossy=False).run()[-1] == 17.0
+
+
+@pytest.mark.parametrize("suspicion", [True, False])
+def test_the_checkers_follow_the_parts_that_were_taken_away(suspicion: bool) -> None:
+    swim: dict[str, object] = {
+        "round_robin": False, "probe_stagger": False, "natural_log": True, "lha_suspicion": False,
+        "buddy_system": False, "suspicion": suspicion, "suspicion_mult": 3,
+        "awareness_max_multiplier": 1,
+    }  # fmt: skip
+    scenario = Scenario(
+        name="plain swim", nodes=30, horizon=60.0, settle=30.0, swim=swim,
+        bootstrap=Bootstrap(kind=FORMED), faults=(Crash(at=10.0, hosts="n003"),),
+    )  # fmt: skip
+    outcome = Cluster(scenario, 1).run()
+    assert outcome.violations == ()
+    detection = outcome.measures["detection"]
+    assert isinstance(detection, dict)
+    # 3 * ceil(ln 31) = 12 periods of suspicion, or none, and two or three until the verdict
+    assert 12.0 * suspicion < detection["first"]["median"] < 12.0 * suspicion + 4.0
 
 
 # -- laws ------------------------------------------------------------------------------

@@ -16,19 +16,19 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from gossipd.address import Address
-from gossipd.config.model import DEFAULT_PORT, SwimConfig
+from gossipd.config.model import DEFAULT_PORT, NodeConfig, SwimConfig
 from gossipd.errors import UsageError
 from gossipd.node.packing import COMPOUND_OVERHEAD, PART_OVERHEAD
 from gossipd.outbox import Outbox
 from gossipd.swim.effects import Gossip, Send, SendTogether, SwimEffect
 from gossipd.swim.events import SwimEvent
-from gossipd.swim.member import Member, MemberState
 from gossipd.swim.membership import MemberTable
 from gossipd.swim.rotation import Rotation, make_rotation
 from gossipd.swim.swim import Swim
 from gossipd.wire.codec import decode_untrusted
 from gossipd.wire.messages import PacketMessage, Versions
-from gossipd_sim.papers.tables import CommonRotation, FirmTable, LayeredTable
+from gossipd_sim.formed import Formed
+from gossipd_sim.papers.firm_table import FirmTable
 from gossipd_sim.world import World
 
 PACKET_BYTES = 1400
@@ -37,7 +37,8 @@ LEAD_BYTES = 60
 """What a ping or ack takes of that; claims of the experiments never fill the rest."""
 PLENTY = 1 << 30
 TOGETHER_FROM = 2000
-"""From this many members on they share one table and one list of names."""
+"""From this many members on they share the list of names that they probe in an order of their
+own; with fewer, each has the very list of the daemon."""
 LATENCY = 0.0005
 """Seconds one way."""
 
@@ -116,24 +117,17 @@ class Colony:
 
     def acquaint(self) -> None:
         """Start all members, each of which knows all others, with nothing to tell."""
-        known = {
-            cell.name: Member(
-                cell.name, cell.address, b"", self._versions, MemberState.ALIVE, 1, self.world.now
-            )
-            for cell in self.cells
-        }
-        names = tuple(known)
+        formed = Formed((cell.address, NodeConfig(name=cell.name)) for cell in self.cells)
         for cell in self.cells:
             random = self._random(cell)
-            table: MemberTable
-            rotation: Rotation
-            if len(self.cells) >= TOGETHER_FROM:
-                table, rotation = LayeredTable(known), CommonRotation(random, names)
-            else:
-                table, rotation = dict(known), make_rotation(random, self.config.round_robin)
-                for name in names:
+            round_robin = self.config.round_robin
+            storage = formed.storage(random, round_robin=round_robin)
+            rotation = storage.rotation
+            if len(self.cells) < TOGETHER_FROM:
+                rotation = make_rotation(random, round_robin)
+                for name in formed.names:
                     rotation.insert(name)
-            cell.swim = self._core(cell, random, table, rotation)
+            cell.swim = self._core(cell, random, storage.table, rotation)
             self._start(cell)
             self._forget(cell)
             self._arm(cell)
@@ -210,7 +204,8 @@ class Colony:
     def _start(self, cell: Cell) -> None:
         cell.is_up = True
         cell.armed_at = None
-        cell.swim.start(b"", self.world.now)
+        own = cell.swim.member(cell.name)
+        cell.swim.start(own.meta if own else b"", self.world.now)
 
     def _forget(self, cell: Cell) -> None:
         while cell.swim.queue_depth:
