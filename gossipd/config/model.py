@@ -55,7 +55,7 @@ class SwimConfig(Value, kw_only=True):
     suspicion: bool = True
     """Suspect a silent node before declaring it dead (SWIM 4.2); otherwise declare at once."""
     final_death: bool = False
-    """Let nobody return from death by a higher incarnation, as SWIM's confirm (4.2)."""
+    """Let no incarnation bring back who is remembered as dead, as SWIM's confirm (4.2)."""
     natural_log: bool = False
     """Scale retransmits and suspicion times by ceil(ln(n + 1)), as SWIM's authors (5)."""
     lha_suspicion: bool = True

@@ -59,8 +59,9 @@ def _papers(
     from gossipd_sim.papers.recipes import RECIPES, chosen
 
     for option, path in (("--write", write), ("--keep", keep)):
-        if path is not None and not Path(path).absolute().parent.is_dir():
-            complain(f"{option} {path}: there is no such folder; make it first")
+        refusal = "" if path is None else _refusal(Path(path))
+        if refusal:
+            complain(f"{option} {path}: {refusal}")
             return USAGE
     effort = Effort.QUICK if quick else Effort.FULL
     recipes = chosen(names)
@@ -87,6 +88,16 @@ def _papers(
     if failing:
         complain(f"{failing} figures are out of their bands")
     return FAILED if failing else DONE
+
+
+def _refusal(path: Path) -> str:
+    """Return why ``path`` cannot be written, or nothing: known before hours of work."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        return "there is no such folder; make it first"
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        return "it may not be written; choose another place"
+    return ""
 
 
 def _run(campaign: Campaign, jobs: int) -> bool:

@@ -120,9 +120,9 @@ S7_MEMBERS = 100
 S7_LOSSES = (0.05, 0.10, 0.20)
 S7_HELPERS = (1, 2, 3)
 S7_QUICK = ((0.10, 1), (0.20, 2))
-S7_VERDICTS = {Effort.QUICK: 800, Effort.FULL: 3000}
+S7_VERDICTS = {Effort.QUICK: 800, Effort.FULL: 1500}
 """Verdicts to be expected in the sample of a cell; more periods where they are rare."""
-S7_PERIODS_MAX = 16000
+S7_PERIODS_MAX = 10000
 """Periods of the rarest."""
 S7_TOLERANCE = 0.10
 

@@ -20,6 +20,7 @@ INFECTION = SwimConfig(
     suspicion_mult=3,
     awareness_max_multiplier=1,
     gossip_nodes=0,
+    gossip_to_the_dead_time=1e9,
     retransmit_mult=3,
     push_pull_interval=0.0,
     suspicion=False,
