@@ -142,11 +142,11 @@ def _s6_split(effort: Effort, seed: int) -> list[Task]:
             f"{variant} from {first}",
             seed,
             {"variant": variant, "runs": min(S6_BATCH, runs - first)},
-            weight=min(S6_BATCH, runs - first) / 20,
+            weight=min(S6_BATCH, runs - first) / 10,
             chance=f"S6 from {first}",
         )
         for variant in (*CONFIGS, S6_SAFE_JOINS)
-        for first in range(0, runs, S6_BATCH)
+        for first in range(0, S6_BATCH if variant == S6_SAFE_JOINS else runs, S6_BATCH)
     ]
 
 
@@ -196,7 +196,7 @@ def _s6_judge(results: Sequence[Result], effort: Effort) -> Findings:
         f" {JOIN_EVERY:g} s, T' = {PERIOD:g} s, k = 1, {LOSS:.0%} of all datagrams lost"
         " at the receiver: copies of multicasts, and the request and the answer of a join, which"
         " is tried once. Death is final, and who hears of his own stops."
-        f" {S6_RUNS[effort]} runs of each variant, the same seeds for all; the size is the mean"
+        f" {S6_RUNS[effort]} runs of each of the three, the same seeds for all; the size is the mean"
         " over the views of those that run.",
         figures=tuple(figures),
         notes=(

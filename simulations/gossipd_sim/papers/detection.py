@@ -75,7 +75,9 @@ S1_BAR = 0.05
 
 def _s1_split(effort: Effort, seed: int) -> list[Task]:
     return [
-        make_task("S1", f"n={n}", seed, {"n": n, "rounds": rounds}, weight=n * rounds / 2e4)
+        make_task(
+            "S1", f"n={n}", seed, {"n": n, "rounds": rounds}, weight=n * (rounds + LONGEST) / 4e4
+        )
         for n, rounds in S1_ROUNDS[effort].items()
     ]
 
@@ -157,10 +159,10 @@ def _s1_judge(results: Sequence[Result], effort: Effort) -> Findings:
 
 S2_PERIODS = {
     Effort.QUICK: {8: 1200, 128: 60},
-    Effort.FULL: {8: 20000, 16: 10000, 128: 3000, 1000: 1000},
+    Effort.FULL: {8: 20000, 16: 10000, 128: 1500, 1000: 150},
 }
-"""Periods looked at, by size; several passes through the list where the size allows."""
-S2_CRASHES = {Effort.QUICK: {16: 500}, Effort.FULL: {16: 8000, 40: 4000}}
+"""Periods looked at, by size; many passes through the list where the size allows."""
+S2_CRASHES = {Effort.QUICK: {16: 500}, Effort.FULL: {16: 4000, 40: 1500}}
 """Real crashes, by size."""
 S2_TOLERANCE = 0.05
 
@@ -168,13 +170,13 @@ S2_TOLERANCE = 0.05
 def _s2_split(effort: Effort, seed: int) -> list[Task]:
     watched = [
         make_task(
-            "S2", f"first ping n={n}", seed, {"n": n, "periods": periods}, weight=n * periods / 2e4
+            "S2", f"first ping n={n}", seed, {"n": n, "periods": periods}, weight=n * periods / 4e4
         )
         for n, periods in S2_PERIODS[effort].items()
     ]
     crashed = [
         make_task(
-            "S2", f"verdict n={n}", seed, {"n": n, "crashes": crashes}, weight=n * crashes / 5e3
+            "S2", f"verdict n={n}", seed, {"n": n, "crashes": crashes}, weight=n * crashes / 8e3
         )
         for n, crashes in S2_CRASHES[effort].items()
     ]
@@ -189,7 +191,7 @@ def _s2_first_pings(task: Task) -> Sample:
     colony = _colony(task, INFECTION)
     log = PingLog(colony)
     periods = task.count("periods")
-    colony.world.run_until(WARM_UP + periods + 2 * task.count("n"))
+    colony.world.run_until(WARM_UP + periods + LONGEST)
     moments = colony.world.random("moments of crashes")
     waits = [
         log.wait(cell.index, WARM_UP + number + moments.random())
@@ -335,14 +337,14 @@ def _s2_verdict_figure(n: int, measured: float) -> Figure:
 
 S4_PASSES = {
     Effort.QUICK: {8: 200, 16: 60, 40: 8},
-    Effort.FULL: {8: 4000, 16: 1000, 40: 150, 128: 15},
+    Effort.FULL: {8: 2000, 16: 500, 40: 80, 128: 8},
 }
 """Passes through the list, by size."""
 
 
 def _s4_split(effort: Effort, seed: int) -> list[Task]:
     return [
-        make_task("S4", f"n={n}", seed, {"n": n, "passes": passes}, weight=n * n * passes / 2e4)
+        make_task("S4", f"n={n}", seed, {"n": n, "passes": passes}, weight=n * n * passes / 4e4)
         for n, passes in S4_PASSES[effort].items()
     ]
 

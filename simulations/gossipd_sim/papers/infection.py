@@ -112,7 +112,7 @@ def _s5_split(effort: Effort, seed: int) -> list[Task]:
             f"n={n} colony={colony}",
             seed,
             {"n": n, "spreads": spreads},
-            weight=n * spreads / 500,
+            weight=n * spreads / 300,
         )
         for n, (colonies, spreads) in S5_SPREADS[effort].items()
         for colony in range(colonies)
@@ -278,7 +278,7 @@ def _g3_split(effort: Effort, seed: int) -> list[Task]:
             f"n={row.n} loss={row.loss:g}",
             seed,
             {"n": row.n, "loss": row.loss, "colonies": colonies, "spreads": spreads},
-            weight=row.n * colonies * spreads / 2000,
+            weight=row.n * colonies * spreads / 900,
         )
         for row in G3_EXPECTED
         for colonies, spreads in (G3_SPREADS[effort].get(row.n, (0, 0)),)

@@ -34,7 +34,7 @@ S3_SETTLE = 60.0
 
 def _s3_split(effort: Effort, seed: int) -> list[Task]:
     cores = [
-        make_task("S3", f"n={n}", seed, {"n": n, "periods": periods}, weight=n * periods / 2e4)
+        make_task("S3", f"n={n}", seed, {"n": n, "periods": periods}, weight=n * periods / 4e4)
         for n, periods in S3_PERIODS[effort].items()
     ]
     nodes = [
@@ -146,7 +146,7 @@ def _s7_split(effort: Effort, seed: int) -> list[Task]:
         periods = min(S7_PERIODS_MAX, max(200, round(wanted)))
         parameters: dict[str, float | str] = {"loss": loss, "helpers": helpers, "periods": periods}
         label = f"loss={loss:g} k={helpers}"
-        tasks.append(make_task("S7", label, seed, parameters, weight=periods / 150))
+        tasks.append(make_task("S7", label, seed, parameters, weight=periods / 300))
     return tasks
 
 

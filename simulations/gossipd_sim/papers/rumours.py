@@ -83,7 +83,7 @@ G1_RUNS = {
 
 def _g1_split(effort: Effort, seed: int) -> list[Task]:
     return [
-        make_task("G1", f"n={n}", seed, {"n": n, "runs": runs}, weight=n * runs / 1e5)
+        make_task("G1", f"n={n}", seed, {"n": n, "runs": runs}, weight=n * runs / 3e4)
         for n, runs in G1_RUNS[effort].items()
     ]
 
@@ -170,7 +170,9 @@ G2_LATE = (
     " infections never double. It does not say what is averaged; neither the mean over all pushes"
     " nor that over all sites, with those never reached counted at the end, gives its columns."
 )
-G2_RUNS = {Effort.QUICK: 20, Effort.FULL: 1000}
+G2_RUNS = {Effort.QUICK: 20, Effort.FULL: 300}
+G2_RARE, G2_RARE_RUNS = 0.005, 1000
+"""Where less than this share is left out, the full sample takes so many runs."""
 G2_QUICK_KS = (1, 2)
 """Rows of the quick sample: further ones leave too few sites out to count them."""
 
@@ -181,13 +183,18 @@ def _g2_split(effort: Effort, seed: int) -> list[Task]:
             "G2",
             f"{kind} k={row.k}",
             seed,
-            {"kind": kind, "k": row.k, "runs": G2_RUNS[effort]},
-            weight=float(row.traffic) * G2_RUNS[effort] * SITES / 1e5,
+            {"kind": kind, "k": row.k, "runs": _g2_runs(row, effort)},
+            weight=float(row.traffic) * _g2_runs(row, effort) * SITES / 5e5,
         )
         for kind, rows in G2_TABLES.items()
         for row in rows
         if effort is Effort.FULL or (kind == "counter" and row.k in G2_QUICK_KS)
     ]
+
+
+def _g2_runs(row: _Row, effort: Effort) -> int:
+    is_rare = effort is Effort.FULL and float(row.residue) < G2_RARE
+    return G2_RARE_RUNS if is_rare else G2_RUNS[effort]
 
 
 def _g2_work(task: Task) -> Sample:
@@ -219,6 +226,7 @@ def _losing(kind: str, k: int, coin: Random) -> Callable[[int], bool]:
 
 def _g2_judge(results: Sequence[Result], effort: Effort) -> Findings:
     figures = []
+    runs = " or ".join(f"{runs}" for runs in sorted({r.task.count("runs") for r in results}))
     for result in results:
         kind, k = result.task.text("kind"), result.task.count("k")
         row = next(row for row in G2_TABLES[kind] if row.k == k)
@@ -239,7 +247,7 @@ def _g2_judge(results: Sequence[Result], effort: Effort) -> Findings:
                 )
             )
     return Findings(
-        how=f"{SITES} sites, {G2_RUNS[effort]} runs a row; each cycle everybody who is"
+        how=f"{SITES} sites, {runs} runs a row; each cycle everybody who is"
         " interested pushes to one random other. With feedback and counter, interest ends"
         " after k pushes in a row to sites that knew before the cycle; blind with a coin, with"
         " probability 1/k after each push.",
