@@ -22,7 +22,7 @@ from gossipd_sim.papers.colony import Cell, Colony
 from gossipd_sim.papers.detection import s1_expected, wait_mean, wait_quantile
 from gossipd_sim.papers.firm_table import FirmTable
 from gossipd_sim.papers.infection import Outbreaks, infected, periodic_growth
-from gossipd_sim.papers.load import false_verdicts
+from gossipd_sim.papers.load import false_verdicts, few_acks
 from gossipd_sim.papers.rumours import Epidemic
 from gossipd_sim.papers.swim_mode import INFECTION, SUSPICION, SYNCHRONOUS
 from gossipd_sim.script import FORMED, Bootstrap, Scenario
@@ -165,6 +165,7 @@ def test_the_laws_give_the_values_of_the_papers() -> None:
     assert false_verdicts(0.10, 1) == pytest.approx(0.0653, abs=0.0001)
     assert false_verdicts(0.10, 3) == pytest.approx(0.0077, abs=0.0001)
     assert [infected(1000, 0.0), round(infected(1000, 100.0))] == [1.0, 1000]
+    assert few_acks(28, 4) == pytest.approx(0.983, abs=0.001)
     assert periodic_growth() == pytest.approx(1.63, abs=0.005)
 
 

@@ -196,7 +196,7 @@ def _s6_judge(results: Sequence[Result], effort: Effort) -> Findings:
         f" {JOIN_EVERY:g} s, T' = {PERIOD:g} s, k = 1, {LOSS:.0%} of all datagrams lost"
         " at the receiver: copies of multicasts, and the request and the answer of a join, which"
         " is tried once. Death is final, and who hears of his own stops."
-        f" {S6_RUNS[effort]} runs of each of the three, the same seeds for all; the size is the mean"
+        f" {S6_RUNS[effort]} runs of each of the three, same seeds for all; the size is the mean"
         " over the views of those that run.",
         figures=tuple(figures),
         notes=(
