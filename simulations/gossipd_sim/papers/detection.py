@@ -1,4 +1,4 @@
-"""How soon SWIM notices a crash, and how late it can be: recipes S1, S2 and S4.
+"""How soon SWIM notices a crash: recipes S1 and S2.
 
 The first ping that a member gets after some moment does not depend on whether
 the member runs: until somebody's probe of it ends, nobody behaves otherwise.
@@ -8,56 +8,21 @@ ping; waits until the verdict come from real crashes.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from math import exp
 
-from gossipd.config.model import SwimConfig
 from gossipd.swim.events import MemberFailed, SwimEvent
-from gossipd.wire.messages import PacketMessage, Ping
 from gossipd_sim.numbers import mean, quantile
 from gossipd_sim.papers.colony import Cell, Colony
 from gossipd_sim.papers.figure import Figure, around
+from gossipd_sim.papers.ping_log import PingLog, silent_colony
 from gossipd_sim.papers.recipe import Effort, Findings, Recipe, Result, Sample, Task, make_task
 from gossipd_sim.papers.swim_mode import INFECTION, PAPER, PART, SYNCHRONOUS
-from gossipd_sim.world import World
 
 WARM_UP = 2.0
 """Periods before anything is counted."""
 LONGEST = 40.0
 """Periods after the last counted moment, for waits that begin then; random ones may be longer."""
-
-
-class PingLog:
-    """When each member of a colony was pinged, and by whom each was."""
-
-    def __init__(self, colony: Colony) -> None:
-        self._world = colony.world
-        self.at: list[list[float]] = [[] for _ in colony.cells]
-        """By member: the moments of pings to it, in order."""
-        self.targets: list[list[int]] = [[] for _ in colony.cells]
-        """By member: whom it pinged, in order."""
-        colony.on_send = self._on_send
-
-    def _on_send(self, cell: Cell, target: Cell, lead: PacketMessage | None) -> None:
-        if type(lead) is Ping:
-            self.at[target.index].append(self._world.now)
-            self.targets[cell.index].append(target.index)
-
-    def wait(self, member: int, since: float) -> float:
-        """Return how long after ``since`` the next ping to ``member`` came (periods).
-
-        Raises:
-            IndexError: none came until the end.
-        """
-        moments = self.at[member]
-        return moments[bisect_left(moments, since)] - since
-
-
-def _colony(task: Task, config: SwimConfig, *, is_firm: bool = False) -> Colony:
-    colony = Colony(World(task.seed), config, task.count("n"), rides=False, is_firm=is_firm)
-    colony.acquaint()
-    return colony
 
 
 # -- S1: all in step ------------------------------------------------------------------
@@ -83,7 +48,7 @@ def _s1_split(effort: Effort, seed: int) -> list[Task]:
 
 
 def _s1_work(task: Task) -> Sample:
-    colony = _colony(task, SYNCHRONOUS)
+    colony = silent_colony(task.seed, SYNCHRONOUS, task.count("n"))
     log = PingLog(colony)
     rounds = task.count("rounds")
     colony.world.run_until(WARM_UP + rounds + LONGEST)
@@ -188,7 +153,7 @@ def _s2_work(task: Task) -> Sample:
 
 
 def _s2_first_pings(task: Task) -> Sample:
-    colony = _colony(task, INFECTION)
+    colony = silent_colony(task.seed, INFECTION, task.count("n"))
     log = PingLog(colony)
     periods = task.count("periods")
     colony.world.run_until(WARM_UP + periods + LONGEST)
@@ -272,7 +237,7 @@ class _Crashes:
 
 
 def _s2_verdicts(task: Task) -> Sample:
-    colony = _colony(task, INFECTION, is_firm=True)
+    colony = silent_colony(task.seed, INFECTION, task.count("n"), is_firm=True)
     crashes = _Crashes(colony)
     wanted = task.count("crashes")
     while len(crashes.waits) < wanted:
@@ -333,66 +298,6 @@ def _s2_verdict_figure(n: int, measured: float) -> Figure:
     )
 
 
-# -- S4: the longest gap -----------------------------------------------------------------
-
-S4_PASSES = {
-    Effort.QUICK: {8: 200, 16: 60, 40: 8},
-    Effort.FULL: {8: 2000, 16: 500, 40: 80, 128: 8},
-}
-"""Passes through the list, by size."""
-
-
-def _s4_split(effort: Effort, seed: int) -> list[Task]:
-    return [
-        make_task("S4", f"n={n}", seed, {"n": n, "passes": passes}, weight=n * n * passes / 4e4)
-        for n, passes in S4_PASSES[effort].items()
-    ]
-
-
-def _s4_work(task: Task) -> Sample:
-    colony = _colony(task, INFECTION)
-    log = PingLog(colony)
-    n = task.count("n")
-    colony.world.run_until(float(task.count("passes") * (n - 1)))
-    widest = pairs = 0
-    for prober, targets in enumerate(log.targets):
-        last: dict[int, int] = {}
-        for number, target in enumerate(targets):
-            widest = max(widest, number - last.get(target, -1))
-            last[target] = number
-        assert set(last) == set(range(n)) - {prober}
-        widest = max(widest, *(len(targets) - at for at in last.values()))
-        pairs += len(last)
-    return {"widest": [widest], "pairs": [pairs]}
-
-
-def _s4_judge(results: Sequence[Result], effort: Effort) -> Findings:
-    figures = []
-    for result in results:
-        n = result.task.count("n")
-        figures.append(
-            Figure(
-                recipe="S4",
-                quantity=f"longest gap between two pings of a pair, N = {n}",
-                published=f"at most 2N-1 = {2 * n - 1}",
-                source="SWIM §4.3",
-                unit="periods",
-                high=2 * n - 1,
-                measured=result.number("widest"),
-            )
-        )
-    passes = ", ".join(f"{count} at N = {n}" for n, count in S4_PASSES[effort].items())
-    return Findings(
-        how="Bare cores, round robin, nobody fails; every pair of prober and target is looked"
-        f" at, beginnings and ends counted as gaps. Passes through the list: {passes}.",
-        figures=tuple(figures),
-        notes=(
-            "With N - 1 others the bound of a shuffled list is 2(N - 1) - 1, two less than"
-            " the paper's, whose list has N entries; longer ones would be a defect.",
-        ),
-    )
-
-
 RECIPES = (
     Recipe(
         name="S1",
@@ -411,14 +316,5 @@ RECIPES = (
         split=_s2_split,
         work=_s2_work,
         judge=_s2_judge,
-    ),
-    Recipe(
-        name="S4",
-        title="Time-bounded completeness",
-        source=f"{PAPER}, §4.3",
-        part=PART,
-        split=_s4_split,
-        work=_s4_work,
-        judge=_s4_judge,
     ),
 )
