@@ -15,12 +15,12 @@ beside what the code of the daemon does on the simulator. The file is written
 by `make papers`, which is `gossipd simulate papers --full --write
 docs/papers.md`; `gossipd simulate papers` runs a small sample of it.
 
-A figure *holds* when ours lies in the band. A band states what the source, or
-the sampling error of a run of its size, allows; it was fixed before measuring. Where a
-figure does not hold the reason stands beside it. "Recorded" figures have no
-band: nothing was published to hold them against. Sources are named by paper
-and section, table or figure; *computed* means that the figure follows from a
-published formula. Measured numbers have four digits.
+A figure *holds* when ours lies in the band. A band is what the source, or the
+sampling error of a run of its size, allows; it was fixed before measuring.
+Where a figure does not hold the reason stands below the table. Figures without
+a band are recorded and not judged. Sources are named by paper and section,
+table or figure; *computed* means that the figure follows from a published
+formula or from published constants. Measured numbers have four digits.
 """
 
 

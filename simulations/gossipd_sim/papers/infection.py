@@ -6,7 +6,7 @@ One member says something new of itself; who has taken it in is infected.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, exp, log
+from math import ceil, exp, log, log10
 
 from gossipd.config.model import SwimConfig
 from gossipd.value import Value
@@ -278,7 +278,7 @@ def _g3_split(effort: Effort, seed: int) -> list[Task]:
             f"n={row.n} loss={row.loss:g}",
             seed,
             {"n": row.n, "loss": row.loss, "colonies": colonies, "spreads": spreads},
-            weight=row.n * colonies * spreads / 900,
+            weight=row.n * colonies * spreads * ceil(log10(row.n + 1)) / 6000,
         )
         for row in G3_EXPECTED
         for colonies, spreads in (G3_SPREADS[effort].get(row.n, (0, 0)),)
