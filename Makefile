@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 N ?= 48
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench papers clean
+.PHONY: help demo test lint bench bench-simulator compiled papers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -44,10 +44,22 @@ bench:
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check .
 	$(VENV)-bench/bin/python tests/bench/main.py --nodes $(N)
 
+# The same source through mypyc, for long campaigns: about twice as fast, the same runs.
+compiled: $(VENV)-compiled/.built
+
+$(VENV)-compiled/.built: pyproject.toml $(shell find gossipd cli simulations -name '*.py')
+	$(PYTHON) -m venv --clear $(VENV)-compiled
+	$(VENV)-compiled/bin/python -m pip install --quiet --disable-pip-version-check . 'mypy>=1.13' setuptools
+	$(VENV)-compiled/bin/python tests/bench/compiled.py
+	@touch $@
+
+bench-simulator: $(VENV)/.installed-dev compiled
+	$(BIN)/python tests/bench/simulator.py --compiled $(VENV)-compiled/bin/python --write docs/simulator-speed.md
+
 # What is finished is kept: interrupted, it goes on from there.
 papers: $(VENV)/.installed-dev
 	$(BIN)/gossipd simulate papers --full --write docs/papers.md --keep .papers.jsonl
 
 clean:
-	rm -rf $(VENV) $(VENV)-bench $(VENV)-others .papers.jsonl
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-compiled $(VENV)-others .papers.jsonl
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
