@@ -78,10 +78,13 @@ from gossipd.wire.serf_messages import (
     Query,
     QueryResponse,
     Relay,
+    SerfMessage,
     SerfPushPull,
     UserEvent,
 )
 
+INTENTS_KEPT = 32
+"""Intents remembered decoded: each is heard many times while it spreads."""
 PAYLOAD_BYTES_MAX = 1395
 """Default for the largest Serf message that gossip can carry: 1400 - 2 - 3 (section 11.2)."""
 
@@ -150,6 +153,7 @@ class Serf:
         self._overdue: set[str] = set()
         self._joined_at = 0
         self._armed: set[type[SerfTimer]] = set()
+        self._heard: dict[bytes, SerfMessage] = {}
 
     # What readers ask.
 
@@ -549,11 +553,17 @@ class Serf:
     def _on_payload(self, payload: bytes, source: Address, now: float) -> None:
         if not payload:
             return
-        try:
-            message = decode_serf_untrusted(payload)
-        except WireError as error:
-            self._ignore(error.reason, error.detail, source)
-            return
+        message = self._heard.get(payload)
+        if message is None:
+            try:
+                message = decode_serf_untrusted(payload)
+            except WireError as error:
+                self._ignore(error.reason, error.detail, source)
+                return
+            if isinstance(message, JoinIntent | LeaveIntent):
+                if len(self._heard) >= INTENTS_KEPT:
+                    self._heard.clear()
+                self._heard[payload] = message
         match message:
             case JoinIntent():
                 if self._apply_join(message, now):
@@ -633,20 +643,19 @@ class Serf:
 
     def _arm_ticks(self, now: float) -> None:
         """Arm each tick that has something to look at and is not armed yet."""
-        config, roster = self._config, self._roster
-        if roster.failed or roster.left or len(self._intents):
+        config, roster, armed = self._config, self._roster, self._armed
+        if (roster.failed or roster.left or len(self._intents)) and ReapTick not in armed:
             self._arm(ReapTick(), config.reap_interval, now)
-        if roster.failed:
+        if roster.failed and ReconnectTick not in armed:
             self._arm(ReconnectTick(), config.reconnect_interval, now)
-        if len(self._broadcasts):
+        if QueueCheck not in armed and not self._broadcasts.is_empty:
             self._arm(QueueCheck(), config.queue_check_interval, now)
 
     def _arm(
         self, tick: ReapTick | ReconnectTick | QueueCheck, interval: float, now: float
     ) -> None:
-        if type(tick) not in self._armed:
-            self._armed.add(type(tick))
-            self.timers.set(next_tick(self._started_at, interval, now), tick)
+        self._armed.add(type(tick))
+        self.timers.set(next_tick(self._started_at, interval, now), tick)
 
     def _ignore(self, reason: str, detail: str, source: Address | None) -> None:
         self._outbox.events.append(MessageIgnored(reason, detail, source))

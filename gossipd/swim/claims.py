@@ -33,7 +33,7 @@ from gossipd.swim.events import (
 )
 from gossipd.swim.health import LocalHealth
 from gossipd.swim.member import Member, MemberState
-from gossipd.swim.membership import Membership, Verdict
+from gossipd.swim.membership import STALE, Membership, Verdict
 from gossipd.swim.refutation import OwnIncarnation
 from gossipd.swim.rotation import Rotation
 from gossipd.swim.suspicion import Suspicion
@@ -166,25 +166,27 @@ class Claims:
 
     # What others say (section 8)
 
-    def receive(self, claim: Claim, now: float) -> None:
-        """Judge a claim and do what follows from it."""
+    def receive(self, claim: Claim, now: float) -> bool:
+        """Judge a claim and do what follows from it; returns whether it was any news."""
         match claim:
             case Alive():
                 address = self.with_port(claim.address)
                 if address is not claim.address:
                     claim = replace(claim, address=address)
-                self._on_alive(claim, now)
+                return self._on_alive(claim, now)
             case Suspect():
-                self._on_suspect(claim, now)
+                return self._on_suspect(claim, now)
             case Dead():
-                self._on_dead(claim, now)
+                return self._on_dead(claim, now)
             case unreachable:
                 assert_never(unreachable)
 
     def _on_alive(
         self, claim: Alive, now: float, token: int | None = None, *, is_bootstrap: bool = False
-    ) -> None:
+    ) -> bool:
         judged = self._membership.judge_alive(claim, now, is_bootstrap=is_bootstrap)
+        if judged is STALE:
+            return False
         match judged.verdict:
             case Verdict.CONFLICT if judged.before is not None:
                 self.refuse("name-conflict")
@@ -199,6 +201,7 @@ class Claims:
                 self.refuse("illegal-alive")
             case _:
                 pass
+        return True
 
     def _after_alive(
         self, before: Member | None, after: Member, now: float, token: int | None
@@ -214,8 +217,10 @@ class Claims:
         elif before.meta != after.meta:
             self._tell(MemberUpdated(after))
 
-    def _on_suspect(self, claim: Suspect, now: float) -> None:
+    def _on_suspect(self, claim: Suspect, now: float) -> bool:
         judged = self._membership.judge_suspect(claim, now)
+        if judged is STALE:
+            return False
         match judged.verdict:
             case Verdict.CONFIRMS if judged.after is not None:
                 self._confirm_suspicion(judged.after, claim, now)
@@ -228,9 +233,12 @@ class Claims:
                 self.refuse("illegal-accusation")
             case _:
                 pass
+        return True
 
-    def _on_dead(self, claim: Dead, now: float, token: int | None = None) -> None:
+    def _on_dead(self, claim: Dead, now: float, token: int | None = None) -> bool:
         judged = self._membership.judge_dead(claim, now)
+        if judged is STALE:
+            return False
         match judged.verdict:
             case Verdict.ABOUT_US if self._config.final_death:
                 self.refuse("death-is-final")
@@ -242,6 +250,7 @@ class Claims:
                 self.refuse("illegal-accusation")
             case _:
                 pass
+        return True
 
     def _after_dead(self, member: Member, claim: Dead, now: float, token: int | None) -> None:
         suspicion = self._end_suspicion(member.name)

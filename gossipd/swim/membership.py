@@ -122,10 +122,14 @@ class Membership:
         is_us = claim.node == self._name
         if is_us and self.is_leaving:
             return STALE
+        known = self.table.get(claim.node)
+        if known is not None and not is_us and claim.incarnation <= known.incarnation:
+            address = claim.address
+            if address is known.address or address == known.address:
+                return STALE  # most claims are heard often: nothing else of them matters
         versions = claim.versions
         if versions is None or not is_legal_alive(claim, versions):
             return ILLEGAL
-        known = self.table.get(claim.node)
         if known is None:
             return self._admit(claim, versions, now)
         if self._final_death and known.state is MemberState.DEAD:

@@ -270,17 +270,17 @@ class Swim:
         match message:
             case Ping():
                 self._on_ping(message, source)
-            case IndirectPing():
-                self._on_indirect_ping(message, source, now)
             case Ack():
                 self._prober.on_ack(message, now)
-            case Nack():
-                self._prober.on_nack(message.seq)
+            case Alive() | Suspect() | Dead():
+                if self._claims.receive(message, now):
+                    self._arm(now)
             case UserPayload():
                 self._tell(PayloadReceived(message.payload, source))
-            case Alive() | Suspect() | Dead():
-                self._claims.receive(message, now)
-                self._arm(now)
+            case IndirectPing():
+                self._on_indirect_ping(message, source, now)
+            case Nack():
+                self._prober.on_nack(message.seq)
             case unreachable:
                 assert_never(unreachable)
 
