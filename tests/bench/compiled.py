@@ -31,7 +31,7 @@ MODULES = {
         "measures", "network", "queue", "trace", "truth", "world",
     ),
     "gossipd_sim/checkers": (
-        "alternation", "datagrams", "decoding", "incarnations", "inspector", "own_entry",
+        "alternation", "datagrams", "decoding", "incarnations", "own_entry",
         "precedence", "probing", "queues", "refutations", "suspicions", "transmits", "visits",
     ),
 }  # fmt: skip
