@@ -10,6 +10,7 @@ from statistics import median
 from typing import TypeAlias
 
 from bench.commands import CROWD, CommandTimes
+from bench.sweeping import SweepTimes
 from bench.trials import Plan, Trial
 from gossipd.value import Value
 from support.agents import GOSSIPD, SERF
@@ -40,7 +41,7 @@ class Row(Value):
 
     def cells(self) -> tuple[str, ...]:
         """Return the table's cells as text."""
-        bar = f"≤ {self.bar:g}{'' if self.is_met else ' (missed)'}" if self.bar else ""
+        bar = f"≤ {self.bar:.3g}{'' if self.is_met else ' (missed)'}" if self.bar else ""
         return (
             self.what,
             _number(self.ours, self.unit),
@@ -142,6 +143,20 @@ def command_rows(times: CommandTimes) -> list[Row]:
     ]  # fmt: skip
 
 
+SWEEP_SPEED_UP = 1.7
+"""Two cores must be at least so many times as fast as one."""
+
+
+def simulator_rows(sweep: SweepTimes) -> list[Row]:
+    """Return the lines of the simulator."""
+    return [
+        Row(
+            f"`simulate sweep`, {sweep.runs} runs on two cores", "s",
+            sweep.two_cores, sweep.one_core, "one core", 1 / SWEEP_SPEED_UP,
+        )
+    ]  # fmt: skip
+
+
 def as_markdown(rows: Sequence[Row]) -> str:
     """Return the lines as a Markdown table."""
     lines = [HEADINGS, tuple("---" if i in (0, 3) else "---:" for i in range(len(HEADINGS)))]
@@ -163,7 +178,12 @@ def as_text(rows: Sequence[Row]) -> str:
 
 
 def document(
-    plan: Plan, joins: Joins, trials: Sequence[Trial], times: CommandTimes, serf_version: str
+    plan: Plan,
+    joins: Joins,
+    trials: Sequence[Trial],
+    times: CommandTimes,
+    sweep: SweepTimes,
+    serf_version: str,
 ) -> str:
     """Return the whole page ``docs/benchmarks.md``."""
     rounds = sum(trial.kind == GOSSIPD.name for trial in trials)
@@ -196,13 +216,20 @@ everyone shows it, at least 15 s.
 A round trip is `members` on an open connection, with the decoding of the answer
 by the same small client for both kinds. The {CROWD} members are told to one
 daemon by one push/pull; they do not exist.
+
+## The simulator
+
+{as_markdown(simulator_rows(sweep))}
+The same sweep on one process and on two, in turn, the start of the processes
+included; medians of three.
 """
 
 
-def summary(joins: Joins, trials: Sequence[Trial], times: CommandTimes) -> str:
-    """Return both tables for the terminal."""
+def summary(joins: Joins, trials: Sequence[Trial], times: CommandTimes, sweep: SweepTimes) -> str:
+    """Return all tables for the terminal."""
     return (
         f"{as_text(fleet_rows(joins, trials, times))}\n\n{as_text(command_rows(times))}\n\n"
+        f"{as_text(simulator_rows(sweep))}\n\n"
         f"live nodes shown as failed: {_wrong(trials)}"
     )
 
