@@ -50,8 +50,9 @@ class Probe(Value, kw_only=True):
     ping: Fate | None
     acks: tuple[Fate, ...]
     helpers: tuple[Helper, ...]
+    stream_at: float | None
     stream: str
-    """What became of the ping by TCP; empty if there was none."""
+    """What became of the ping by TCP, and when it was dialled; empty if there was none."""
 
 
 class Hop(Value, kw_only=True):

@@ -52,6 +52,7 @@ def probe_of(probe: Round, over_at: float) -> Probe:
         ping=_fate(probe.ping),
         acks=tuple(fate for ack in probe.acks if (fate := _fate(ack)) is not None),
         helpers=tuple(_helper(ask) for ask in probe.asks),
+        stream_at=probe.stream_at,
         stream=stream,
     )
 

@@ -142,27 +142,27 @@ def _origin(member: str, route: Route) -> Iterator[str]:
 
 def _probe(member: str, probe: Probe) -> Iterator[str]:
     yield f"      The root: the probe of {member} by {probe.prober}"
+    lines = sorted(_moments(member, probe), key=lambda moment: moment[0])  # stable
+    for at, text in lines:
+        late = " (too late)" if at > probe.over_at else ""
+        yield f"        {_at(at)}  {text}{late}"
+
+
+def _moments(member: str, probe: Probe) -> Iterator[tuple[float, str]]:
     if probe.ping is None:
-        yield f"        {_at(probe.started_at)}  the ping never left: {probe.prober} could not send"
+        yield probe.started_at, f"the ping never left: {probe.prober} could not send"
     else:
         kept = probe.ping.sent_at - probe.started_at
-        back = f"kept back for {kept:.3f} s, {probe.prober} could not send; then " if kept else ""
-        yield f"        {_at(probe.ping.sent_at)}  ping: {back}{_fate(probe.ping)}"
+        if kept > 0:
+            yield probe.started_at, f"the ping was kept back: {probe.prober} could not send"
+        yield probe.ping.sent_at, f"ping: {_fate(probe.ping)}"
     for ack in probe.acks:
-        late = " (too late)" if ack.sent_at > probe.over_at else ""
-        yield f"        {_at(ack.sent_at)}  ack of {member}: {_fate(ack)}{late}"
+        yield ack.sent_at, f"ack of {member}: {_fate(ack)}"
     for helper in probe.helpers:
-        late = " (too late)" if helper.asked.sent_at > probe.over_at else ""
-        yield (
-            f"        {_at(helper.asked.sent_at)}  ping-req to {helper.name}:"
-            f" {_helper(helper)}{late}"
-        )
-    if probe.stream:
-        yield f"        {'':>12}  ping by TCP: {probe.stream}"
-    yield (
-        f"        {_at(probe.over_at)}  the round was over without an ack:"
-        f" {probe.prober} accused {member}"
-    )
+        yield helper.asked.sent_at, f"ping-req to {helper.name}: {_helper(helper)}"
+    if probe.stream_at is not None:
+        yield probe.stream_at, f"ping by TCP: {probe.stream}"
+    yield probe.over_at, f"the round was over without an ack: {probe.prober} accused {member}"
 
 
 def _helper(helper: Helper) -> str:
@@ -170,10 +170,10 @@ def _helper(helper: Helper) -> str:
         return _fate(helper.asked)
     parts = [f"its ping {_fate(helper.pinged)}"]
     if helper.acked is not None:
-        parts.append(f"the ack {_fate(helper.acked)}")
+        parts.append(f"ack {_fate(helper.acked)}")
     if helper.answered is not None:
         parts.append(f"its {helper.answer} {_fate(helper.answered)}")
-    return "; ".join(parts)
+    return ", ".join(parts)
 
 
 # -- ways ------------------------------------------------------------------------------
@@ -282,7 +282,7 @@ def _fate(fate: Fate) -> str:
     if fate.arrived_at is None:
         return "still on its way"
     if fate.found:
-        return f"arrived {_at(fate.arrived_at)} while {fate.target} was {fate.found}"
+        return f"arrived {_at(fate.arrived_at)} ({fate.target} was {fate.found})"
     return f"arrived {_at(fate.arrived_at)}"
 
 

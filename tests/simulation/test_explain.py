@@ -251,7 +251,7 @@ def test_an_accuser_that_could_not_send_is_found_out() -> None:
     assert probe.ping is not None
     assert probe.ping.sent_at == pytest.approx(25.0)  # when it could send again
     assert probe.started_at < probe.over_at <= 25.0
-    assert "kept back for" in told(found)
+    assert "the ping was kept back: n003 could not send" in told(found)
 
 
 def test_a_split_shows_pings_that_the_network_cut() -> None:

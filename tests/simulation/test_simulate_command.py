@@ -46,7 +46,17 @@ def small(tmp_path: Path) -> str:
 def test_without_a_command_the_help_is_shown() -> None:
     shown = simulate()
     assert shown.exit_code == 0
-    for name in ("list", "run", "fuzz", "replay", "shrink", "papers"):
+    for name in (
+        "list",
+        "run",
+        "fuzz",
+        "replay",
+        "shrink",
+        "compare",
+        "sweep",
+        "explain",
+        "papers",
+    ):
         assert f"  {name} " in shown.stdout
 
 
