@@ -119,8 +119,10 @@ class Kind(enum.StrEnum):
 
 
 class Belief(Value, kw_only=True):
-    """``host`` changed its mind about the member; ``deadline`` in virtual seconds.
+    """``host`` changed its mind about the member.
 
+    ``deadline``: in virtual seconds, as it looked then; ``local_deadline``: by the
+    host's own clock, which may jump or drift until it comes.
     ``reality``: what was really with the member at that moment.
     """
 
@@ -132,6 +134,7 @@ class Belief(Value, kw_only=True):
     accuser: str = ""
     confirmations: int = 0
     deadline: float | None = None
+    local_deadline: float | None = None
     suspected_for: float | None = None
     reality: str = ""
     basis: Basis = None

@@ -67,7 +67,8 @@ def explain(
     Raises:
         ScenarioError: there is no such member or host.
     """
-    cluster = Cluster(scenario, seed)
+    # packets by reference can be told apart, and by wire it would be the same run
+    cluster = Cluster(replace(scenario, by_wire=False), seed)
     _check_name("--at", at, cluster.hosts)
     record = Provenance(cluster, member)
     if advance is not None:

@@ -25,16 +25,26 @@ from itertools import islice
 from typing import TypeAlias, TypeVar
 
 from gossipd.errors import Unavailable
+from gossipd.value import Value
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-Workers: TypeAlias = int | Executor
+
+
+class Crew(Value):
+    """An executor of which it is known how many ``workers`` it has."""
+
+    executor: Executor
+    workers: int
+
+
+Workers: TypeAlias = int | Executor | Crew
 """Processes to start, >= 1, or an executor that is there already."""
 
 AHEAD = 2
 """Tasks handed out for each worker, so that none waits for us and few are lost."""
 HANDED_OUT_MAX = 1000
-"""Tasks handed to an executor at a time: nobody says how many workers it has."""
+"""Tasks handed at a time to an executor that does not say how many workers it has."""
 
 
 def run_all(
@@ -53,7 +63,9 @@ def run_all(
     Raises:
         Unavailable: workers ended before their work was done.
     """
-    if isinstance(workers, Executor):
+    if isinstance(workers, Crew):
+        yield from _spread(workers.executor, work, tasks, AHEAD * workers.workers)
+    elif isinstance(workers, Executor):
         yield from _spread(workers, work, tasks, HANDED_OUT_MAX)
     elif workers == 1:
         for task in tasks:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from gossipd.address import Address
+from gossipd.errors import UsageError
 from gossipd.node.effects import OpenStream
 from gossipd.node.events import NodeEvent
 from gossipd.node.unsealed import UnsealedStream
@@ -84,9 +85,14 @@ class Provenance(Watcher):
 
     Args:
         member: the name of the node that it is about.
+
+    Raises:
+        UsageError: the cluster runs by wire.
     """
 
     def __init__(self, cluster: Cluster, member: str) -> None:
+        if cluster.network.by_wire:
+            raise UsageError("provenance is recorded by reference, and this cluster runs by wire")
         self.member = member
         self.hosts = cluster.hosts
         self.beliefs: dict[str, list[Belief]] = {}
@@ -291,9 +297,8 @@ class Provenance(Watcher):
         kind = _KINDS[type(event)]
         accuser = self.member if kind is Kind.LEFT else getattr(event, "accuser", "")
         incarnation = event.member.incarnation
-        deadline = getattr(event, "deadline", None)
-        if deadline is not None:
-            deadline = now + deadline - host.local_time()
+        local_deadline = getattr(event, "deadline", None)
+        deadline = None if local_deadline is None else now + local_deadline - host.local_time()
         return Belief(
             at=now,
             host=host.name,
@@ -303,6 +308,7 @@ class Provenance(Watcher):
             accuser=accuser,
             confirmations=getattr(event, "confirmations", 0),
             deadline=deadline,
+            local_deadline=local_deadline,
             suspected_for=getattr(event, "suspected_for", None),
             reality=self._reality(now),
             basis=self._basis(host, kind, incarnation, accuser, now),
@@ -314,7 +320,7 @@ class Provenance(Watcher):
         if kind is Kind.FORGOTTEN:
             return None
         if accuser == host.config.name:
-            if kind is Kind.FAILED and self._has_run_out(host, now):
+            if kind is Kind.FAILED and self._has_run_out(host):
                 return Expiry()
             if kind in (Kind.SUSPECTED, Kind.CONFIRMED):
                 return self._own_accusation(host, incarnation, now)
@@ -323,10 +329,11 @@ class Provenance(Watcher):
             host.name, CLAIMS[kind], incarnation, accuser, now, or_above=is_confirmed
         )
 
-    def _has_run_out(self, host: Host, now: float) -> bool:
+    def _has_run_out(self, host: Host) -> bool:
         for belief in reversed(self.beliefs.get(host.name, [])):
             if belief.kind in (Kind.SUSPECTED, Kind.CONFIRMED) and belief.life == host.life:
-                return belief.deadline is not None and belief.deadline <= now + A_HAIR
+                local = belief.local_deadline
+                return local is not None and local <= host.local_time() + A_HAIR
         return False
 
     def _own_accusation(self, host: Host, incarnation: int, now: float) -> Basis:

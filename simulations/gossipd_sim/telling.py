@@ -93,9 +93,14 @@ def _suspicion(told: Explanation, suspicion: Suspicion) -> Iterator[str]:
         yield f"  It still runs, until {_at(last.deadline)}."
     elif suspicion.ran_out:
         waited = suspicion.over_at - suspicion.since
+        clock = ""
+        if suspicion.over_at < last.deadline - 1e-3:
+            clock = ", by a clock of its own that jumped or drifted"
+        elif suspicion.over_at > last.deadline + 1e-3:
+            clock = ", late: something held it up, or its clock is slow"
         yield (
             f"  {_at(suspicion.over_at)}  nothing was heard of {told.member} for {waited:.3f} s:"
-            f" {suspicion.host} declared it dead."
+            f" {suspicion.host} declared it dead{clock}."
         )
     elif suspicion.outcome == "refuted":
         yield f"  {_at(suspicion.over_at)}  it ended: the answer of {told.member} was here."

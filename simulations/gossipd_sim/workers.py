@@ -8,17 +8,15 @@ several machines: the default, plain processes, starts faster.
 from __future__ import annotations
 
 import importlib
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gossipd.errors import ConfigError, Unavailable, UsageError
 from gossipd.version import __version__
-from gossipd_sim.pool import Workers, ignore_interrupts
-
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
+from gossipd_sim.pool import Crew, Workers, ignore_interrupts
 
 LOCAL = "dask"
 CONNECT_SECONDS = 10.0
@@ -42,8 +40,8 @@ def open_workers(on: str, jobs: int) -> Iterator[Workers]:
         yield jobs
         return
     address = _scheduler_of(on)
-    with _dask(address, jobs) as executor:
-        yield executor
+    with _dask(address, jobs) as crew:
+        yield crew
 
 
 def _scheduler_of(on: str) -> str:
@@ -57,13 +55,15 @@ def _scheduler_of(on: str) -> str:
 
 
 @contextmanager
-def _dask(address: str, jobs: int) -> Iterator[Executor]:
+def _dask(address: str, jobs: int) -> Iterator[Crew]:
     try:
         distributed: Any = importlib.import_module("distributed")
     except ImportError as error:
         raise ConfigError(
             "--on needs Dask, which is not installed: pip install 'gossipd[sim]'"
         ) from error
+    for handler in logging.getLogger("distributed").handlers:
+        handler.setLevel(logging.CRITICAL)  # errors are ours to tell, in one line
     with ExitStack() as started:
         is_ours = not address
         if is_ours:
@@ -80,7 +80,7 @@ def _dask(address: str, jobs: int) -> Iterator[Executor]:
         if is_ours:
             client.run(ignore_interrupts)  # Ctrl-C reaches the whole process group
         try:
-            yield client.get_executor()
+            yield Crew(client.get_executor(), max(1, sum(client.nthreads().values())))
         except distributed.scheduler.KilledWorker as error:
             raise Unavailable(f"workers of Dask ended before their work was done: {error}") from (
                 error

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 from click.testing import CliRunner, Result
 
+from gossipd.errors import UsageError
 from gossipd.wire.codec import encode
 from gossipd.wire.messages import Dead
 from gossipd_cli.simulate import command
@@ -264,6 +265,15 @@ def test_a_split_shows_pings_that_the_network_cut() -> None:
     assert (10.0, "partition n000-n002 | n003,n004") in found.faults
 
 
+def test_a_suspicion_may_run_out_by_a_clock_that_jumped() -> None:
+    jump = f'{CRASH}\n[[faults]]\nat = 12.5\ndo = "clock_jump"\nhosts = "n001"\nseconds = 40.0\n'
+    found = explained(jump, "n003", "n001")
+    assert found.suspicion is not None
+    assert (found.suspicion.host, found.suspicion.ran_out) == ("n001", True)
+    assert found.suspicion.over_at == pytest.approx(12.5)
+    assert "by a clock of its own that jumped or drifted" in told(found)
+
+
 def test_a_forged_death_is_said_to_come_from_nowhere() -> None:
     deaths = [
         found
@@ -372,6 +382,14 @@ def test_the_explanation_is_the_same_each_time_and_leaves_the_run_as_it_is() -> 
     watched, plain = (Cluster(scenario(CRASH), 1) for _ in range(2))
     Provenance(watched, "n003")
     assert watched.run().trace == plain.run().trace
+
+
+def test_a_run_by_wire_is_explained_as_the_same_run_by_reference() -> None:
+    by_wire = f"by_wire = true\n{CRASH}"
+    explanations = [explanation_json(explained(text, "n003", "n001")) for text in (CRASH, by_wire)]
+    assert explanations[0] == explanations[1]
+    with pytest.raises(UsageError, match="by reference"):
+        Provenance(Cluster(scenario(by_wire), 1), "n003")
 
 
 def test_a_run_that_breaks_is_explained_as_far_as_it_went(

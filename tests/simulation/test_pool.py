@@ -7,11 +7,12 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from threading import Event
+from typing import Any
 
 import pytest
 
 from gossipd.errors import Unavailable
-from gossipd_sim.pool import run_all
+from gossipd_sim.pool import Crew, run_all
 from support.pool_tasks import end_itself, square, work_for_ever
 
 
@@ -35,6 +36,20 @@ def test_any_executor_does_the_work_and_is_left_open() -> None:
     with ThreadPoolExecutor(3) as executor:
         assert sorted(run_all(square, tasks, executor)) == [(task, task * task) for task in tasks]
         assert executor.submit(square, 3).result() == 9
+
+
+def test_a_crew_is_handed_no_more_than_it_can_do_soon() -> None:
+    class Counting(ThreadPoolExecutor):
+        handed = 0
+
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+            self.handed += 1
+            return super().submit(fn, *args, **kwargs)
+
+    with Counting(2) as executor:
+        with closing(run_all(square, list(range(50)), Crew(executor, 2))) as results:
+            next(results)
+        assert executor.handed <= 4
 
 
 def test_closing_early_takes_back_what_an_executor_has_not_begun() -> None:

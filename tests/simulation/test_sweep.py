@@ -144,13 +144,18 @@ def test_what_makes_no_sense_ends_with_2_and_one_line(
     assert said in done.stderr
 
 
-def test_an_interrupt_keeps_and_reports_what_was_finished(crash: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("on", [(), ("--on", "dask")], ids=["processes", "dask"])
+def test_an_interrupt_keeps_and_reports_what_was_finished(
+    crash: str, tmp_path: Path, on: tuple[str, ...]
+) -> None:
+    if on:
+        pytest.importorskip("distributed")
     file = tmp_path / "runs.csv"
     process = subprocess.Popen(
         [
             *(sys.executable, "-c", _UNTIL_INTERRUPTED, "simulate", "sweep", crash),
             *("--grid", "nodes=3,4", "--seeds", "5000", "--jobs", "2", "--json"),
-            *("--write", str(file)),
+            *("--write", str(file), *on),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
