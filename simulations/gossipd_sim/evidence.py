@@ -9,6 +9,16 @@ from __future__ import annotations
 import enum
 from typing import TypeAlias
 
+from gossipd.swim.events import (
+    MemberFailed,
+    MemberForgotten,
+    MemberJoined,
+    MemberLeft,
+    MemberRefuted,
+    MemberSuspected,
+    MemberUpdated,
+    SuspicionConfirmed,
+)
 from gossipd.value import Value
 from gossipd.wire.messages import Alive, Dead, PacketMessage, Suspect
 from gossipd_sim.network import Datagram
@@ -151,6 +161,27 @@ class Answer(Value, kw_only=True):
     basis: Basis = None
 
 
+MemberEvent: TypeAlias = (
+    MemberJoined
+    | MemberUpdated
+    | MemberSuspected
+    | SuspicionConfirmed
+    | MemberRefuted
+    | MemberFailed
+    | MemberLeft
+    | MemberForgotten
+)
+KINDS: dict[type[MemberEvent], Kind] = {
+    MemberJoined: Kind.JOINED,
+    MemberUpdated: Kind.UPDATED,
+    MemberSuspected: Kind.SUSPECTED,
+    SuspicionConfirmed: Kind.CONFIRMED,
+    MemberRefuted: Kind.REFUTED,
+    MemberFailed: Kind.FAILED,
+    MemberLeft: Kind.LEFT,
+    MemberForgotten: Kind.FORGOTTEN,
+}
+"""What each event of the failure detector says of the member."""
 CLAIMS = {
     Kind.JOINED: "alive",
     Kind.UPDATED: "alive",

@@ -8,7 +8,7 @@ change of what a host believed of it. ``explain.py`` walks it back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from gossipd.address import Address
 from gossipd.errors import UsageError
@@ -37,6 +37,7 @@ from gossipd_sim.checkers import insight
 from gossipd_sim.checkers.decoding import Decoding
 from gossipd_sim.evidence import (
     CLAIMS,
+    KINDS,
     NOWHERE,
     Answer,
     Basis,
@@ -45,6 +46,7 @@ from gossipd_sim.evidence import (
     Expiry,
     Flight,
     Kind,
+    MemberEvent,
     Own,
     Round,
     Sync,
@@ -58,26 +60,7 @@ from gossipd_sim.rounds import A_HAIR, Rounds
 if TYPE_CHECKING:
     from gossipd_sim.cluster import Cluster
 
-MemberEvent: TypeAlias = (
-    MemberJoined
-    | MemberUpdated
-    | MemberSuspected
-    | SuspicionConfirmed
-    | MemberRefuted
-    | MemberFailed
-    | MemberLeft
-    | MemberForgotten
-)
-_KINDS: dict[type[MemberEvent], Kind] = {
-    MemberJoined: Kind.JOINED,
-    MemberUpdated: Kind.UPDATED,
-    MemberSuspected: Kind.SUSPECTED,
-    SuspicionConfirmed: Kind.CONFIRMED,
-    MemberRefuted: Kind.REFUTED,
-    MemberFailed: Kind.FAILED,
-    MemberLeft: Kind.LEFT,
-    MemberForgotten: Kind.FORGOTTEN,
-}
+BEHIND = "still behind with its input"
 
 
 class Provenance(Watcher):
@@ -107,6 +90,8 @@ class Provenance(Watcher):
         self.faults: list[tuple[float, str]] = []
         self._bearers: set[str] = set()
         self._lives: dict[str, int] = {}
+        self._ready_at: dict[str, float] = {}
+        """By host that was slow: when it is done with what came until now."""
         self._well_at: dict[str, tuple[float, float]] = {}
         """By host: the last two moments at which it was seen to be unhindered."""
         self._rounds = Rounds(member)
@@ -160,6 +145,8 @@ class Provenance(Watcher):
         receiver = self._network.at(to)
         assert receiver is not None
         now = self._world.now
+        host = self.hosts[receiver.name]
+        due_at = self._due_at(host, now)
         if isinstance(data, bytes):  # all else travels by reference
             flight = self._strange(sender, receiver.name, to, data)
         else:
@@ -168,11 +155,19 @@ class Provenance(Watcher):
             return
         if flight.arrived_at is None:  # and not a copy
             flight.arrived_at = now
-            host = self.hosts[receiver.name]
-            flight.found, flight.due_at = host.hindrance, now + host.delay
+            flight.due_at = due_at
+            flight.found = host.hindrance or (BEHIND if due_at > now else "")
             self.arrivals.setdefault(receiver.name, []).append(flight)
         for message in flight.messages:
             self._rounds.on_arrived(message, flight)
+
+    def _due_at(self, host: Host, now: float) -> float:
+        """Return when input of now is handled by a host that is slow, or was until lately."""
+        ready_at = self._ready_at.get(host.name, 0.0)
+        if not host.delay and now >= ready_at:
+            return now
+        ready_at = self._ready_at[host.name] = max(now + host.delay, ready_at)
+        return ready_at
 
     def _strange(self, sender: str, target: str, to: Address, data: bytes) -> Flight | None:
         """Return a forged or damaged packet as its receiver reads it, if it holds a claim."""
@@ -205,6 +200,7 @@ class Provenance(Watcher):
 
     def stream_carried(self, source: str, target: str, dialler: str, stream: int) -> None:
         """Note a ping that got there, or a state that did."""
+        self._due_at(self.hosts[target], self._world.now)
         if (dialler, stream) not in self._streams:
             return
         probe = self._streams[dialler, stream]
@@ -294,7 +290,7 @@ class Provenance(Watcher):
         return host in self._bearers
 
     def _belief(self, host: Host, event: MemberEvent, now: float) -> Belief:
-        kind = _KINDS[type(event)]
+        kind = KINDS[type(event)]
         accuser = self.member if kind is Kind.LEFT else getattr(event, "accuser", "")
         incarnation = event.member.incarnation
         local_deadline = getattr(event, "deadline", None)
