@@ -13,7 +13,7 @@ from gossipd_sim.sweep import Sweep
 
 SCENARIO = "single-crash"
 GRID = ("nodes=24,32", "swim.probe_interval=0.5,1")
-SEEDS = 5
+SEEDS = 8
 ROUNDS = 3
 
 
