@@ -130,6 +130,11 @@ class Cluster:
         """Told everything, in this order; add before the run."""
         return self.site.observers
 
+    @property
+    def measures(self) -> Measures:
+        """What is counted while it runs."""
+        return self._measures
+
     def usual_laws(self, source: str, target: str) -> Laws:
         """Return the laws of a link while no fault touches it."""
         return self.law_book.between(source, target)

@@ -23,3 +23,10 @@ def refusals_of(key: str) -> Iterator[None]:
         yield
     except ScenarioError as error:
         raise ScenarioError(f"{key}: {error}") from error
+
+
+class MissingExtra(ImportError):
+    """A library of the optional extra ``sim`` is not installed; the text says how to get it."""
+
+    def __init__(self, library: str) -> None:
+        super().__init__(f"{library} is not installed: pip install 'gossipd[sim]'", name=library)

@@ -36,8 +36,9 @@ from gossipd_sim.explanation import (
     Route,
     Suspicion,
 )
-from gossipd_sim.main import broken_run, tell_progress
+from gossipd_sim.main import broken_run
 from gossipd_sim.provenance import Provenance
+from gossipd_sim.rehearsal import run_telling
 from gossipd_sim.scenario import Scenario
 from gossipd_sim.stories import hop_of, outcome_of, probe_of, sync_hop_of
 from gossipd_sim.tables import nearest
@@ -71,11 +72,9 @@ def explain(
     cluster = Cluster(replace(scenario, by_wire=False), seed)
     _check_name("--at", at, cluster.hosts)
     record = Provenance(cluster, member)
-    if advance is not None:
-        tell_progress(cluster, advance)
     broke = ""
     try:
-        cluster.run()
+        run_telling(cluster, advance)
     except Exception as error:  # a defect of the code: what was seen until then still counts
         broke = broken_run(error, cluster.world.now).text
     if not record.beliefs:

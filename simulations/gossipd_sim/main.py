@@ -15,11 +15,11 @@ from gossipd_sim.fuzz import FuzzResult, FuzzTask, random_document
 from gossipd_sim.grid import Setting, Source, make_variant
 from gossipd_sim.observer import Violation
 from gossipd_sim.pool import Workers, run_all
+from gossipd_sim.rehearsal import run_telling
 from gossipd_sim.scenario import Scenario, library, read_scenario
 from gossipd_sim.shrink import Failure, Shrinker
 from gossipd_sim.tables import nearest
 
-PROGRESS_STEPS = 200
 LOOKS = 50
 """How often a run of the shrinker is looked at: it ends with the first complaint."""
 CRASHED = "exception"
@@ -91,17 +91,7 @@ def rehearse(
     Args:
         advance: told the share of the way that was done since the last call, all sum up to 1.
     """
-    cluster = Cluster(scenario, seed)
-    if advance is not None:
-        tell_progress(cluster, advance)
-    return cluster.run()
-
-
-def tell_progress(cluster: Cluster, advance: Callable[[float, str], None]) -> None:
-    """Have ``advance`` told the share of the way done since the last call, while it runs."""
-    step = cluster.scenario.horizon / PROGRESS_STEPS
-    for number in range(1, PROGRESS_STEPS + 1):
-        cluster.world.at(number * step, lambda: advance(1 / PROGRESS_STEPS, ""))
+    return run_telling(Cluster(scenario, seed), advance)
 
 
 def fuzz(tasks: Sequence[FuzzTask], workers: Workers) -> Generator[FuzzResult, None, None]:

@@ -114,6 +114,11 @@ class Measures:
         for node in self._apart:  # it may heal a split, after which old accusations come through
             self._apart[node] = now
 
+    @property
+    def bytes_by_cause(self) -> Mapping[str, int]:
+        """Bytes of all datagrams sent so far, each under what its first message is; live."""
+        return self._causes["bytes"]
+
     def values(self) -> Mapping[str, object]:
         """Return all numbers by name; times in seconds."""
         now = self._world.now
