@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
+from gossipd_sim.real.loopback import free_port
 from support.agents import GOSSIPD
 from support.clusters import NewCluster
-from support.loopback import free_port
 from support.peers import skip_or_fail
 
 pytestmark = pytest.mark.interop

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from gossipd_sim.real.loopback import LoopbackRange
 from support.agents import GOSSIPD, SERF, AgentKind, AgentOptions, AgentProcess
-from support.loopback import LoopbackRange
 from support.waiting import NotInTime, wait_for
 
 GOSSIP_PORT = 7946

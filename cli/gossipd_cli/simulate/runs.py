@@ -14,6 +14,7 @@ import click
 
 from gossipd_cli.exits import DONE, FAILED, INTERRUPTED, complain
 from gossipd_cli.render import as_json
+from gossipd_cli.simulate.real import SEEDS, run_against_reality
 from gossipd_cli.simulate.shared import SEED, guarded, json_option
 from gossipd_cli.simulate.spread import set_option, settings_from
 
@@ -37,6 +38,12 @@ def list_command(as_json_: bool) -> None:
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Processes.")
 @set_option
 @click.option("--report", metavar="DIR", help="Write a report with plots into this folder.")
+@click.option(
+    "--real",
+    "program",
+    type=click.Choice(["gossipd", "serf"]),
+    help="Also run it on real processes here, in real time, and show both side by side.",
+)
 @json_option
 def run_command(
     scenario: str,
@@ -46,12 +53,18 @@ def run_command(
     jobs: int,
     settings: tuple[str, ...],
     report: str | None,
+    program: str | None,
     as_json_: bool,
 ) -> None:
     """Run a scenario; show measures and violations."""
+    if program is not None and report is not None:
+        raise click.UsageError("--report is of simulated runs; leave out --real")
 
     def run() -> int:
         variant = _variant(scenario, nodes, settings)
+        if program is not None:
+            count = seeds or SEEDS
+            return run_against_reality(variant.scenario, seed, count, jobs, program, as_json_)
         if report is not None or (seeds is not None and seeds > 1):
             return _report(variant, seed, seeds or 1, jobs, report, as_json_)
         return _run(variant, seed, as_json_)
