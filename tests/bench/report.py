@@ -10,6 +10,7 @@ from statistics import median
 from typing import TypeAlias
 
 from bench.commands import CROWD, CommandTimes
+from bench.reality import Reality, reality_section, reality_text
 from bench.sweeping import SweepTimes
 from bench.trials import Plan, Trial
 from gossipd.value import Value
@@ -166,11 +167,15 @@ def as_markdown(rows: Sequence[Row]) -> str:
 
 def as_text(rows: Sequence[Row]) -> str:
     """Return the lines as columns for a terminal."""
-    table = [HEADINGS, *(row.cells() for row in rows)]
-    widths = [max(len(cells[i]) for cells in table) for i in range(len(HEADINGS))]
+    return columns([HEADINGS, *(row.cells() for row in rows)], left=(0, 3, 5))
+
+
+def columns(table: Sequence[tuple[str, ...]], left: Sequence[int] = (0, 6)) -> str:
+    """Return lines of cells as columns; those in ``left`` begin at their left edge."""
+    widths = [max(len(cells[i]) for cells in table) for i in range(len(table[0]))]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if i in (0, 3, 5) else cell.rjust(width)
+            cell.ljust(width) if i in left else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
         ).rstrip()
         for cells in table
@@ -183,6 +188,7 @@ def document(
     trials: Sequence[Trial],
     times: CommandTimes,
     sweep: SweepTimes,
+    reality: Reality | None,
     serf_version: str,
 ) -> str:
     """Return the whole page ``docs/benchmarks.md``."""
@@ -222,13 +228,21 @@ daemon by one push/pull; they do not exist.
 {as_markdown(simulator_rows(sweep))}
 The same sweep on one process and on two, in turn, the start of the processes
 included; medians of three.
-"""
+{"" if reality is None else chr(10) + reality_section(reality)}"""
 
 
-def summary(joins: Joins, trials: Sequence[Trial], times: CommandTimes, sweep: SweepTimes) -> str:
+def summary(
+    joins: Joins,
+    trials: Sequence[Trial],
+    times: CommandTimes,
+    sweep: SweepTimes,
+    reality: Reality | None,
+) -> str:
     """Return all tables for the terminal."""
+    against = "" if reality is None else f"{reality_text(reality, columns)}\n\n"
     return (
-        f"{as_text(fleet_rows(joins, trials, times))}\n\n{as_text(command_rows(times))}\n\n"
+        f"{against}{as_text(fleet_rows(joins, trials, times))}\n\n"
+        f"{as_text(command_rows(times))}\n\n"
         f"{as_text(simulator_rows(sweep))}\n\n"
         f"live nodes shown as failed: {_wrong(trials)}"
     )

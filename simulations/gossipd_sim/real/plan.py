@@ -89,16 +89,16 @@ def make_plan(scenario: Scenario, seed: int, kind: AgentKind) -> RealPlan:
 
 
 def _impossible_faults(faults: tuple[Fault, ...]) -> list[str]:
-    reasons: dict[str, None] = {}
+    """Return what faults are impossible, each kind once with the moment of its first."""
+    reasons: dict[str, float] = {}
     for fault in faults:
-        what = f"{fault.do} at {fault.at:g} s"
         if not isinstance(fault, POSSIBLE):
-            reasons[what] = None
+            reasons.setdefault(fault.do, fault.at)
         elif isinstance(fault, Crash) and fault.power_lost:
-            reasons[f"{what} with power_lost"] = None
+            reasons.setdefault(f"{fault.do} with power_lost", fault.at)
         elif isinstance(fault, Restart) and fault.remember:
-            reasons[f"{what} with memory (remember)"] = None
-    return list(reasons)
+            reasons.setdefault(f"{fault.do} with memory (remember)", fault.at)
+    return [f"{what} at {at:g} s" for what, at in reasons.items()]
 
 
 def _impossible_setup(scenario: Scenario, kind: AgentKind) -> list[str]:

@@ -209,11 +209,12 @@ class RealCluster:
     # -- what befalls them ------------------------------------------------------------
 
     async def _suffer(self, nursery: trio.Nursery) -> None:
-        for fault in self._plan.faults:
-            await self._pass_until(fault.at, fault.describe())
-            for name in plain_names(fault.hosts) if isinstance(fault, HostFault) else ():
-                nursery.start_soon(self._try, fault, self._members[name], nursery)
-            await trio.lowlevel.checkpoint()
+        """Do what the plan says when it says so, then wait until all news is heard."""
+        async with trio.open_nursery() as doing:
+            for fault in self._plan.faults:
+                await self._pass_until(fault.at, fault.describe())
+                for name in plain_names(fault.hosts) if isinstance(fault, HostFault) else ():
+                    doing.start_soon(self._try, fault, self._members[name], nursery)
         horizon = self._plan.scenario.horizon
         while self._spreads.waiting and self._now() < horizon:
             left = f"{self._spreads.waiting} have not heard yet"
