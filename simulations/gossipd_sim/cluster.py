@@ -77,7 +77,7 @@ class Cluster:
         self.law_book.install(self.network)
         for name in schedule.names:
             self.site.add_host(name, schedule.configs[name])
-        if scenario.bootstrap.kind == FORMED:
+        if self.begins_formed:
             self._form(boot.hosts for boot in schedule.boots)
         self.faults: tuple[Fault, ...] = schedule.faults
         """Plain faults of one moment each, in order of time."""
@@ -134,6 +134,11 @@ class Cluster:
     def measures(self) -> Measures:
         """What is counted while it runs."""
         return self._measures
+
+    @property
+    def begins_formed(self) -> bool:
+        """Whether its first members know each other from the start."""
+        return self.scenario.bootstrap.kind == FORMED
 
     def usual_laws(self, source: str, target: str) -> Laws:
         """Return the laws of a link while no fault touches it."""

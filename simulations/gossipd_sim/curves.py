@@ -69,7 +69,9 @@ class Curves(Watcher):
         self._network = cluster.network
         self._step = max(SHORTEST_STEP, cluster.scenario.horizon / LOOKS_MAX)
         self._spreads = Spreads()
-        self._watcher = SpreadWatcher(cluster.truth, self._spreads)
+        self._watcher = SpreadWatcher(
+            cluster.truth, self._spreads, begins_formed=cluster.begins_formed
+        )
         self._views: list[Views] = []
         self._traffic: list[dict[str, float]] = []
         self._sent: dict[str, int] = {}

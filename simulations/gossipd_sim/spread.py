@@ -24,8 +24,8 @@ from gossipd.value import Value
 Witness: TypeAlias = tuple[str, int]
 """A host and which life of its."""
 
-NOTES_MAX = 2_000_000
-"""Witnesses of all news together; news beyond is not followed but counted."""
+NOTES_MAX, JOIN_NOTES_MAX = 2_000_000, 500_000
+"""Witnesses of all news together, and of joins; news beyond is not followed but counted."""
 
 
 class News(enum.StrEnum):
@@ -111,26 +111,30 @@ class Spreads:
         self._alarms: dict[str, _Open] = {}
         """By node: a false alarm since then."""
         self._closed: list[_Open] = []
-        self._notes = 0
+        self._notes = self._join_notes = 0
         self.untold = 0
         """Pieces of news that were not followed because there were too many."""
 
     def begin(self, news: News, node: str, at: float, witnesses: Iterable[Witness]) -> None:
         """``news`` of ``node`` happened at ``at`` (seconds), for ``witnesses`` to hear.
 
-        What was told of ``node`` before is over.
+        What was told of ``node`` before is over. ``witnesses`` is not read when
+        there is no room for more.
         """
         book = self._alarms if news is News.FALSE_ALARM else self._open
         before = book.get(node)
+        if not self._has_room(news):
+            self._close(node, self._alarms)
+            self._close(node, book)
+            self.untold += 1
+            return
         waiting = dict.fromkeys(witnesses)
         if news is News.RETURN and before is not None:
             waiting = {one: None for one in waiting if one in before.heard}
         self._close(node, self._alarms)
         self._close(node, book)
         self._notes += len(waiting)
-        if self._notes > NOTES_MAX:
-            self.untold += 1
-            return
+        self._join_notes += len(waiting) if news is News.JOIN else 0
         book[node] = _Open(news, node, at, waiting)
 
     def hear(self, witness: Witness, change: ChangeKind, node: str, at: float) -> bool:
@@ -161,6 +165,10 @@ class Spreads:
         """Return everything so far, in order of time."""
         every = [*self._closed, *self._open.values(), *self._alarms.values()]
         return tuple(known.closed() for known in sorted(every, key=lambda known: known.at))
+
+    def _has_room(self, news: News) -> bool:
+        limit = JOIN_NOTES_MAX if news is News.JOIN else NOTES_MAX
+        return (self._join_notes if news is News.JOIN else self._notes) < limit
 
     def _close(self, node: str, book: dict[str, _Open]) -> None:
         before = book.pop(node, None)

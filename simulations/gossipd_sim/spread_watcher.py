@@ -8,6 +8,8 @@ same as one without.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gossipd.node.events import NodeEvent
 from gossipd.serf.events import ChangeKind, MemberChange
 from gossipd_sim.host import Host
@@ -21,11 +23,13 @@ class SpreadWatcher(Watcher):
 
     Args:
         spreads: the books it keeps.
+        begins_formed: those up from time 0 on know each other then, and that is no news.
     """
 
-    def __init__(self, truth: Truth, spreads: Spreads) -> None:
+    def __init__(self, truth: Truth, spreads: Spreads, *, begins_formed: bool = False) -> None:
         self._truth = truth
         self._spreads = spreads
+        self._begins_formed = begins_formed
         self._turns_read = 0
         self._must_look = False
         self._faults_at = 0.0
@@ -71,7 +75,8 @@ class SpreadWatcher(Watcher):
         if turn.change is Change.UP:
             self._leaving.pop(turn.host, None)
             self._frozen.pop(turn.host, None)
-            self._begin(News.JOIN if turn.life == 1 else News.RETURN, host, turn.at)
+            if turn.at > 0.0 or not self._begins_formed:
+                self._begin(News.JOIN if turn.life == 1 else News.RETURN, host, turn.at)
             return
         self._spreads.drop((turn.host, turn.life))
         if self._leaving.get(turn.host) == turn.life:
@@ -109,10 +114,8 @@ class SpreadWatcher(Watcher):
         if len(self._truth.named(subject.config.name)) == 1:  # two that claim one name confuse
             self._spreads.begin(news, subject.config.name, at, self._witnesses(subject))
 
-    def _witnesses(self, subject: Host) -> list[Witness]:
+    def _witnesses(self, subject: Host) -> Iterator[Witness]:
         truth = self._truth
-        return [
-            (host.name, host.life)
-            for host in truth.up()
-            if host is not subject and not host.is_frozen and truth.are_connected(host, subject)
-        ]
+        for host in truth.up():
+            if host is not subject and not host.is_frozen and truth.are_connected(host, subject):
+                yield host.name, host.life

@@ -85,7 +85,7 @@ def test_a_false_alarm_does_not_end_true_news_and_true_news_ends_it() -> None:
 
 
 def test_too_much_news_is_counted_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gossipd_sim.spread.NOTES_MAX", 3)
+    monkeypatch.setattr("gossipd_sim.spread.JOIN_NOTES_MAX", 2)
     books = Spreads()
     books.begin(News.JOIN, "x", 0.0, [A, B])
     books.begin(News.JOIN, "y", 0.0, [A, B])

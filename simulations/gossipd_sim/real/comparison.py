@@ -83,7 +83,7 @@ def run_virtual_task(task: VirtualTask) -> tuple[Spread, ...]:
     """Do one run; for another process to call."""
     cluster = Cluster(task.scenario, task.seed)
     spreads = Spreads()
-    watcher = SpreadWatcher(cluster.truth, spreads)
+    watcher = SpreadWatcher(cluster.truth, spreads, begins_formed=cluster.begins_formed)
     cluster.observers.append(watcher)
     cluster.run()
     watcher.catch_up()
