@@ -7,8 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,13 +15,15 @@ from types import FrameType
 
 from gossipd.client.blocking import Client
 from gossipd.errors import GossipdError
+from gossipd.value import replace
+from gossipd_sim.real.process import AgentProcess
+from gossipd_sim.real.programs import GOSSIPD, AgentOptions
 
 HOST = "127.0.0.1"
 NAMES = ("ada", "bob", "cleo", "dan", "eve")
 START_SECONDS = 15.0
-END_SECONDS = 10.0
-SETTINGS = ("--profile", "local", "--set", "swim.retransmit_mult=4", "--log-level", "info")
-"""Quick timings; claims are repeated as on a real network so that none gets lost."""
+SETTINGS = ("--set", "swim.retransmit_mult=4")
+"""Over the quick profile: claims are repeated as on a real network so that none gets lost."""
 
 
 class CannotStart(Exception):
@@ -64,45 +64,37 @@ class Interrupts:
         self._is_pending = True
 
 
-class Daemon:
+class Daemon(AgentProcess):
     """One daemon of the cast; it can be started again under its name and address."""
 
     def __init__(self, name: str, folder: Path, interrupts: Interrupts) -> None:
-        self.name = name
+        options = AgentOptions(
+            name=name,
+            bind=f"{HOST}:{_free_port()}",
+            rpc="",
+            folder=folder,
+            profile="local",
+            log_level="info",
+            more=SETTINGS,
+        )
+        super().__init__(GOSSIPD, options)
         self._interrupts = interrupts
-        self.bind = f"{HOST}:{_free_port()}"
-        self.socket = str(folder / f"{name}.sock")
-        self._log = folder / f"{name}.log"
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
-    def pid(self) -> int:
-        """Process id; 0 if it never ran."""
-        return self._process.pid if self._process else 0
+    def bind(self) -> str:
+        """Where its gossip is reached."""
+        return self.options.bind
 
     @property
-    def is_running(self) -> bool:
-        """Whether the process runs."""
-        return self._process is not None and self._process.poll() is None
-
-    def words(self, seed: str) -> list[str]:
-        """Return the command that starts the daemon, joining ``seed`` if there is one."""
-        words = [sys.executable, "-m", "gossipd_cli", "agent", "--node", self.name]
-        words += ["--bind", self.bind, "--socket", self.socket, *SETTINGS]
-        if seed:
-            words += ["--retry-join", seed, "--retry-interval", "1s"]
-        return words
+    def socket(self) -> str:
+        """Where it is asked."""
+        return str(self.options.socket)
 
     def spawn(self, seed: str = "") -> None:
-        """Start the process and return at once."""
-        with self._log.open("ab") as log, self._interrupts.held():
-            self._process = subprocess.Popen(
-                self.words(seed),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the demo, which then ends the cast
-            )
+        """Start the process, joining ``seed`` if there is one, and return at once."""
+        self.options = replace(self.options, retry_join=(seed,) if seed else ())
+        with self._interrupts.held():
+            super().spawn()
 
     def wait_until_up(self) -> None:
         """Return when the socket answers.
@@ -113,7 +105,7 @@ class Daemon:
         deadline = time.monotonic() + START_SECONDS
         while True:
             if not self.is_running:
-                raise CannotStart(f"the daemon {self.name} ended at start: {self._last_words()}")
+                raise CannotStart(f"the daemon {self.name} ended at start: {self.last_words()}")
             try:
                 with Client(self.socket, timeout=START_SECONDS):
                     return
@@ -124,27 +116,12 @@ class Daemon:
 
     def kill(self) -> None:
         """End the process as a power cut would: no farewell."""
-        if self._process is not None and self.is_running:
-            self._process.kill()
-            self._process.wait()
+        self.end()
 
     def leave(self) -> None:
         """Ask the daemon to leave the cluster and end."""
         with Client(self.socket) as client:
             client.leave()
-
-    def end(self) -> None:
-        """Make sure that the process is gone."""
-        if self._process is None:
-            return
-        if self.is_running:
-            self._process.send_signal(signal.SIGKILL)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(END_SECONDS)
-
-    def _last_words(self) -> str:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1].strip() if lines else "it said nothing"
 
 
 class Cast:

@@ -45,12 +45,21 @@ OF_NEWS = {
     News.RETURN: BLUE,
     News.JOIN: SKY,
 }
+DASHES_OF_NEWS = {
+    News.CRASH: "-",
+    News.FREEZE: "-.",
+    News.FALSE_ALARM: ":",
+    News.LEAVE: "--",
+    News.RETURN: "-.",
+    News.JOIN: ":",
+}
+"""For bands; single lines of one kind are told apart by ``LINES``."""
 LINES = ("-", "--", "-.", ":")
 LINES_MAX = 6
 """So many pieces of news of one kind get a line each; more become a band."""
 BAND = (0.1, 0.9)
 FAULTS_MARKED = 40
-GRID_POINTS = 200
+GRID_POINTS = 120
 STRETCH = 6.0
 """A last moment so many times later than most goes on a logarithmic axis."""
 SIZE = (8.0, 4.5)
@@ -147,21 +156,21 @@ def _infection(axes: Axes, courses: Sequence[Course]) -> None:
                 width = 1.6 if number < len(LINES) else 0.9
                 axes.step(grid, shares, colour, ls=style, lw=width, where="post", label=label)
         elif some:
-            _band(axes, grid, some, colour, f"{len(some)} × {news}, median and middle 80 %")
+            _band(axes, grid, some, f"{len(some)} × {news}, median and middle 80 %")
     axes.legend(loc="lower right")
 
 
-def _band(
-    axes: Axes, grid: Sequence[float], some: Sequence[Spread], colour: str, label: str
-) -> None:
+def _band(axes: Axes, grid: Sequence[float], some: Sequence[Spread], label: str) -> None:
+    """Draw the median share of ``some`` news of one kind, and where most of them are."""
+    colour, dashes = OF_NEWS[some[0].news], DASHES_OF_NEWS[some[0].news]
     columns = [sorted(_share(spread, at) for spread in some) for at in grid]
 
     def at_share(share: float) -> list[float]:
         return [column[min(len(column) - 1, int(share * len(column)))] for column in columns]
 
     low, high = (at_share(share) for share in BAND)
-    axes.fill_between(grid, low, high, color=colour, alpha=0.2, lw=0, step="post")
-    axes.step(grid, at_share(0.5), colour, where="post", label=label)
+    axes.fill_between(grid, low, high, color=colour, alpha=0.15, lw=0, step="post")
+    axes.step(grid, at_share(0.5), colour, ls=dashes, lw=1.8, where="post", label=label)
 
 
 def _since_first(spread: Spread) -> list[float]:
