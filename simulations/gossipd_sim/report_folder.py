@@ -73,6 +73,8 @@ def write_report(
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (folder / name).unlink(missing_ok=True)
+    # first of all, so that a folder that was cut off is known for ours
+    (folder / MARKDOWN).write_text(f"{FIRST_LINE}\n", encoding="utf-8")
     _write_json(folder / OUTCOME, outcomes_json(ordered))
     curves = {str(one.outcome.seed): course_json(one.course) for one in ordered}
     (folder / CURVES).write_text(json.dumps(curves) + "\n", encoding="utf-8")

@@ -1,8 +1,8 @@
 """How news spreads: who learned of a crash, a leave, a return, and how long after it happened.
 
-``Spreads`` keeps the books and is told everything: by ``curves.py`` what
-happens in a simulated run, by ``real/`` what happens among real processes. So
-both are measured by the same rules:
+``Spreads`` keeps the books and is told everything: by ``spread_watcher.py`` what
+happens in a simulated run, by ``real/run.py`` what happens among real
+processes. So both are measured by the same rules:
 
 - A piece of news begins at its moment with its witnesses: members that were up
   and in touch. Each has heard of it when it shows the member accordingly.

@@ -94,6 +94,20 @@ def test_several_seeds_are_pooled_and_the_same_on_one_core_and_two(
         assert f"| `{run['trace']}` |" in page
 
 
+@pytest.mark.parametrize(("nodes", "bootstrap"), [(1, "one seed"), (3, "formed")])
+def test_a_run_without_any_news_is_drawn_all_the_same(
+    tmp_path: Path, nodes: int, bootstrap: str
+) -> None:
+    file = tmp_path / "calm.toml"
+    file.write_text(f"nodes = {nodes}\nhorizon = 5\nsettle = 1\nbootstrap = {bootstrap!r}\n")
+    done = simulate("run", str(file), "--report", str(tmp_path / "out"))
+    assert done.exit_code == 0, done.output
+    assert {entry.name for entry in (tmp_path / "out").iterdir()} == set(FILES)
+    assert "there was no news" in (tmp_path / "out" / "infection.svg").read_text()
+    curves = json.loads((tmp_path / "out" / "curves.json").read_text())["0"]
+    assert all(spread["delays"] == [] for spread in curves["spreads"])
+
+
 def test_several_seeds_without_a_report_are_shown_as_a_table(small: str) -> None:
     done = simulate("run", small, "--seeds", "2", "--jobs", "1")
     assert done.exit_code == 0

@@ -22,7 +22,9 @@ from gossipd_sim.real.programs import GOSSIPD, SERF, AgentOptions
 UP_SECONDS = 60.0
 """An agent must answer this soon; dozens start at once on few cores."""
 LEAVE_SECONDS = 30.0
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.05
+LOOK_CLOSELY_SECONDS = 0.005
+"""Between looks at an agent whose start is to be timed."""
 JOIN_SECONDS = 30.0
 
 _SERF_LINE = re.compile(r"EventMember(Join|Leave|Failed): (\S+)")
@@ -74,8 +76,14 @@ class RealMember:
         where = str(options.socket) if self.process.kind is GOSSIPD else options.rpc
         return AsyncClient(where, auth=options.rpc_auth)
 
-    async def start(self, nursery: trio.Nursery) -> None:
+    async def start(self, nursery: trio.Nursery, look: float = LOOK_CLOSELY_SECONDS) -> float:
         """Start the process; returns when it answers and is followed by a task of ``nursery``.
+
+        Args:
+            look: seconds between two tries to ask it.
+
+        Returns:
+            When it was up (seconds of trio's clock), late by no more than ``look``.
 
         Raises:
             Unavailable: it ended at once or does not answer; says its last words.
@@ -85,11 +93,12 @@ class RealMember:
         self.process.spawn()
         with trio.move_on_after(UP_SECONDS):
             while True:
+                up_at = trio.current_time()
                 if await self._answers():
                     break
-                await trio.sleep(LOOK_SECONDS)
+                await trio.sleep(look)
             await nursery.start(self._follow)
-            return
+            return up_at
         raise Unavailable(f"{self.process!r} does not answer: {self.process.last_words()}")
 
     async def join(self, seeds: Sequence[str]) -> None:

@@ -2,8 +2,9 @@
 
 Every process is started, signalled and ended here, by its id. What happens and
 who hears of it goes into the same books (``Spreads``) as in the simulator. A
-restart counts from the moment when the new process asks to join: until then it
-is being loaded, which takes no time in the simulator.
+new process counts from the moment when it answers: until then it is being
+loaded, which takes no time in the simulator. From then on its gossip ticks, for
+which the news of its return must wait.
 """
 
 from __future__ import annotations
@@ -180,7 +181,7 @@ class RealCluster:
         self._advance(0.0, f"starting {len(boots)} agents")
         async with trio.open_nursery() as starting:
             for boot in boots:
-                starting.start_soon(self._members[boot.hosts].start, nursery)
+                starting.start_soon(self._members[boot.hosts].start, nursery, LOOK_SECONDS)
         async with trio.open_nursery() as joining:
             for boot in boots:
                 if boot.to:
@@ -258,19 +259,23 @@ class RealCluster:
     async def _start(
         self, fault: Start | Restart, member: RealMember, nursery: trio.Nursery
     ) -> None:
-        await member.start(nursery)
+        up_at = await member.start(nursery)
         seeds = self._addresses(fault.to) if isinstance(fault, Start) and fault.to else ()
         seeds = seeds or self._seeds.get(member.name, ()) or self._some_other(member)
         self._seeds[member.name] = seeds
-        self._begin(News.JOIN if member.life == 1 else News.RETURN, member)
+        self._begin(News.JOIN if member.life == 1 else News.RETURN, member, up_at)
         if seeds:
             await member.join(seeds)
 
-    def _begin(self, news: News, member: RealMember) -> None:
-        """Open the books on ``news`` of ``member`` now; it is no witness of others any more."""
+    def _begin(self, news: News, member: RealMember, at: float | None = None) -> None:
+        """Open the books on ``news`` of ``member`` that happened at ``at``, by default now.
+
+        It is no witness of others any more, unless it is back.
+        """
         if news not in (News.JOIN, News.RETURN):
             self._spreads.drop((member.name, member.life))
-        self._spreads.begin(news, member.name, trio.current_time(), self._witnesses(member))
+        moment = trio.current_time() if at is None else at
+        self._spreads.begin(news, member.name, moment, self._witnesses(member))
 
     def _witnesses(self, subject: RealMember) -> list[Witness]:
         return [
