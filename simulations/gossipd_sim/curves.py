@@ -17,10 +17,10 @@ from gossipd_sim.cluster import Cluster
 from gossipd_sim.host import Host
 from gossipd_sim.link_faults import Calm
 from gossipd_sim.network import TCP
+from gossipd_sim.news import Spread, Spreads
+from gossipd_sim.news_watcher import NewsWatcher
 from gossipd_sim.numbers import quantile
 from gossipd_sim.observer import Watcher
-from gossipd_sim.spread import Spread, Spreads
-from gossipd_sim.spread_watcher import SpreadWatcher
 
 LOOKS_MAX = 480
 SHORTEST_STEP = 0.25
@@ -69,7 +69,7 @@ class Curves(Watcher):
         self._network = cluster.network
         self._step = max(SHORTEST_STEP, cluster.scenario.horizon / LOOKS_MAX)
         self._spreads = Spreads()
-        self._watcher = SpreadWatcher(
+        self._watcher = NewsWatcher(
             cluster.truth, self._spreads, begins_formed=cluster.begins_formed
         )
         self._views: list[Views] = []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gossipd_sim.curves import Course, pooled_traffic, pooled_views
 from gossipd_sim.errors import MissingExtra
-from gossipd_sim.spread import News, Spread, everywheres, firsts
+from gossipd_sim.news import News, Spread, everywheres, firsts
 
 try:
     import matplotlib as mpl

@@ -8,11 +8,11 @@ from contextlib import closing
 
 from gossipd.value import Value
 from gossipd_sim.main import load
+from gossipd_sim.news import News
 from gossipd_sim.real.comparison import Row, compare, false_alarms, run_virtual
 from gossipd_sim.real.plan import make_plan
 from gossipd_sim.real.programs import GOSSIPD
 from gossipd_sim.real.run import run_real
-from gossipd_sim.spread import News
 
 SCENARIO, NODES = "crash-and-leave", 48
 SEEDS = 10

@@ -13,6 +13,7 @@ from gossipd_sim.cluster import Cluster
 from gossipd_sim.errors import ScenarioError
 from gossipd_sim.faults import Crash, Leave, Restart
 from gossipd_sim.main import load
+from gossipd_sim.news import News, Spread
 from gossipd_sim.real.comparison import (
     EVERYWHERE,
     FIRST,
@@ -25,7 +26,6 @@ from gossipd_sim.real.plan import RealPlan, make_plan
 from gossipd_sim.real.programs import GOSSIPD, SERF
 from gossipd_sim.real.run import RealOutcome
 from gossipd_sim.scenario import read_scenario
-from gossipd_sim.spread import News, Spread
 
 POSSIBLE = """
 nodes = 6

@@ -10,9 +10,9 @@ from gossipd_cli.exits import DONE, FAILED, INTERRUPTED, complain
 from gossipd_cli.render import as_json
 
 if TYPE_CHECKING:
+    from gossipd_sim.news import Spread
     from gossipd_sim.real.plan import RealPlan
     from gossipd_sim.script import Scenario
-    from gossipd_sim.spread import Spread
 
 SEEDS = 10
 """Simulated runs, unless ``--seeds`` says otherwise."""

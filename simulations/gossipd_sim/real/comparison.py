@@ -12,12 +12,12 @@ from statistics import median
 
 from gossipd.value import Value
 from gossipd_sim.cluster import Cluster
+from gossipd_sim.news import News, Spread, Spreads, everywheres, firsts
+from gossipd_sim.news_watcher import NewsWatcher
 from gossipd_sim.pool import run_all
 from gossipd_sim.real.plan import RealPlan
 from gossipd_sim.real.run import RealOutcome
 from gossipd_sim.script import Scenario
-from gossipd_sim.spread import News, Spread, Spreads, everywheres, firsts
-from gossipd_sim.spread_watcher import SpreadWatcher
 
 FIRST, EVERYWHERE = "first", "everywhere"
 _PICKS: dict[str, Callable[[Iterable[Spread], News], list[float]]] = {
@@ -83,7 +83,7 @@ def run_virtual_task(task: VirtualTask) -> tuple[Spread, ...]:
     """Do one run; for another process to call."""
     cluster = Cluster(task.scenario, task.seed)
     spreads = Spreads()
-    watcher = SpreadWatcher(cluster.truth, spreads, begins_formed=cluster.begins_formed)
+    watcher = NewsWatcher(cluster.truth, spreads, begins_formed=cluster.begins_formed)
     cluster.observers.append(watcher)
     cluster.run()
     watcher.catch_up()

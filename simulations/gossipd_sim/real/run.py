@@ -32,13 +32,13 @@ from gossipd_sim.faults import (
     Start,
     Thaw,
 )
+from gossipd_sim.news import News, Spread, Spreads, Witness
 from gossipd_sim.real.loopback import LoopbackRange
 from gossipd_sim.real.member import RealMember
 from gossipd_sim.real.plan import RealPlan
 from gossipd_sim.real.process import AgentProcess
 from gossipd_sim.real.programs import SERF, AgentKind, AgentOptions, has_serf
 from gossipd_sim.selectors import plain_names
-from gossipd_sim.spread import News, Spread, Spreads, Witness
 
 GOSSIP_PORT, RPC_PORT = 7946, 7373
 MEET_SECONDS = 100.0

@@ -7,8 +7,8 @@ import pytest
 from gossipd.serf.events import ChangeKind
 from gossipd_sim.cluster import Cluster
 from gossipd_sim.curves import Course, Curves
+from gossipd_sim.news import News, Spread, Spreads, everywheres, firsts
 from gossipd_sim.scenario import read_scenario
-from gossipd_sim.spread import News, Spread, Spreads, everywheres, firsts
 
 A, B, C = ("a", 1), ("b", 1), ("c", 1)
 
@@ -85,7 +85,7 @@ def test_a_false_alarm_does_not_end_true_news_and_true_news_ends_it() -> None:
 
 
 def test_too_much_news_is_counted_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gossipd_sim.spread.JOIN_NOTES_MAX", 2)
+    monkeypatch.setattr("gossipd_sim.news.JOIN_NOTES_MAX", 2)
     books = Spreads()
     books.begin(News.JOIN, "x", 0.0, [A, B])
     books.begin(News.JOIN, "y", 0.0, [A, B])

@@ -1,6 +1,6 @@
 """How news spreads: who learned of a crash, a leave, a return, and how long after it happened.
 
-``Spreads`` keeps the books and is told everything: by ``spread_watcher.py`` what
+``Spreads`` keeps the books and is told everything: by ``news_watcher.py`` what
 happens in a simulated run, by ``real/run.py`` what happens among real
 processes. So both are measured by the same rules:
 

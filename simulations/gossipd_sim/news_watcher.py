@@ -1,4 +1,4 @@
-"""``SpreadWatcher``: tells ``Spreads`` what happens in a simulated run.
+"""``NewsWatcher``: tells ``Spreads`` what happens in a simulated run.
 
 Moments are the true ones: a crash when it happened, a leave when the host was
 told to, a return when it booted. It looks at the hosts after a fault and reads
@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from gossipd.node.events import NodeEvent
 from gossipd.serf.events import ChangeKind, MemberChange
 from gossipd_sim.host import Host
+from gossipd_sim.news import News, Spreads, Witness
 from gossipd_sim.observer import Watcher
-from gossipd_sim.spread import News, Spreads, Witness
 from gossipd_sim.truth import Change, Truth, Turn
 
 
-class SpreadWatcher(Watcher):
+class NewsWatcher(Watcher):
     """An observer; ``truth`` must observe before it.
 
     Args:
