@@ -74,6 +74,16 @@ def test_the_simulated_side_of_a_plan_suffers_the_same_with_any_seed() -> None:
     assert sorted([*(boot.hosts for boot in plan.boots), "n005"]) == list(plan.names)
 
 
+def test_processes_of_a_formed_cluster_join_through_its_first() -> None:
+    plan = plan_of('nodes = 4\nhorizon = 20\nsettle = 5\nbootstrap = "formed"\n')
+    assert {boot.hosts: boot.to for boot in plan.boots} == {
+        "n000": "",
+        "n001": "n000",
+        "n002": "n000",
+        "n003": "n000",
+    }
+
+
 def test_settings_of_the_scenario_become_words_for_the_daemon() -> None:
     plan = plan_of(POSSIBLE)
     assert plan.profile == "local"

@@ -27,7 +27,7 @@ from gossipd_sim.link_faults import Calm
 from gossipd_sim.real.loopback import HOSTS_MAX
 from gossipd_sim.real.programs import GOSSIPD, AgentKind
 from gossipd_sim.schedule import Schedule, make_schedule
-from gossipd_sim.script import Scenario
+from gossipd_sim.script import FORMED, Scenario
 from gossipd_sim.selectors import join_names
 from gossipd_sim.world import World
 
@@ -75,7 +75,7 @@ def make_plan(scenario: Scenario, seed: int, kind: AgentKind) -> RealPlan:
     return RealPlan(
         scenario=_plain(scenario, schedule, faults),
         names=schedule.names,
-        boots=schedule.boots,
+        boots=_boots(scenario, schedule),
         faults=faults,
         profile=scenario.profile,
         encrypt=base64.b64encode(scenario.keys[0]).decode() if scenario.keys else "",
@@ -85,6 +85,16 @@ def make_plan(scenario: Scenario, seed: int, kind: AgentKind) -> RealPlan:
             for key, value in getattr(scenario, section).items()
             for word in ("--set", f"{section}.{key}={_setting(value)}")
         ),
+    )
+
+
+def _boots(scenario: Scenario, schedule: Schedule) -> tuple[Start, ...]:
+    """Return the first starts; what begins as a formed cluster joins through one of it."""
+    if scenario.bootstrap.kind != FORMED:
+        return schedule.boots
+    first = min(boot.hosts for boot in schedule.boots)
+    return tuple(
+        boot if boot.hosts == first else replace(boot, to=first) for boot in schedule.boots
     )
 
 
