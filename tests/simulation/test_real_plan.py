@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from gossipd.value import replace
 from gossipd_cli.simulate import command
 from gossipd_sim.cluster import Cluster
 from gossipd_sim.errors import ScenarioError
@@ -169,6 +170,7 @@ def test_medians_are_compared_in_percent_of_the_virtual_ones() -> None:
     assert "0/1" in text
     assert "false alarms: 0 in the simulated runs, 1 among processes" in text
     assert "cut off" in text
+    assert "nothing happened" in comparison_text(plan, [()], replace(real, spreads=()))
     found = comparison_json(plan, virtual, real)
     assert json.loads(json.dumps(found)) == found
     assert found["finished"] is False

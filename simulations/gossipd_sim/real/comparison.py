@@ -7,7 +7,7 @@ virtual one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from statistics import median
 
 from gossipd.value import Value
@@ -148,28 +148,32 @@ def comparison_text(
         f"{plan.scenario.name}, {plan.scenario.nodes} members: {real.kind} processes for"
         f" {real.seconds:.0f} s beside {len(virtual)} simulated runs; medians in seconds"
     ]
-    rows = [("", "virtual", "of", "real", "of", "difference")]
-    for row in compare(virtual, real):
-        percent = "-" if row.percent is None else f"{row.percent:+.1f} %"
-        rows.append(
-            (
-                f"{_WORDS[row.news]}, {row.how}",
-                _seconds(row.virtual),
-                _samples(row.virtual),
-                _seconds(row.real),
-                _samples(row.real),
-                percent,
-            )
-        )
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    for cells in rows:
-        padded = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
-        lines.append("  ".join([cells[0].ljust(widths[0]), *padded]).rstrip())
+    rows = compare(virtual, real)
+    lines += _columns(rows) if rows else ["nothing happened that could be compared"]
     alarms = sum(false_alarms(spreads) for spreads in virtual), false_alarms(real.spreads)
     lines.append(f"false alarms: {alarms[0]} in the simulated runs, {alarms[1]} among processes")
     if not real.finished:
         lines.append("cut off: the rest of the scenario did not happen among the processes")
     return "\n".join(lines) + "\n"
+
+
+def _columns(rows: Sequence[Row]) -> Iterator[str]:
+    table = [("", "virtual", "of", "real", "of", "difference")]
+    for row in rows:
+        percent = "-" if row.percent is None else f"{row.percent:+.1f} %"
+        virtual, real = row.virtual, row.real
+        table.append(
+            (
+                f"{_WORDS[row.news]}, {row.how}",
+                *(_seconds(virtual), _samples(virtual)),
+                *(_seconds(real), _samples(real)),
+                percent,
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        padded = [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+        yield "  ".join([cells[0].ljust(widths[0]), *padded]).rstrip()
 
 
 def _count(spreads: Iterable[Spread], news: News) -> int:
