@@ -29,6 +29,12 @@ at = 10.0
 do = "crash"
 hosts = "random:1"
 """
+AXES = {
+    "detection": "seconds since the crash",
+    "infection": "share of members that know",
+    "views": "members shown as alive",
+    "traffic": "bytes a member a second",
+}
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -55,6 +61,8 @@ def test_a_report_tells_all_and_is_the_same_again(small: str, tmp_path: Path) ->
     for name in PICTURES:
         if name.endswith(".svg"):
             assert ElementTree.fromstring(written[name]).tag.endswith("svg")
+    for name, axis in AXES.items():
+        assert axis in written[f"{name}.svg"].decode()
     page = written["report.md"].decode()
     assert page.startswith(FIRST_LINE)
     for part in (
@@ -78,7 +86,8 @@ def test_a_report_tells_all_and_is_the_same_again(small: str, tmp_path: Path) ->
 def test_several_seeds_are_pooled_and_the_same_on_one_core_and_two(
     small: str, tmp_path: Path
 ) -> None:
-    words = ("run", small, "--seeds", "3", "--report", str(tmp_path / "out"), "--json")
+    change = ("--set", "swim.suspicion_mult=5")
+    words = ("run", small, "--seeds", "3", *change, "--report", str(tmp_path / "out"), "--json")
     alone = simulate(*words, "--jobs", "1")
     first = {entry.name: entry.read_bytes() for entry in (tmp_path / "out").iterdir()}
     pool = simulate(*words, "--jobs", "2")
@@ -89,6 +98,8 @@ def test_several_seeds_are_pooled_and_the_same_on_one_core_and_two(
     assert [run["seed"] for run in runs] == [0, 1, 2]
     page = first["report.md"].decode()
     assert "seeds 0, 1, 2" in page
+    assert "--set swim.suspicion_mult=5 --seed 0 --seeds 3" in page
+    assert "suspicion_mult = 5" in page
     assert "| detection: first: count | 1 | 1 | 1 | 3 |" in page
     for run in runs:
         assert f"| `{run['trace']}` |" in page
