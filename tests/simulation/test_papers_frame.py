@@ -42,6 +42,7 @@ FIGURE = Figure(
     high=1.7,
     measured=1.6,
 )
+BOOK = Path(__file__).parents[2] / "docs" / "papers.md"
 calls: list[str] = []
 
 
@@ -127,6 +128,14 @@ def test_the_book_marks_a_figure_that_does_not_hold_and_gives_the_reason() -> No
     assert "- *mean wait*: the paper counts | otherwise" in book
     assert "0 of 1 judged figures hold" in book
     assert section_json(section)["holds"] is False
+
+
+def test_figures_with_one_reason_share_its_line() -> None:
+    figures = tuple(
+        replace(FIGURE, quantity=quantity, measured=2.0, note="as above") for quantity in "ab"
+    )
+    section = Section(recipe="X1", title="A wait", source="N", how="Once.", figures=figures)
+    assert "\n- *a*; *b*: as above\n" in book_text([section], RECIPES, Effort.FULL, 0)
 
 
 # -- campaigns --------------------------------------------------------------------
@@ -294,3 +303,20 @@ def test_what_makes_no_sense_is_refused_before_anything_runs(
     assert shown.exit_code == 2
     assert complaint in shown.stderr
     assert calls == []
+
+
+# -- the book that is shipped ----------------------------------------------------------
+
+
+def test_the_shipped_book_has_every_recipe_and_a_reason_for_each_figure_that_does_not_hold() -> (
+    None
+):
+    book = BOOK.read_text(encoding="utf-8")
+    assert "full sample" in " ".join(book.split())
+    for recipe in chosen(()):
+        if recipe is not X1:
+            assert f"### {recipe.name}: {recipe.title}\n" in book, "run: make papers"
+    lines = book.splitlines()
+    reasons = [line for line in lines if line.startswith("- *")]
+    for quantity in (line.split(" | ")[0].strip("| ") for line in lines if "**NO**" in line):
+        assert any(f"*{quantity}*" in reason for reason in reasons), quantity

@@ -21,6 +21,7 @@ EXPLAINED = {
         "Table 1, feedback and counter, k = 1: mean cycle of arrival",
         "Table 1, feedback and counter, k = 2: mean cycle of arrival",
     ],
+    "G3": ["share never reached, N = 8, 30% loss"],
 }
 """Figures that do not hold, and cannot."""
 

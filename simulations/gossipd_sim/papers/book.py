@@ -64,9 +64,13 @@ def section_text(section: Section) -> str:
     lines += [_row(("quantity", "published", "band", "ours", "holds", "source"))]
     lines += [_row(("---",) * 6)]
     lines += [_figure_row(figure) for figure in section.figures]
-    notes = [f"- *{figure.quantity}*: {figure.note}" for figure in section.figures if figure.note]
-    if notes:
-        lines += ["", *notes]
+    reasons: dict[str, list[str]] = {}
+    for figure in section.figures:
+        if figure.note:
+            reasons.setdefault(figure.note, []).append(f"*{figure.quantity}*")
+    if reasons:
+        lines.append("")
+    lines += [f"- {'; '.join(quantities)}: {note}" for note, quantities in reasons.items()]
     for note in section.notes:
         lines += ["", note if "\n" in note else paragraph(note)]
     return "\n".join(lines)

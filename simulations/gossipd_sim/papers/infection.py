@@ -6,7 +6,7 @@ One member says something new of itself; who has taken it in is infected.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, exp, log, log10
+from math import ceil, exp, inf, log, log10
 
 from gossipd.config.model import SwimConfig
 from gossipd.value import Value
@@ -262,6 +262,24 @@ G3_EXPECTED = (
     _Spread(10000, 0.0, 0.66, 0.97, 1.49, 0.0),
     _Spread(10000, 0.3, 0.90, 1.33, 1.85, 0.0),
 )
+G3_LAST = (
+    "The last of 10,000 is the tail of a tail, and the computed figure must be of very few runs:"
+    " it lies 0.5 s above its own 99 %, where that distance is 0.2 s at N = 1000. Ours is 0.2 s"
+    " there, and 0.3 s here."
+)
+G3_MISSED = (
+    "Three different members are told at one tick and one at the next, so that without loss the"
+    " last of 8 is missed by all seven others with ((1 - 3/7)(1 - 1/7))^7 = 0.0068, which ours"
+    " has. The computed figure is too low, and with loss as well."
+)
+G3_REASONS = {
+    (10000, 0.0, "last"): G3_LAST,
+    (8, 0.0, "missed"): G3_MISSED,
+    (8, 0.3, "missed"): G3_MISSED,
+}
+"""By size, loss and column: why a figure does not hold."""
+G3_MISSED_MIN = 50
+"""Expected members not reached in a sample from which their share is judged."""
 G3_TOLERANCE = 0.10
 G3_SPREADS = {
     Effort.QUICK: {8: (40, 10), 32: (6, 10)},
@@ -308,35 +326,9 @@ def _g3_work(task: Task) -> Sample:
 
 
 def _g3_judge(results: Sequence[Result], effort: Effort) -> Findings:
-    expected = {(row.n, row.loss): row for row in G3_EXPECTED}
-    figures = []
-    for result in results:
-        n, loss = result.task.count("n"), result.task.number("loss")
-        row = expected[n, loss]
-        for name, title in _G3_TITLES.items():
-            value: float = getattr(row, name)
-            low, high = around(value, G3_TOLERANCE)
-            figures.append(
-                Figure(
-                    recipe="G3",
-                    quantity=f"{title}, N = {n}, {loss:.0%} loss",
-                    published=f"{value:g} s",
-                    source="memberlist's constants, computed",
-                    unit="s",
-                    low=low,
-                    high=high,
-                    measured=result.number(name),
-                )
-            )
-        figures.append(
-            Figure(
-                recipe="G3",
-                quantity=f"share never reached, N = {n}, {loss:.0%} loss",
-                published=f"{row.missed:g}",
-                source="memberlist's constants, computed",
-                measured=result.number("missed"),
-            )
-        )
+    figures = [
+        _g3_figure(result, name, title) for result in results for name, title in _G3_TITLES.items()
+    ]
     sample = ", ".join(
         f"{colonies} × {spreads} at N = {n}"
         for n, (colonies, spreads) in G3_SPREADS[effort].items()
@@ -346,8 +338,33 @@ def _g3_judge(results: Sequence[Result], effort: Effort) -> Findings:
         " members are told; each member tells a piece of news 4⌈log10(N+1)⌉ times. No"
         " probes, nothing else in the queue. The times are the median over those reached, that at"
         " which 99 % of all members (rounded down) have it, and that of the last one reached, each"
-        f" the mean over all news. Colonies × news: {sample}.",
+        " the mean over all news. The share never reached is judged where"
+        f" {G3_MISSED_MIN} such members or more are expected. Colonies × news: {sample}.",
         figures=tuple(figures),
+    )
+
+
+def _g3_figure(result: Result, name: str, title: str) -> Figure:
+    task = result.task
+    n, loss = task.count("n"), task.number("loss")
+    row = next(row for row in G3_EXPECTED if (row.n, row.loss) == (n, loss))
+    expected: float = getattr(row, name)
+    measured = result.number(name)
+    unit, (low, high) = "s", around(expected, G3_TOLERANCE)
+    if name == "missed":
+        unit = ""
+        if expected * task.count("colonies") * task.count("spreads") * (n - 1) < G3_MISSED_MIN:
+            low, high = -inf, inf
+    return Figure(
+        recipe="G3",
+        quantity=f"{title}, N = {n}, {loss:.0%} loss",
+        published=f"{expected:g} {unit}".rstrip(),
+        source="memberlist's constants, computed",
+        unit=unit,
+        low=low,
+        high=high,
+        measured=measured,
+        note="" if low <= measured <= high else G3_REASONS.get((n, loss, name), ""),
     )
 
 
@@ -355,6 +372,7 @@ _G3_TITLES = {
     "p50": "median time of arrival",
     "p99": "time until 99 % have it",
     "last": "time until the last has it",
+    "missed": "share never reached",
 }
 
 RECIPES = (
