@@ -220,6 +220,11 @@ def test_a_file_of_something_else_is_refused_with_its_line_and_left_alone(
     assert file.read_text() == text
 
 
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="cannot be read: Is a directory"):
+        Keep(tmp_path)
+
+
 def test_a_number_that_cannot_be_kept_is_a_defect_of_the_recipe(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

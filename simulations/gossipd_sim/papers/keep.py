@@ -28,8 +28,8 @@ class Keep:
     """The file at ``path``; made when it is missing, appended to otherwise.
 
     Raises:
-        ScenarioError: it is something else, names the file and the line.
-        OSError: it cannot be read or written.
+        ScenarioError: it cannot be read, or is something else; names the file and the line.
+        OSError: it cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,7 +37,11 @@ class Keep:
         self._code = code_fingerprint()
         self._samples: dict[str, Sample] = {}
         if path.exists() and path.stat().st_size:
-            self._read(path.read_text(encoding="utf-8", errors="replace"))
+            try:
+                text = path.read_text(encoding="utf-8", errors="replace")
+            except OSError as error:
+                raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+            self._read(text)
         else:
             path.write_text(json.dumps({"format": FORMAT}) + "\n", encoding="utf-8")
 
