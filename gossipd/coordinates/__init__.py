@@ -1,0 +1,1 @@
+"""Network coordinates: round-trip times estimated without measuring (gossip.md, section 19)."""

@@ -1,0 +1,179 @@
+"""``Vivaldi``: one node finds its coordinate from round trips to others.
+
+Each sample is a spring between two nodes; ours moves to where the springs are
+at rest (Dabek, Cox, Kaashoek, Morris: SIGCOMM 2004, figure 3). As Serf has it
+(gossip.md, section 19): a median over the last samples of each peer, an
+adjustment for what the space cannot express (Lee, Zhang, Sahu, Saha: INFOCOM
+2005), and gravity against drift (Ledlie, Gardner, Seltzer: NSDI 2007).
+
+Peers' numbers are not trusted: what cannot be true is ignored and counted.
+"""
+
+from __future__ import annotations
+
+import enum
+from random import Random
+
+from gossipd.coordinate import DIMENSIONS, ERROR_START, HEIGHT_MIN, Coordinate
+from gossipd.coordinates.space import ZERO, distance, is_finite, pushed, raw_distance
+from gossipd.value import Value, replace
+
+RTT_MAX = 10.0
+"""Seconds; a longer round trip is no measurement."""
+
+
+class VivaldiSettings(Value, kw_only=True):
+    """Constants of the algorithm; the defaults are those of all peers.
+
+    They decide what coordinates mean, so all members of a cluster share them and
+    no operator sets them.
+    """
+
+    dimensions: int = DIMENSIONS
+    error_max: float = ERROR_START
+    error_gain: float = 0.25
+    """Ce: how much of a sample's error enters the running one."""
+    position_gain: float = 0.25
+    """Cc: which part of the way towards rest one sample moves us."""
+    adjustment_window: int = 20
+    """Samples that the adjustment is averaged over; 0 turns it off."""
+    height_min: float = HEIGHT_MIN
+    latency_samples: int = 3
+    """Samples of one peer whose median counts."""
+    gravity_rho: float = 150.0
+    """Seconds from the origin at which gravity pulls by one second; infinite is none."""
+    distance_max: float = 1000.0
+    """Seconds; who claims to be further away lies. Infinite believes all, as Serf does.
+
+    With round trips of at most 10 s springs hold nobody beyond 240 s against
+    gravity, while one coordinate of 1e150 would throw us out of the cluster.
+    """
+
+
+class Verdict(enum.Enum):
+    """What became of a sample."""
+
+    ADOPTED = "adopted"
+    RESET = "reset"
+    """Our own numbers overflowed: we are back at the start."""
+    BAD_DIMENSIONS = "bad-dimensions"
+    NOT_FINITE = "not-finite"
+    ABSURD = "absurd"
+    """Further away than anybody can be, or an error or height below 0."""
+    BAD_RTT = "bad-rtt"
+    """Negative, longer than 10 s, or no number."""
+
+    @property
+    def is_rejection(self) -> bool:
+        """Whether nothing changed."""
+        return self not in (Verdict.ADOPTED, Verdict.RESET)
+
+
+class Vivaldi:
+    """Our coordinate and the samples it comes from.
+
+    Args:
+        random: gives a direction when two nodes are in the same place.
+        start: where to begin; by default at the origin.
+    """
+
+    def __init__(
+        self,
+        random: Random,
+        settings: VivaldiSettings | None = None,
+        start: Coordinate | None = None,
+    ) -> None:
+        self._random = random
+        self._settings = settings or VivaldiSettings()
+        self._origin = Coordinate(
+            vec=(0.0,) * self._settings.dimensions,
+            error=self._settings.error_max,
+            height=self._settings.height_min,
+        )
+        self.coordinate = start or self._origin
+        """Where we are now."""
+        self.resets = 0
+        """How often our numbers overflowed."""
+        self.rejected = 0
+        """Samples ignored because they cannot be true."""
+        self._latencies: dict[str, list[float]] = {}
+        self._offsets = [0.0] * self._settings.adjustment_window
+        self._next_offset = 0
+
+    def update(self, node: str, other: Coordinate, rtt: float) -> Verdict:
+        """Take one sample into account.
+
+        Args:
+            node: the peer's name; each has its own latency filter.
+            other: where it says it is.
+            rtt: seconds that the round trip took, within 0..10.
+
+        Returns:
+            Whether our coordinate follows, or why the sample was ignored.
+        """
+        verdict = self._judge(other, rtt)
+        if verdict.is_rejection:
+            self.rejected += 1
+            return verdict
+        latency = self._median_latency(node, rtt)
+        moved = self._spring(self.coordinate, other, latency)
+        moved = self._adjusted(moved, other, latency)
+        moved = self._pulled(moved)
+        if not is_finite(moved):
+            self.resets += 1
+            self.coordinate = self._origin
+            return Verdict.RESET
+        self.coordinate = moved
+        return Verdict.ADOPTED
+
+    def forget(self, node: str) -> None:
+        """Drop the samples of a peer that is gone; harmless if there are none."""
+        self._latencies.pop(node, None)
+
+    def _judge(self, other: Coordinate, rtt: float) -> Verdict:
+        if len(other.vec) != self._settings.dimensions:
+            return Verdict.BAD_DIMENSIONS
+        if not is_finite(other):
+            return Verdict.NOT_FINITE
+        if not 0 <= rtt <= RTT_MAX:
+            return Verdict.BAD_RTT
+        if other.error < 0 or other.height < 0:
+            return Verdict.ABSURD
+        limit = self._settings.distance_max
+        if raw_distance(self.coordinate, other) > limit or abs(other.adjustment) > limit:
+            return Verdict.ABSURD
+        return Verdict.ADOPTED
+
+    def _median_latency(self, node: str, rtt: float) -> float:
+        """Return the median of the last samples of ``node``; of two, the larger."""
+        samples = self._latencies.setdefault(node, [])
+        samples.append(rtt)
+        if len(samples) > self._settings.latency_samples:
+            del samples[0]
+        return sorted(samples)[len(samples) // 2]
+
+    def _spring(self, own: Coordinate, other: Coordinate, latency: float) -> Coordinate:
+        settings = self._settings
+        apart = distance(own, other)
+        latency = max(latency, ZERO)
+        wrong = abs(apart - latency) / latency
+        weight = own.error / max(own.error + other.error, ZERO)
+        gain = settings.error_gain * weight
+        error = min(gain * wrong + own.error * (1.0 - gain), settings.error_max)
+        force = settings.position_gain * weight * (latency - apart)
+        return pushed(replace(own, error=error), force, other, settings.height_min, self._random)
+
+    def _adjusted(self, own: Coordinate, other: Coordinate, latency: float) -> Coordinate:
+        window = self._settings.adjustment_window
+        if window == 0:
+            return own
+        self._offsets[self._next_offset] = latency - raw_distance(own, other)
+        self._next_offset = (self._next_offset + 1) % window
+        total = 0.0
+        for offset in self._offsets:
+            total += offset
+        return replace(own, adjustment=total / (2.0 * window))
+
+    def _pulled(self, own: Coordinate) -> Coordinate:
+        share = distance(self._origin, own) / self._settings.gravity_rho
+        return pushed(own, -(share * share), self._origin, self._settings.height_min, self._random)
