@@ -6,10 +6,26 @@ from collections.abc import Iterable
 from types import ModuleType
 
 from gossipd_sim.errors import ScenarioError
-from gossipd_sim.papers import attrition, completeness, detection, infection, load, rumours
+from gossipd_sim.papers import (
+    attrition,
+    completeness,
+    detection,
+    infection,
+    load,
+    rumours,
+    vivaldi,
+)
 from gossipd_sim.papers.recipe import Recipe
 
-MODULES: tuple[ModuleType, ...] = (detection, load, completeness, infection, attrition, rumours)
+MODULES: tuple[ModuleType, ...] = (
+    detection,
+    load,
+    completeness,
+    infection,
+    attrition,
+    rumours,
+    vivaldi,
+)
 """Each has ``RECIPES``, a tuple of them."""
 
 
