@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": "compare:compare_command",
     "sweep": "sweep:sweep_command",
     "explain": "explain:explain_command",
+    "plan": "plan:plan_command",
     "papers": "papers:papers_command",
 }
 """Where each subcommand is, in the order of ``--help``."""
