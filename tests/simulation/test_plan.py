@@ -22,7 +22,7 @@ from gossipd_sim.plan.rehearsal import (
     rehearsal_scenario,
     rehearse_settings,
 )
-from gossipd_sim.plan.search import Search, ranked
+from gossipd_sim.plan.search import Search, considered, ranked
 from gossipd_sim.plan.settings import (
     Settings,
     candidates,
@@ -135,14 +135,14 @@ def test_candidates_leave_a_probe_the_round_trips_that_it_needs() -> None:
 
 
 def test_every_candidate_is_a_configuration_that_the_daemon_takes() -> None:
-    for one in ranked(replace(EASY, loss=0.3)):
+    for one in ranked(considered(replace(EASY, loss=0.3))):
         config = load_config([ConfigFile("plan.toml", one.settings.toml())], {}, {}, node_name="a")
         assert config.node.swim == one.settings.swim
 
 
 def test_profiles_as_they_are_come_first_where_they_will_do() -> None:
-    assert ranked(replace(EASY, detect=60.0))[0].settings == profile_settings("lan")
-    tight = ranked(replace(EASY, detect=3.0))[0].settings
+    assert ranked(considered(replace(EASY, detect=60.0)))[0].settings == profile_settings("lan")
+    tight = ranked(considered(replace(EASY, detect=3.0)))[0].settings
     assert not tight.is_a_profile
     assert tight.probe_interval < 1.0
 
@@ -243,14 +243,21 @@ def test_who_held_in_the_screening_alone_is_not_recommended() -> None:
 def test_a_wish_that_nothing_meets_is_answered_with_the_nearest_and_by_how_much() -> None:
     wish = replace(EASY, detect=2.0, pause=1.5)
     near = replace(QUIET, detections=(2.5,) * 3)
-    search = search_with(wish, {ranked(wish)[1].settings.probe_interval: near})
+    search = search_with(wish, {ranked(considered(wish))[1].settings.probe_interval: near})
     found = search.nearest()
     assert found is not None
     assert search.is_complete(found)
-    assert found.settings.probe_interval == ranked(wish)[1].settings.probe_interval
+    assert found.settings.probe_interval == ranked(considered(wish))[1].settings.probe_interval
     text = advice_text(search)
     assert "known within 2.50 s, 0.50 s too late" in text
     assert "NOT met" in text
+
+
+def test_the_nearest_to_an_impossible_wish_bears_the_pause() -> None:
+    wish = replace(EASY, detect=2.0, pause=5.0)
+    for one in Search(wish, 3).ranking:
+        assert one.forecast.pause > wish.pause or one.forecast.margin > -0.4
+    assert all(one.forecast.pause > wish.pause for one in Search(wish, 3).ranking[-4:])
 
 
 def test_a_pause_as_long_as_the_wish_is_said_to_be_no_different_from_a_crash() -> None:

@@ -17,18 +17,17 @@ MEDIAN = 0.5
 def advice_text(search: Search, *, is_cut_off: bool = False) -> str:
     """Return the answer, its figures as a table, and lines for a configuration file."""
     wish, found, is_met = search.wish, *_best(search)
-    parts = [columns([("wish", wish_text(wish))])]
-    parts.append(columns([("answer", _answer(search, found, is_met, is_cut_off))]))
+    rows = [("wish", wish_text(wish)), ("answer", _answer(search, found, is_met, is_cut_off))]
     if wish.is_contradictory:
-        parts.append(columns([("note", _contradiction(wish))]))
+        rows.append(("note", _contradiction(wish)))
     if found is None:
-        return "".join(parts)
+        return columns(rows)
     measured = search.measured(found)
     assert measured is not None
-    parts.append(columns(_rows(search, found, measured)))
+    rows += _rows(search, found, measured)
     kind = "these settings" if is_met else "the nearest there is; the wish is NOT met"
-    parts.append(f"\n# gossipd.toml of all {wish.nodes} members: {kind}\n{found.settings.toml()}")
-    return "".join(parts)
+    heading = f"# gossipd.toml of all {wish.nodes} members: {kind}"
+    return f"{columns(rows)}\n{heading}\n{found.settings.toml()}"
 
 
 def advice_json(search: Search, *, is_cut_off: bool = False) -> dict[str, object]:

@@ -2,9 +2,12 @@
 
 Formulas order the candidates; a few are screened with two seeds each, and the
 cheapest that holds is rehearsed with all seeds. Where that fails the next one
-is, then more are screened. It runs nothing itself: whoever drives it runs the
-``Stage`` on as many cores as there are and hands in what came of it. The seeds
-are fixed, so the same wish gives the same plan.
+is, then more are screened: at last those that bear the pause and miss the time
+by least, one of which is the nearest answer to a wish that cannot be met.
+
+It runs nothing itself: whoever drives it runs the ``Stage`` on as many cores as
+there are and hands in what came of it. The seeds are fixed, so the same wish
+gives the same plan.
 """
 
 from __future__ import annotations
@@ -22,11 +25,14 @@ COMFORT = 0.1
 """Room that a candidate is to have by the formulas, to be tried for its low cost."""
 BATCH = 2
 """Candidates screened at once."""
-BATCHES_MAX = 5
 SCREENINGS = 2
 """Seeds of a screening."""
+PROMISING_MAX, CALM_MAX = 6, 4
+"""Candidates tried for the whole wish, and then for bearing its pause."""
 HOPE = -0.35
 """Room below which formulas are believed without a rehearsal."""
+CALM = 1.1
+"""Times the pause that those are to bear by the formulas."""
 
 
 class Candidate(Value):
@@ -54,11 +60,10 @@ class Search:
     def __init__(self, wish: Wish, seeds: int, root: int = 0) -> None:
         self.wish = wish
         self._seeds = tuple(range(root, root + max(seeds, SCREENINGS)))
-        self.ranking = ranked(wish)
-        """All candidates, in the order in which they are tried."""
+        self.ranking = shortlist(wish)
+        """Those that are tried, in this order."""
         self._screened = 0
         self._runs: dict[Settings, dict[int, Rehearsed]] = {}
-        self._is_nearest_sought = False
 
     def next_stage(self) -> Stage | None:
         """Return what to rehearse next; ``None`` when there is nothing more to find out."""
@@ -131,19 +136,39 @@ class Search:
         return measured is not None and measured.meets(self.wish)
 
     def _next_batch(self) -> Sequence[Candidate]:
-        if self._screened >= BATCH * BATCHES_MAX:
-            return ()
-        batch = self.ranking[self._screened : self._screened + BATCH]
-        if self._screened:
-            batch = [one for one in batch if one.forecast.margin >= HOPE]
-        return batch
+        return self.ranking[self._screened : self._screened + BATCH]
 
     def _missing(self, one: Candidate, seeds: Sequence[int]) -> tuple[Rehearsal, ...]:
         done = self._runs.get(one.settings, {})
         return tuple(Rehearsal(self.wish, one.settings, seed) for seed in seeds if seed not in done)
 
 
-def ranked(wish: Wish) -> list[Candidate]:
+def shortlist(wish: Wish) -> list[Candidate]:
+    """Return the candidates that are worth a rehearsal, in the order to try them."""
+    known = considered(wish)
+    promising = [one for one in ranked(known) if one.forecast.margin >= HOPE][:PROMISING_MAX]
+    calm = [one for one in calmest(known, wish) if one not in promising][:CALM_MAX]
+    return promising + calm
+
+
+def considered(wish: Wish) -> list[Candidate]:
+    """Return all candidates with what formulas expect of them."""
+    return [Candidate(settings, forecast(settings, wish)) for settings in candidates(wish)]
+
+
+def calmest(known: Sequence[Candidate], wish: Wish) -> list[Candidate]:
+    """Return those that bear the pause, the soonest to detect first, one for each interval."""
+    best: dict[tuple[str, float], Candidate] = {}
+    for one in known:
+        key = (one.settings.profile, one.settings.probe_interval)
+        if one.forecast.pause >= CALM * wish.pause and (
+            key not in best or one.forecast.p99 < best[key].forecast.p99
+        ):
+            best[key] = one
+    return sorted(best.values(), key=lambda one: one.forecast.p99)
+
+
+def ranked(known: Sequence[Candidate]) -> list[Candidate]:
     """Return the candidates worth a rehearsal, the best bets first.
 
     Of all that probe and gossip as often with the same profile the one with the most room.
@@ -151,8 +176,8 @@ def ranked(wish: Wish) -> list[Candidate]:
     Then the others, by how little room they lack.
     """
     best: dict[tuple[str, float, float, bool], Candidate] = {}
-    for settings in candidates(wish):
-        one = Candidate(settings, forecast(settings, wish))
+    for one in known:
+        settings = one.settings
         key = (
             settings.profile,
             settings.probe_interval,

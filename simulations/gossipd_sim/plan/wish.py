@@ -15,7 +15,7 @@ LOSS_MAX = 0.5
 """Share of lost packets beyond which no settings help."""
 DETECT_MIN, DETECT_MAX = 0.1, 600.0
 PAUSE_MAX = 600.0
-RTT_MAX = 2.0
+RTT_MAX = 1.5
 UNITS_OF_SHARE = 100
 
 
