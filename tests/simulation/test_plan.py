@@ -126,6 +126,15 @@ def test_more_repeats_reach_more_members_and_losses_cost_some() -> None:
     assert untold(4, replace(wish, loss=0.3)) > untold(4, wish)
 
 
+def test_the_more_is_lost_the_more_often_candidates_repeat_claims() -> None:
+    repeats = [
+        max(one.retransmit_mult for one in candidates(replace(EASY, loss=loss)))
+        for loss in (0.0, 0.1, 0.3)
+    ]
+    assert repeats == sorted(repeats)
+    assert repeats[0] < repeats[-1]
+
+
 def test_candidates_leave_a_probe_the_round_trips_that_it_needs() -> None:
     far = replace(EASY, rtt=0.3)
     tried = list(candidates(far))

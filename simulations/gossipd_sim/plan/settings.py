@@ -108,11 +108,11 @@ def candidates(wish: Wish) -> Iterator[Settings]:
             yield profile_settings(profile)
     for profile, gossip_intervals in GOSSIP_INTERVALS.items():
         helpers = max(PROFILES[profile][0].indirect_checks, helpers_for(wish.loss))
-        repeats = _retransmit_mult(profile, wish)
         for interval in INTERVALS:
             timeout = _probe_timeout(profile, interval, wish.rtt)
             if timeout is None:
                 continue
+            repeats = _retransmit_mult(profile, wish, interval, helpers)
             for gossip, mult, max_mult in product(
                 gossip_intervals, SUSPICION_MULTS, MAX_TIMEOUT_MULTS
             ):
@@ -139,13 +139,19 @@ def untold(retransmit_mult: int, wish: Wish) -> float:
     return wish.nodes * exp(-traffic * wish.nodes / (wish.nodes - 1))
 
 
-def _retransmit_mult(profile: str, wish: Wish) -> int:
-    """Return how often to repeat claims so that a refutation misses hardly anybody."""
+def _retransmit_mult(profile: str, wish: Wish, interval: float, helpers: int) -> int:
+    """Return how often to repeat claims so that a refutation misses hardly anybody.
+
+    What losses make of probes counts too: the more often the well are suspected in
+    an hour, the fewer of their refutations may miss somebody.
+    """
     usual = PROFILES[profile][0].retransmit_mult
     if not (wish.pause or wish.loss):
         return usual
+    suspected = 3600 / interval * failed_probe(wish.loss, helpers)
+    allowed = UNTOLD / max(1.0, suspected)
     tried = range(usual, RETRANSMIT_MULT_MAX)
-    return next((mult for mult in tried if untold(mult, wish) <= UNTOLD), RETRANSMIT_MULT_MAX)
+    return next((mult for mult in tried if untold(mult, wish) <= allowed), RETRANSMIT_MULT_MAX)
 
 
 def _probe_timeout(profile: str, interval: float, rtt: float) -> float | None:
