@@ -29,7 +29,7 @@ from gossipd.node.traffic import Traffic
 from gossipd.node.unsealed import UnsealedPacket, UnsealedStream
 from gossipd.node.view import Suspicion, View
 from gossipd.outbox import Outbox
-from gossipd.serf.effects import Reconnect, SendPayload, SerfEffect, SetMeta
+from gossipd.serf.effects import Recall, Reconnect, SendPayload, SerfEffect, SetMeta
 from gossipd.serf.events import BroadcastDone, MessageIgnored, SerfEvent
 from gossipd.serf.serf import Serf
 from gossipd.serf.tags import encode_own_tags
@@ -51,6 +51,7 @@ from gossipd.swim.events import (
     SuspicionConfirmed,
     SwimEvent,
 )
+from gossipd.swim.member import MemberState
 from gossipd.swim.swim import Swim
 from gossipd.timers import Timers
 from gossipd.wire.codec import decode_untrusted
@@ -75,6 +76,7 @@ _SUSPICION_EVENTS = (
     MemberLeft,
 )
 """What changes ``View.suspicions``."""
+_GONE = (MemberState.DEAD, MemberState.LEFT)
 
 
 class Node:
@@ -460,6 +462,10 @@ class Node:
                     effect.node, effect.to, is_join=True, ignore_old=False, operation=None
                 )
                 self._sessions.push_pull(call, now)
+            case Recall():
+                member = self._swim.table.get(effect.node)
+                if member is not None and member.state not in _GONE:
+                    self._serf.recall(member, now)
             case _:
                 assert_never(effect)
 

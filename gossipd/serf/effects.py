@@ -29,4 +29,10 @@ class Reconnect(Value):
     to: Address
 
 
-SerfEffect: TypeAlias = SendPayload | SetMeta | Reconnect
+class Recall(Value):
+    """Tell of ``node`` again as of one that joined, if the failure detector has it running."""
+
+    node: str
+
+
+SerfEffect: TypeAlias = SendPayload | SetMeta | Reconnect | Recall

@@ -21,7 +21,7 @@ from gossipd.config.model import SerfConfig, SwimConfig
 from gossipd.errors import WireError
 from gossipd.outbox import Outbox
 from gossipd.serf.broadcasts import Broadcasts, Topic
-from gossipd.serf.effects import Reconnect, SendPayload, SerfEffect, SetMeta
+from gossipd.serf.effects import Recall, Reconnect, SendPayload, SerfEffect, SetMeta
 from gossipd.serf.events import (
     BroadcastDone,
     ChangeKind,
@@ -289,6 +289,11 @@ class Serf:
             case _:
                 pass
 
+    def recall(self, member: Member, now: float) -> None:
+        """Take in a running ``member`` again if we have forgotten it (``Recall``)."""
+        if self._roster.get(member.name) is None:
+            self._on_joined(member, now)
+
     def local_state(self) -> bytes:
         """Return our part of a push/pull; the same object until something changes."""
         return self._state.encoded()
@@ -447,7 +452,11 @@ class Serf:
         self._clock.witness(intent.ltime)
         match self._roster.apply_join(intent):
             case IntentVerdict.UNKNOWN:
-                return self._intents.put(intent.node, is_leave=False, ltime=intent.ltime, now=now)
+                node, ltime = intent.node, intent.ltime
+                is_new = self._intents.put(node, is_leave=False, ltime=ltime, now=now)
+                if is_new:  # it may have been pruned, and run all the same
+                    self._outbox.effects.append(Recall(node))
+                return is_new
             case IntentVerdict.ADOPTED:
                 return True
             case _:
@@ -498,10 +507,13 @@ class Serf:
         member = self._roster.get(node)
         if member is None or member.status is not MemberStatus.LEAVING:
             return
-        ltime = min(member.status_ltime + 1, LAMPORT_TIME_MAX)
-        payload = encode_serf(LeaveIntent(ltime, node))
-        self._outbox.effects.append(SendPayload(member.address, payload))
+        self._ask(member)
         self._expect_to_leave(member, now)
+
+    def _ask(self, member: SerfMember) -> None:
+        ltime = min(member.status_ltime + 1, LAMPORT_TIME_MAX)
+        payload = encode_serf(LeaveIntent(ltime, member.name))
+        self._outbox.effects.append(SendPayload(member.address, payload))
 
     def _outdo_news_of_us(self, now: float) -> None:
         """Announce our join again if others have newer word of us than we gave.
@@ -537,8 +549,14 @@ class Serf:
             return
         del self._prunes[node]
         member = self._roster.get(node)
-        if member is not None and member.status in (MemberStatus.LEAVING, MemberStatus.LEFT):
-            self._erase(node, forced=True)
+        if member is None or member.status not in (MemberStatus.LEAVING, MemberStatus.LEFT):
+            return
+        if member.status is MemberStatus.LEAVING and node != self._name:
+            # It may have been too slow to object, and would be invisible for as long as
+            # it runs. What it says after this leave brings it back (``Recall``).
+            self._ask(member)
+            self._intents.put(node, is_leave=True, ltime=member.status_ltime, now=now)
+        self._erase(node, forced=True)
 
     def _broadcast_join(self, ltime: int, now: float) -> None:
         intent = JoinIntent(ltime, self._name)

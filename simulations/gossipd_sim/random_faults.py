@@ -139,7 +139,9 @@ def _join(draft: Draft) -> None:
 
 def _force_leave(draft: Draft) -> None:
     """Say of somebody who is there, or not, that it leaves; it may have to object."""
-    draft.add("force_leave", draft.moment(), hosts=draft.names[0], target=draft.some(2))
+    at, target = draft.moment(), draft.some(2)
+    more = {"prune": True} if draft.random.random() < 0.3 else {}
+    draft.add("force_leave", at, hosts=draft.names[0], target=target, **more)
 
 
 def _freeze(draft: Draft) -> None:

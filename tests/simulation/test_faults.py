@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gossipd.node.events import InputDropped, NodeEvent
+from gossipd.serf.events import ChangeKind, MemberChange
 from gossipd.swim.events import MemberFailed, NameConflict
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.cluster import Cluster
@@ -267,3 +268,34 @@ def test_who_bounces_is_another_life_that_nobody_saw_die() -> None:
     assert [entry for entry in listener.of(MemberFailed) if entry[0] > 20] == []
     assert shown(cluster, "n002") == {ALIVE}
     assert listener.faults[0][1] == "bounce n002 with memory"
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_a_member_that_was_too_slow_to_object_to_its_pruning_is_seen_again(seed: int) -> None:
+    text = (
+        "nodes = 6\nhorizon = 75\nsettle = 40\n"
+        + fault("do = 'freeze'; at = 20; hosts = 'n003'; lasts = 6.2")
+        + fault("do = 'force_leave'; at = 20.05; hosts = 'n000'; target = 'n003'; prune = true")
+    )
+    cluster = Cluster(read_scenario(text, "f.toml"), seed)
+    listener = Listener()
+    cluster.observers.append(listener)
+    assert cluster.run().violations == ()
+    reaped = [
+        event
+        for _, _, event in listener.of(MemberChange)
+        if isinstance(event, MemberChange) and event.kind is ChangeKind.REAP
+    ]
+    assert reaped
+    assert shown(cluster, "n003") == {ALIVE}
+
+
+def test_a_pruned_member_that_is_really_gone_stays_forgotten() -> None:
+    cluster = made(
+        fault("do = 'crash'; at = 20; hosts = 'n003'")
+        + fault("do = 'force_leave'; at = 20.05; hosts = 'n000'; target = 'n003'; prune = true"),
+        horizon=75,
+        settle=40,
+    )
+    assert cluster.run().violations == ()
+    assert shown(cluster, "n003") == {None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gossipd.serf.effects import Recall, SendPayload
 from gossipd.serf.events import ChangeKind, LeaveIntentRefuted, MemberChange
 from gossipd.serf.roster import Roster
 from gossipd.wire.serf_codec import encode_serf
@@ -234,6 +235,27 @@ def test_prune_spares_a_member_that_refuted_in_time() -> None:
     serf.receive(JoinIntent(6, "b"), at=2.0)
     serf.advance(20.0)
     assert serf.status("b") is MemberStatus.ALIVE
+
+
+def test_a_pruned_member_is_asked_and_comes_back_with_what_it_says_after_that_leave() -> None:
+    serf = SerfHarness()
+    serf.join("b")
+    serf.receive(LeaveIntent(5, "b", True), at=1.0)
+    serf.advance(7.0)
+    assert serf.status("b") is None
+    assert serf.outbox.take_effects() == [
+        SendPayload(address_of("b"), encode_serf(LeaveIntent(6, "b")))
+    ]
+    serf.events()
+    serf.receive(JoinIntent(5, "b"), at=8.0)  # others that still wait for it say so
+    assert serf.outbox.take_effects() == []
+    serf.receive(JoinIntent(7, "b"), at=9.0)
+    assert serf.outbox.take_effects() == [Recall("b")]
+    for _ in range(2):
+        serf.serf.recall(member_of("b"), 9.0)
+    assert serf.changes() == [(ChangeKind.JOIN, "b")]
+    assert serf.serf.members["b"].status is MemberStatus.ALIVE
+    assert serf.serf.members["b"].status_ltime == 7
 
 
 def test_prune_takes_a_member_whose_leave_a_push_pull_told_anew() -> None:
