@@ -193,9 +193,12 @@ def _clock_drift(draft: Draft) -> None:
 
 def _tags(draft: Draft) -> None:
     at = draft.moment()
-    hosts = draft.take(at, at + 6, 2)
+    hosts = draft.take(at, at + 6, max(2, len(draft.names) // 2))
     if hosts is not None:
-        draft.add("tags", at, hosts=hosts, tags={"turn": str(draft.random.randrange(1000))})
+        # long ones fill packets to the brim even where few claims are under way
+        note = "x" * draft.random.choice((0, 0, 40, 400))
+        turn = str(draft.random.randrange(1000))
+        draft.add("tags", at, hosts=hosts, tags={"turn": turn, "note": note})
 
 
 def _partition(draft: Draft) -> None:
