@@ -109,8 +109,8 @@ BUGS = (
     Bug(
         "suspicion lasts twice its longest time",
         "swim/claims.py",
-        "high=low * config.suspicion_max_timeout_mult",
-        "high=2 * low * config.suspicion_max_timeout_mult",
+        "low=low, high=high",
+        "low=low, high=2 * high",
         ("suspicions",),
     ),
     Bug(
