@@ -283,6 +283,19 @@ class Node:
         self._sessions.failed(stream, reason, now)
         self._settle(now)
 
+    def sending_blocked(self, now: float) -> None:
+        """Nothing can be sent until further notice: the driver keeps effects back.
+
+        The periodic work comes to rest at its first send, as tasks do that hang in one;
+        timers of suspicions and of what is asked for run on. Told once.
+        """
+        self._swim.sending_blocked(now)
+
+    def sending_unblocked(self, now: float) -> None:
+        """Sending goes on, and what was kept back is out."""
+        self._swim.sending_unblocked(now)
+        self._settle(now)
+
     # -- commands -------------------------------------------------------------
 
     def join(self, to: Address, node: str, now: float, *, ignore_old: bool) -> int:

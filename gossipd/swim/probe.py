@@ -4,7 +4,9 @@
     + timeout  ping-req to helpers, ping over TCP      (AckOverdue)
     + interval suspect the target                      (RoundOver)
 
-An ack at any time ends the round well. The round neither sends nor sets
+An ack at any time ends the round well. While this node cannot send, a round
+stalls where it has to; its deadline does not move, so that a round may be lost
+before its ping is out. The round neither sends nor sets
 timers; it says what a result means for the local health.
 """
 
@@ -28,6 +30,7 @@ class ProbeRound:
         "_nacks_received",
         "deadline",
         "is_indirect",
+        "is_stalled",
         "seq",
         "started_at",
         "stream_answered",
@@ -42,6 +45,8 @@ class ProbeRound:
         self.deadline = now + interval
         self.is_indirect = False
         """Whether the direct wait is over, so that an ack says nothing of the round trip."""
+        self.is_stalled = False
+        """Whether it waits to send its ping or its ping-reqs; meanwhile nothing ends it."""
         self.stream_answered = False
         self.timers: tuple[Handle[SwimTimer], ...] = ()
         self._nacks_expected = 0

@@ -51,6 +51,7 @@ class Prober:
         "_config",
         "_health",
         "_is_armed",
+        "_is_blocked",
         "_membership",
         "_name",
         "_outbox",
@@ -86,6 +87,7 @@ class Prober:
         self._relays = Relays()
         self._ticker: Ticker | None = None
         self._is_armed = False
+        self._is_blocked = False
 
     def start(self, origin: float) -> None:
         """Begin the ticks; ``origin`` (seconds, monotonic) sets their phase."""
@@ -94,13 +96,16 @@ class Prober:
             origin = floor(origin / interval) * interval
         self._ticker = Ticker(origin, interval)
 
-    def arm(self, now: float) -> None:
-        """Make sure the next tick comes, if there is somebody to probe and no round runs."""
+    def arm(self, now: float, late: float = TICK_GRACE) -> None:
+        """Make sure the next tick comes, if there is somebody to probe and no round runs.
+
+        ``late``: part of the probe interval by which it may have been missed.
+        """
         ticker = self._ticker
         if self._is_armed or self._round is not None or ticker is None:
             return
         if len(self._membership) > 1:
-            grace = TICK_GRACE * self._config.probe_interval
+            grace = late * self._config.probe_interval
             self._timers.set(ticker.next_tick(now, grace), ProbeTick())
             self._is_armed = True
 
@@ -132,8 +137,8 @@ class Prober:
             self._do(Send(relay.requester, Ack(relay.requester_seq)))
             return
         probe = self._round_of(ack.seq)
-        if probe is None:
-            return
+        if probe is None or (probe.is_stalled and now >= probe.deadline):
+            return  # nobody waits for it any more
         if not probe.is_indirect:
             member = self._membership.get(probe.target.name) or probe.target
             self._tell(AckObserved(member, now - probe.started_at, ack.payload))
@@ -163,10 +168,8 @@ class Prober:
             return
         seq = self._next_seq()
         probe = ProbeRound(target, seq, self._health.scaled(self._config.probe_interval), now)
-        overdue_at = now + self._config.probe_timeout
-        probe.timers = (self._timers.set(overdue_at, AckOverdue(seq)),)
-        if overdue_at >= probe.deadline:
-            probe.timers += (self._timers.set(probe.deadline, RoundOver(seq)),)
+        probe.is_stalled = self._is_blocked
+        self._arm_round(probe, now)
         self._round = probe
         ping = self._ping_of(probe)
         if target.state is MemberState.SUSPECT and self._config.buddy_system:
@@ -185,7 +188,13 @@ class Prober:
         probe.is_indirect = True
         if len(probe.timers) == 1:  # few rounds need it: most are over by now
             probe.timers += (self._timers.set(probe.deadline, RoundOver(seq)),)
-        target = probe.target
+        if self._is_blocked:
+            probe.is_stalled = True
+        else:
+            self._ask_others(probe)
+
+    def _ask_others(self, probe: ProbeRound) -> None:
+        seq, target = probe.seq, probe.target
         helpers = self._rotation.choose(
             self._config.indirect_checks,
             lambda name: name != target.name and self._membership.may_help(name),
@@ -204,21 +213,59 @@ class Prober:
     def on_round_over(self, seq: int, now: float) -> Suspect | Dead | None:
         """End round ``seq`` without an ack; returns the accusation, if it comes to one."""
         probe = self._round_of(seq)
-        if probe is None:
+        if probe is None or probe.is_stalled:
             return None
         self._end(probe, now, succeeded=probe.stream_answered)
         if probe.stream_answered:
             self._tell(UdpUnreachable(self._membership.get(probe.target.name) or probe.target))
             return None
-        if self._config.suspicion:
-            return self._accusation_of(probe)
-        return Dead(probe.target.name, probe.target.incarnation, self._name)
+        return self._verdict_on(probe)
 
-    def _end(self, probe: ProbeRound, now: float, *, succeeded: bool) -> None:
+    # Sending that is blocked
+
+    def sending_blocked(self) -> None:
+        """Let a round stall at its next send."""
+        self._is_blocked = True
+
+    def sending_unblocked(self, now: float) -> Suspect | Dead | None:
+        """Let a stalled round go on; returns the accusation if its time is up.
+
+        Whoever is found silent this way was perhaps never pinged in time: it is what
+        a process does whose prober hung in a send (Lifeguard, section V-D). The tick
+        that was missed last is made up for.
+        """
+        self._is_blocked = False
+        probe = self._round
+        if probe is None or not probe.is_stalled:
+            return None
+        probe.is_stalled = False
+        is_over = now >= probe.deadline
+        if is_over or probe.is_indirect:
+            probe.is_indirect = True
+            self._ask_others(probe)
+        else:
+            self._arm_round(probe, now)
+        if not is_over:
+            return None
+        self._end(probe, now, succeeded=False, late=1.0)
+        return self._verdict_on(probe)
+
+    def _arm_round(self, probe: ProbeRound, now: float) -> None:
+        """Set the timers of a round whose ping goes out now; one that waits to needs none."""
+        if probe.is_stalled:
+            return
+        overdue_at = min(now + self._config.probe_timeout, probe.deadline)
+        probe.timers = (self._timers.set(overdue_at, AckOverdue(probe.seq)),)
+        if overdue_at >= probe.deadline:
+            probe.timers += (self._timers.set(probe.deadline, RoundOver(probe.seq)),)
+
+    def _end(
+        self, probe: ProbeRound, now: float, *, succeeded: bool, late: float = TICK_GRACE
+    ) -> None:
         probe.cancel_timers()
         self._health.apply(probe.health_delta(succeeded=succeeded))
         self._round = None
-        self.arm(now)
+        self.arm(now, late)
 
     def _round_of(self, seq: int) -> ProbeRound | None:
         probe = self._round
@@ -229,6 +276,11 @@ class Prober:
 
     def _accusation_of(self, probe: ProbeRound) -> Suspect:
         return Suspect(probe.target.name, probe.target.incarnation, self._name)
+
+    def _verdict_on(self, probe: ProbeRound) -> Suspect | Dead:
+        if self._config.suspicion:
+            return self._accusation_of(probe)
+        return Dead(probe.target.name, probe.target.incarnation, self._name)
 
     def _next_seq(self) -> int:
         self._seq = self._seq % SEQ_MAX + 1

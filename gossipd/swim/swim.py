@@ -145,6 +145,10 @@ class Swim:
         self._gossip_ticker: Ticker | None = None
         self._is_gossip_armed = False
         self._is_gossip_wanted = False
+        self._is_blocked = False
+        self._stalled_gossip: list[str] | None = None
+        """Whom a gossip tick that is stuck in its first send has still to tell."""
+        self._is_push_pull_stalled = False
 
     # What is known
 
@@ -358,6 +362,33 @@ class Swim:
             case unreachable:
                 assert_never(unreachable)
 
+    # Sending that is blocked (Lifeguard, section V-D)
+
+    def sending_blocked(self, now: float) -> None:
+        """Let probing, gossip and push/pull each come to rest at its first send from now on.
+
+        What that sends is written as an effect, for the driver to keep back. Everything
+        else goes on, suspicions above all: who is declared dead meanwhile waits in the
+        queue to be told.
+        """
+        self._is_blocked = True
+        self._prober.sending_blocked()
+
+    def sending_unblocked(self, now: float) -> None:
+        """Go on where the periodic work rests; of the ticks that passed one is made up for."""
+        self._is_blocked = False
+        accusation = self._prober.sending_unblocked(now)
+        rest, self._stalled_gossip = self._stalled_gossip, None
+        if rest is not None:
+            self._gossip_to(rest)
+            self._arm_gossip(now, grace=self._config.gossip_interval)
+        if self._is_push_pull_stalled:
+            self._is_push_pull_stalled = False
+            self._arm_push_pull(now)
+        if accusation is not None:
+            self._claims.receive(accusation, now)
+        self._arm(now)
+
     # Pings (sections 3.1, 3.2, 9); the rest of probing is in prober.py
 
     def _on_ping(self, ping: Ping, source: Address) -> None:
@@ -400,33 +431,42 @@ class Swim:
         chosen = self._rotation.choose(self._config.gossip_nodes, may_tell)
         if not chosen and not any(may_tell(member.name) for member in self._membership):
             return  # nobody to tell: whoever appears next makes a claim, which wakes us
-        for name in chosen:
+        if self._is_blocked and chosen:
+            self._stalled_gossip, chosen = chosen[1:], chosen[:1]
+        self._gossip_to(chosen)
+        self._is_gossip_wanted = False
+        self._arm_gossip(now)
+
+    def _gossip_to(self, names: Sequence[str]) -> None:
+        for name in names:
             member = self._membership.get(name)
             if member is not None:
                 self._do(Gossip(member.address, member.versions.protocol_max))
-        self._is_gossip_wanted = False
-        self._arm_gossip(now)
 
     def _on_push_pull_tick(self, now: float) -> None:
         for name in self._rotation.choose(1, self._membership.may_help):
             member = self._membership.get(name)
             if member is not None:
                 self._do(SyncWith(name, member.address, is_join=False))
-        self._arm_push_pull(now)
+                self._is_push_pull_stalled = self._is_blocked
+        if not self._is_push_pull_stalled:
+            self._arm_push_pull(now)
 
     def _arm(self, now: float) -> None:
         """See to the ticks that news makes necessary; harmless without news."""
         self._prober.arm(now)
         self._arm_gossip(now)
 
-    def _arm_gossip(self, now: float) -> None:
+    def _arm_gossip(self, now: float, grace: float = 0.0) -> None:
         ticker = self._gossip_ticker
         if self._is_gossip_armed or self.count < 2 or ticker is None:
             return
         if not self._config.gossip_nodes:
             return  # nobody is told at a tick: claims ride on pings and acks
+        if self._stalled_gossip is not None:
+            return
         if self._claims.queue or self._is_gossip_wanted:
-            self.timers.set(ticker.next_tick(now), GossipTick())
+            self.timers.set(ticker.next_tick(now, grace), GossipTick())
             self._is_gossip_armed = True
 
     def _arm_push_pull(self, now: float) -> None:

@@ -315,6 +315,35 @@ class UnblockReceiving(HostFault, kw_only=True):
         host.unblock_receiving()
 
 
+class Anomaly(HostFault, kw_only=True):
+    """The hosts block before each send and after each receive; only timers go on.
+
+    The anomaly of the Lifeguard paper (section V-D): several hosts change state in
+    lock step, and ``times`` and ``every`` make intervals of it.
+    """
+
+    do = "anomaly"
+    needs = frozenset({UP, FROZEN})
+
+    def befall(self, host: Host, stage: Stage) -> None:
+        host.block_receiving()
+        host.block_sending()
+
+    def undo(self, at: float) -> Fault:
+        return AnomalyOver(at=at, hosts=self.hosts)
+
+
+class AnomalyOver(HostFault, kw_only=True):
+    """What was held back goes out, then what waits is read."""
+
+    do = "anomaly_over"
+    needs = frozenset({UP, FROZEN})
+
+    def befall(self, host: Host, stage: Stage) -> None:
+        host.unblock_sending()
+        host.unblock_receiving()
+
+
 class ClockJump(HostFault, kw_only=True):
     """The host's clock jumps ahead by ``seconds``, as after a suspend."""
 
@@ -364,6 +393,8 @@ FAULTS_OF_HOSTS: tuple[type[HostFault], ...] = (
     UnblockSending,
     BlockReceiving,
     UnblockReceiving,
+    Anomaly,
+    AnomalyOver,
     ClockJump,
     ClockDrift,
 )

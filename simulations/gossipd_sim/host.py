@@ -125,6 +125,8 @@ class Host:
         self._delay = 0.0
         self._is_deaf = False
         self._is_mute = False
+        self._is_told_mute = False
+        """Whether the node knows that it cannot send."""
         self._inbox = Inbox(world, self._take)
         self._outbox: deque[NodeEffect] = deque()
         self._alarm = Alarm(world, self._clock, self._on_deadline)
@@ -253,6 +255,7 @@ class Host:
     def thaw(self) -> None:
         """Go on; what came meanwhile is handled first, then what is due."""
         self.is_frozen = False
+        self._tell_of_sending()
         self._catch_up()
 
     def block_receiving(self) -> None:
@@ -266,8 +269,12 @@ class Host:
         self._catch_up()
 
     def block_sending(self) -> None:
-        """Keep back whatever the node sends (Lifeguard's blocked sender)."""
+        """Keep back whatever the node sends (Lifeguard's blocked sender).
+
+        Its periodic work hangs in the first send that it comes to; other timers go on.
+        """
         self._is_mute = True
+        self._tell_of_sending()
 
     def unblock_sending(self) -> None:
         """Send again, what was kept back first."""
@@ -275,6 +282,7 @@ class Host:
         while self._outbox and not self._is_mute:
             self._carry_out(self._outbox.popleft())
         self._feed_refused()
+        self._tell_of_sending()
 
     def slow(self, seconds: float) -> None:
         """Handle all input and every deadline ``seconds`` late from now on; 0 is no longer."""
@@ -450,6 +458,14 @@ class Host:
         else:
             self._outbox.append(effect)
 
+    def _tell_of_sending(self) -> None:
+        """Let the node know whether it can send, as soon as it runs and if that is news to it."""
+        node = self.node
+        if node is None or self.is_frozen or self._is_mute == self._is_told_mute:
+            return
+        self._is_told_mute = self._is_mute
+        self._take(node.sending_blocked if self._is_mute else node.sending_unblocked)
+
     def _feed_refused(self) -> None:
         """Settle what carrying out late effects made the node say."""
         if self.node is not None:
@@ -474,7 +490,7 @@ class Host:
         )
         self.node = None
         self.is_powered = not power_lost
-        self.is_frozen = self._is_deaf = self._is_mute = False
+        self.is_frozen = self._is_deaf = self._is_mute = self._is_told_mute = False
         self._delay = 0.0
         self._alarm.stop()
         self._inbox.clear()

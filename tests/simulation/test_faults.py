@@ -167,6 +167,18 @@ def test_calm_undoes_whatever_still_lasts() -> None:
     assert host.local_time() - cluster.world.now == pytest.approx(ahead)
 
 
+def test_anomalies_block_both_ways_in_lock_step_and_come_again() -> None:
+    cluster = made(
+        fault("do = 'anomaly'; at = 10; hosts = 'n001,n003'; lasts = 2; times = 3; every = 2.5")
+    )
+    hindered = [
+        ("n001", "n003") if 10 <= at < 17 and (at - 10) % 2.5 < 2 else () for at in range(30)
+    ]
+    for at, names in enumerate(hindered):
+        cluster.world.run_until(at + 0.25)
+        assert tuple(host.name for host in cluster.hosts.values() if host.is_hindered) == names, at
+
+
 def test_calm_leaves_clocks_that_were_right_as_they_are() -> None:
     cluster = made("")
     cluster.run()

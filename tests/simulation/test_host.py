@@ -194,6 +194,35 @@ def test_a_mute_host_hears_but_what_it_says_waits() -> None:
     assert site.all_show(ALIVE, site.hosts)
 
 
+def test_a_mute_host_probes_no_further_and_accuses_one_peer_when_it_speaks_again() -> None:
+    site, _, hosts = make_site()
+    hosts[2].block_sending()
+    site.run(6.0)
+    assert hosts[2].node is not None
+    assert hosts[2].node.view().suspicions == {}
+    hosts[2].unblock_sending()
+    assert len(hosts[2].node.view().suspicions) == 1
+
+
+def test_a_host_frozen_while_it_becomes_mute_learns_of_it_when_it_thaws() -> None:
+    site, log, hosts = make_site()
+    hosts[2].freeze()
+    hosts[2].block_sending()
+    site.run(3.0)
+    hosts[2].thaw()
+    site.run(10.0)
+    assert hosts[2].node is not None
+    assert hosts[2].node.view().suspicions == {}, "its round hangs"
+    hosts[2].freeze()
+    hosts[2].unblock_sending()
+    log.packets.clear()
+    site.run(1.0)
+    assert hosts[2].node.view().suspicions == {}
+    hosts[2].thaw()
+    assert len(hosts[2].node.view().suspicions) == 1
+    assert log.sent_by("n002")
+
+
 def test_what_waits_to_be_sent_is_bounded() -> None:
     _, log, hosts = make_site(2)
     hosts[1].block_sending()

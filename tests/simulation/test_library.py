@@ -57,6 +57,7 @@ NOBODY_IS_CALLED_DEAD = {
     "rolling-restart",
 }
 NO_HEALTHY_ONE_IS_CALLED_DEAD = {
+    "anomalies",
     "blocked-senders",
     "deaf-members",
     "flip-flop",
