@@ -127,6 +127,9 @@ class Host:
         self._is_mute = False
         self._is_told_mute = False
         """Whether the node knows that it cannot send."""
+        self._is_starved = False
+        self._deadline_waits = False
+        """Whether the deadline has come and stands in the queue."""
         self._inbox = Inbox(world, self._take)
         self._outbox: deque[NodeEffect] = deque()
         self._alarm = Alarm(world, self._clock, self._on_deadline)
@@ -145,8 +148,9 @@ class Host:
 
     @property
     def is_hindered(self) -> bool:
-        """Whether it is frozen, slow, deaf or mute: up, but not healthy."""
-        return self.is_frozen or self._is_deaf or self._is_mute or self._delay > 0
+        """Whether it is frozen, slow, starved, deaf or mute: up, but not healthy."""
+        blocked = self.is_frozen or self._is_deaf or self._is_mute
+        return blocked or self._is_starved or self._delay > 0
 
     @property
     def holds_back(self) -> bool:
@@ -262,6 +266,8 @@ class Host:
         """Stop reading input while timers go on (Lifeguard's blocked receiver)."""
         self._is_deaf = True
         self._inbox.shut()
+        self._deadline_waits = False  # timers do not wait for input that nobody reads
+        self._arm()
 
     def unblock_receiving(self) -> None:
         """Read again; what waits is handled at once."""
@@ -288,6 +294,18 @@ class Host:
         """Handle all input and every deadline ``seconds`` late from now on; 0 is no longer."""
         self._delay = seconds
         self._inbox.delay(seconds)
+        self._alarm.stop()
+        self._arm()
+
+    def starve(self, seconds: Callable[[], float] | None) -> None:
+        """Handle one thing at a time from now on, each taking ``seconds()``; ``None`` is no longer.
+
+        Input and deadlines stand in one queue, as in a process that seldom gets the
+        processor; unread input waits in its buffer, and what does not fit is lost.
+        """
+        self._is_starved = seconds is not None
+        self._deadline_waits = False
+        self._inbox.serve(seconds)
         self._alarm.stop()
         self._arm()
 
@@ -472,12 +490,22 @@ class Host:
             self._settle()
 
     def _arm(self) -> None:
-        if self.node is not None and not self.is_frozen:
+        if self.node is not None and not self.is_frozen and not self._deadline_waits:
             self._alarm.set(self.node.next_deadline(), self._delay)
 
     def _on_deadline(self) -> None:
-        if self.node is not None and not self.is_frozen:
+        if self.node is None or self.is_frozen:
+            return
+        if self._is_starved and not self._is_deaf:
+            self._deadline_waits = True
+            self._inbox.put(self._handle_deadline, ())
+        else:
             self._take(self.node.handle_deadline)
+
+    def _handle_deadline(self, now: float) -> None:
+        self._deadline_waits = False
+        if self.node is not None:
+            self.node.handle_deadline(now)
 
     def _die(self, how: str, *, power_lost: bool) -> None:
         if self.node is None:
@@ -492,6 +520,7 @@ class Host:
         self.is_powered = not power_lost
         self.is_frozen = self._is_deaf = self._is_mute = self._is_told_mute = False
         self._delay = 0.0
+        self._is_starved = self._deadline_waits = False
         self._alarm.stop()
         self._inbox.clear()
         self._outbox.clear()

@@ -35,6 +35,9 @@ class Inbox:
         self._world = world
         self._take = take
         self._delay = 0.0
+        self._service: Callable[[], float] | None = None
+        """How long the next thing takes to handle, where that takes time at all."""
+        self._is_serving = False
         self._ready_at = 0.0
         """When the last delayed input comes out: no later one does before."""
         self._is_shut = False
@@ -47,13 +50,25 @@ class Inbox:
         """Let everything that goes in from now on come out ``seconds`` later."""
         self._delay = seconds
 
+    def serve(self, seconds: Callable[[], float] | None) -> None:
+        """Let one thing out after another, each ``seconds()`` after the one before.
+
+        ``None``: let out what waits, and from then on everything as it comes.
+        """
+        self._service = seconds
+        if seconds is None and not self._is_shut:
+            self.open()
+
     def shut(self) -> None:
         """Let nothing out."""
         self._is_shut = True
 
     def open(self) -> None:
-        """Let everything that waits out now, and go on."""
+        """Let everything that waits out now, or be served, and go on."""
         self._is_shut = False
+        if self._service is not None:
+            self._serve_next()
+            return
         while self._waiting and not self._is_shut:
             verb, args, cost = self._waiting.popleft()
             self._bytes -= cost
@@ -63,6 +78,7 @@ class Inbox:
         """Throw everything away, and be as at first."""
         self._epoch += 1
         self._delay, self._ready_at, self._is_shut = 0.0, 0.0, False
+        self._service, self._is_serving = None, False
         self._waiting.clear()
         self._bytes = 0
 
@@ -82,7 +98,11 @@ class Inbox:
     def put(self, verb: Verb, args: tuple[object, ...], cost: int = 0) -> None:
         """Put something in that takes ``cost`` bytes of the buffer while it waits."""
         now = self._world.now
-        if self._delay or now < self._ready_at:
+        if self._service is not None:
+            self._bytes += cost
+            self._waiting.append((verb, args, cost))
+            self._serve_next()
+        elif self._delay or now < self._ready_at:
             self._ready_at = max(now + self._delay, self._ready_at)
             self._bytes += cost
             self._world.at(self._ready_at, self._on_ready, self._epoch, verb, args, cost)
@@ -100,3 +120,19 @@ class Inbox:
             return
         self._bytes -= cost
         self._take(verb, *args)
+
+    def _serve_next(self) -> None:
+        if self._service is None or self._is_serving or self._is_shut or not self._waiting:
+            return
+        self._is_serving = True
+        self._world.after(self._service(), self._on_served, self._epoch)
+
+    def _on_served(self, epoch: int) -> None:
+        if epoch != self._epoch:
+            return
+        self._is_serving = False
+        if self._waiting and not self._is_shut and self._service is not None:
+            verb, args, cost = self._waiting.popleft()
+            self._bytes -= cost
+            self._take(verb, *args)
+        self._serve_next()

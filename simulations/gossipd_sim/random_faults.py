@@ -160,7 +160,19 @@ def _slow(draft: Draft) -> None:
     hosts = draft.take(at, at + lasts + 1, max(1, len(draft.names) // 4))
     if hosts is not None:
         seconds = round(0.01 * 300 ** draft.random.random(), 3)
-        draft.add("slow", at, hosts=hosts, lasts=lasts, seconds=seconds)
+        if draft.random.random() < 0.7:
+            draft.add("slow", at, hosts=hosts, lasts=lasts, seconds=seconds)
+        else:
+            sigma = round(draft.random.uniform(0.0, 2.0), 2)
+            draft.add("starve", at, hosts=hosts, lasts=lasts, median=seconds / 20, sigma=sigma)
+
+
+BLOCKS = (
+    ("block_sending", "unblock_sending"),
+    ("block_receiving", "unblock_receiving"),
+    ("anomaly", "anomaly_over"),
+)
+"""Ways in which a host hangs, and what ends each early."""
 
 
 def _blocked(draft: Draft) -> None:
@@ -168,10 +180,10 @@ def _blocked(draft: Draft) -> None:
     lasts = draft.duration(at, 60.0)
     hosts = draft.take(at, at + lasts + 1, max(1, len(draft.names) // 4))
     if hosts is not None:
-        way = draft.random.choice(("block_sending", "block_receiving"))
+        way, end = draft.random.choice(BLOCKS)
         draft.add(way, at, hosts=hosts, lasts=lasts)
         if draft.random.random() < 0.2:
-            draft.add(f"un{way}", draft.between(at, at + lasts), hosts=hosts)
+            draft.add(end, draft.between(at, at + lasts), hosts=hosts)
 
 
 def _clock_jump(draft: Draft) -> None:

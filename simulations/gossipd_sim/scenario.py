@@ -323,5 +323,7 @@ _FIELDS: Mapping[str, Callable[[object], object]] = {
     "both": switch_from,
     "seconds": seconds_from,
     "rate": _above_0,
+    "median": seconds_from,
+    "sigma": seconds_from,
 }
 """How each field of a fault is read."""

@@ -20,6 +20,7 @@ NEVER_BY_THEMSELVES = {"clash_ends", "restart"}
 """What only ends another."""
 COMPANIONS = {
     *("heal", "open", "thaw", "unblock_sending", "unblock_receiving", "use_key", "remove_key"),
+    "anomaly_over",
 }
 """What comes with others of its kind."""
 

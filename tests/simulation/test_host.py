@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from gossipd.address import Address
@@ -179,6 +181,35 @@ def test_a_slow_host_answers_late_and_in_order() -> None:
     site.run(0.3)
     ours = [(data, round(when - start, 6)) for data, when in seen if data in (b"first", b"second")]
     assert ours == [(b"first", 0.3), (b"second", 0.3)]
+
+
+def test_a_starved_host_handles_one_thing_after_another_and_its_deadlines_among_them() -> None:
+    site, log, hosts = make_site(2)
+    assert hosts[1].node is not None
+    hosts[1].starve(lambda: 0.3)
+    start = site.world.now
+    log.steps.clear()
+    for seq in range(4):
+        hosts[1].packet_arrived(encode(Ping(seq, "n001", STRANGER, "x")), STRANGER, 30)
+    site.run(1.0)
+    taken = [round(when - start, 6) for host, when in log.steps if host == "n001"]
+    assert taken == [0.3, 0.6, 0.9]
+    site.run(30.0)
+    gaps = [round(when - start, 6) for host, when in log.steps if host == "n001"]
+    assert min(b - a for a, b in pairwise(gaps)) == pytest.approx(0.3)
+    hosts[1].starve(None)
+    assert not hosts[1].is_hindered
+    site.run(20.0)
+    assert site.all_show(ALIVE, site.hosts)
+
+
+def test_a_starved_host_that_turns_deaf_still_minds_its_timers() -> None:
+    site, _, hosts = make_site(3)
+    hosts[1].starve(lambda: 2.0)
+    site.run(5.0)
+    hosts[1].block_receiving()
+    site.run(60.0)
+    assert hosts[1].statuses()["n000"] is FAILED
 
 
 def test_a_mute_host_hears_but_what_it_says_waits() -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gossipd.address import Address
 from gossipd.config.model import NodeConfig, SwimConfig, WireConfig
 from gossipd.node.events import NodeEvent
 from gossipd.swim.events import MemberFailed
@@ -23,6 +22,7 @@ from gossipd.value import Value
 from gossipd_sim.host import Host
 from gossipd_sim.latency import Uniform
 from gossipd_sim.laws import Laws
+from gossipd_sim.network import UDP
 from gossipd_sim.observer import Watcher
 from gossipd_sim.selectors import host_names
 from gossipd_sim.site import Site
@@ -79,7 +79,7 @@ def swim_of(parts: Parts, alpha: int = ALPHA, beta: int = BETA) -> SwimConfig:
 
 
 class Tally(Watcher):
-    """Counts what the paper counts, from ``begin`` on.
+    """Counts the failures that the paper counts, from ``begin`` on.
 
     ``sick``: names of the agents with anomalies.
     """
@@ -88,8 +88,6 @@ class Tally(Watcher):
         self.sick = sick
         self.false = 0
         self.false_at_healthy = 0
-        self.packets = 0
-        self.bytes = 0
         self.seen: dict[str, dict[str, float]] = {name: {} for name in sorted(sick)}
         """By sick agent: which healthy one saw it fail first when, in seconds from the begin."""
         self._begun_at: float | None = None
@@ -109,12 +107,6 @@ class Tally(Watcher):
             self.false_at_healthy += is_healthy
         elif is_healthy:
             self.seen[name].setdefault(host.name, now - self._begun_at)
-
-    def on_packet(self, sender: Host, to: Address, data: bytes, now: float) -> None:
-        """Count a datagram: one compound message."""
-        if self._begun_at is not None:
-            self.packets += 1
-            self.bytes += len(data)
 
 
 class Bench:
@@ -143,6 +135,13 @@ class Bench:
             host.join(hosts[:1])
         self.site.run(SETTLING)
         self.tally.begin(self.site.world.now)
+        self._sent_before = self.site.network.sent.total(UDP)
+
+    @property
+    def sent(self) -> tuple[int, int]:
+        """Datagrams (compound messages) sent since the agents settled, and their bytes."""
+        before, now = self._sent_before, self.site.network.sent.total(UDP)
+        return now.packets - before.packets, now.bytes - before.bytes
 
     def threshold(self, seconds: float) -> list[tuple[float, float | None]]:
         """Let one anomaly of ``seconds`` happen.

@@ -103,12 +103,12 @@ def run_interval(task: Task) -> Sample:
     swim = swim_of(CONFIGURATIONS[task.text("configuration")])
     bench = Bench(swim, task.count("C"), task.seed, task.count("agents"))
     bench.interval(task.number("D") / 1000.0, task.number("I") / 1000.0, task.number("lasts"))
-    tally = bench.tally
+    tally, (messages, size) = bench.tally, bench.sent
     return {
         "fp": [tally.false],
         "healthy": [tally.false_at_healthy],
-        "messages": [tally.packets],
-        "bytes": [tally.bytes],
+        "messages": [messages],
+        "bytes": [size],
     }
 
 
