@@ -19,6 +19,7 @@ from gossipd.config.model import NodeConfig, SwimConfig, WireConfig
 from gossipd.node.events import NodeEvent
 from gossipd.swim.events import MemberFailed
 from gossipd.value import Value
+from gossipd_sim.formed import Formed
 from gossipd_sim.host import Host
 from gossipd_sim.latency import Uniform
 from gossipd_sim.laws import Laws
@@ -110,7 +111,9 @@ class Tally(Watcher):
 
 
 class Bench:
-    """Agents that have settled, ``sick`` of them chosen by chance.
+    """Agents that know each other and have settled, ``sick`` of them chosen by chance.
+
+    They begin as a formed cluster: how they met is over in less than the time they settle.
 
     Args:
         swim: the settings of all agents.
@@ -129,10 +132,10 @@ class Bench:
         self.sick = [hosts[index] for index in chosen]
         self.tally = Tally(frozenset(host.name for host in self.sick))
         self.site.observers.append(self.tally)
+        formed = Formed((host.address, host.config) for host in hosts)
         for host in hosts:
+            host.begins_with = formed
             host.boot()
-        for host in hosts[1:]:
-            host.join(hosts[:1])
         self.site.run(SETTLING)
         self.tally.begin(self.site.world.now)
         self._sent_before = self.site.network.sent.total(UDP)
