@@ -64,6 +64,11 @@ class SwimConfig(Value, kw_only=True):
     """Accusers that bring a suspicion to its minimum; 0 is ``suspicion_mult`` - 2."""
     buddy_system: bool = True
     """Send a suspect its accusation along with a ping (Lifeguard)."""
+    paper_health: bool = False
+    """Judge local health as Lifeguard's paper does (IV-A), not as memberlist's code.
+
+    The probe timeout is scaled as well, a helper's nack is due after 0.8 of it, and a
+    failed probe counts 1, one with a missing nack another 1."""
 
 
 class SerfConfig(Value, kw_only=True):

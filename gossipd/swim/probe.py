@@ -62,18 +62,22 @@ class ProbeRound:
         """Note that a helper is well though it could not reach the target."""
         self._nacks_received = min(self._nacks_received + 1, self._nacks_expected)
 
-    def health_delta(self, *, succeeded: bool) -> int:
+    def health_delta(self, *, succeeded: bool, by_paper: bool = False) -> int:
         """Return what the outcome says about this node itself.
 
         A success lowers the score by one. After a failure each helper that
         owes a nack counts: if they too are silent, we are the slow one.
         Without helpers that nack, a failure counts one.
+
+        ``by_paper``: a failure counts one in any case, and one more if any nack
+        is owed (Lifeguard, section IV-A).
         """
         if succeeded:
             return -1
-        if self._nacks_expected:
-            return self._nacks_expected - self._nacks_received
-        return 1
+        owed = self._nacks_expected - self._nacks_received
+        if by_paper:
+            return 1 + (owed > 0)
+        return owed if self._nacks_expected else 1
 
     def cancel_timers(self) -> None:
         """Make sure that none of the round's timers fires."""

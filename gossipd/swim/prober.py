@@ -31,6 +31,8 @@ from gossipd.wire.messages import Ack, Dead, IndirectPing, Nack, Ping, Suspect
 
 SEQ_MAX = 0xFFFFFFFF
 """Sequence numbers are u32 and start again at 1 after this one."""
+PAPER_NACK_SHARE = 0.8
+"""Part of the probe timeout after which a helper nacks in Lifeguard's paper (IV-A)."""
 TICK_GRACE = 0.1
 """Part of the probe interval by which a tick may be missed and still run.
 
@@ -116,7 +118,10 @@ class Prober:
         if self._relays.is_full:
             return False
         seq = self._next_seq()
-        handle = self._timers.set(now + self._config.probe_timeout, NackDue(seq))
+        patience = self._config.probe_timeout
+        if self._config.paper_health:
+            patience *= PAPER_NACK_SHARE
+        handle = self._timers.set(now + patience, NackDue(seq))
         self._relays.add(seq, Relay(requester, request.seq, request.wants_nack, handle))
         self._do(Send(target, Ping(seq, request.node, self._address, self._name)))
         return True
@@ -254,7 +259,10 @@ class Prober:
         """Set the timers of a round whose ping goes out now; one that waits to needs none."""
         if probe.is_stalled:
             return
-        overdue_at = min(now + self._config.probe_timeout, probe.deadline)
+        patience = self._config.probe_timeout
+        if self._config.paper_health:
+            patience = self._health.scaled(patience)
+        overdue_at = min(now + patience, probe.deadline)
         probe.timers = (self._timers.set(overdue_at, AckOverdue(probe.seq)),)
         if overdue_at >= probe.deadline:
             probe.timers += (self._timers.set(probe.deadline, RoundOver(probe.seq)),)
@@ -263,7 +271,8 @@ class Prober:
         self, probe: ProbeRound, now: float, *, succeeded: bool, late: float = TICK_GRACE
     ) -> None:
         probe.cancel_timers()
-        self._health.apply(probe.health_delta(succeeded=succeeded))
+        by_paper = self._config.paper_health
+        self._health.apply(probe.health_delta(succeeded=succeeded, by_paper=by_paper))
         self._round = None
         self.arm(now, late)
 

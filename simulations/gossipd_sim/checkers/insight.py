@@ -67,6 +67,11 @@ def roster_version(node: Node) -> int:
     return node._serf.version
 
 
+def health_score(node: Node) -> int:
+    """Return the node's local health; 0 is good."""
+    return node._swim.health_score
+
+
 def claims_queued(node: Node) -> int:
     """Return how many claims wait to be gossiped."""
     return node._swim.queue_depth

@@ -14,6 +14,7 @@ FP- if a healthy agent tells it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from gossipd.config.model import NodeConfig, SwimConfig, WireConfig
 from gossipd.node.events import NodeEvent
@@ -21,7 +22,7 @@ from gossipd.swim.events import MemberFailed
 from gossipd.value import Value
 from gossipd_sim.formed import Formed
 from gossipd_sim.host import Host
-from gossipd_sim.latency import Uniform
+from gossipd_sim.latency import Latency, Uniform
 from gossipd_sim.laws import Laws
 from gossipd_sim.network import UDP
 from gossipd_sim.observer import Watcher
@@ -178,6 +179,13 @@ class Bench:
             if self.site.world.now - started_at >= lasts:
                 return
             self.site.run(between)
+
+    def exhaust(self, service: Latency, seconds: float) -> None:
+        """Let the sick ones handle everything one by one, each as ``service`` has it."""
+        for host in self.sick:
+            chance = self.site.world.random(f"service of {host.name}")
+            host.starve(partial(service.sample, chance))
+        self.site.run(seconds)
 
     def _block(self) -> None:
         for host in self.sick:
