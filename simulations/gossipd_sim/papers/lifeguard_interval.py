@@ -27,10 +27,10 @@ from gossipd_sim.papers.lifeguard_bench import (
 from gossipd_sim.papers.lifeguard_threshold import LIFEGUARD, PAPER, PART, SWIM
 from gossipd_sim.papers.recipe import Effort, Findings, Recipe, Result, Sample, Task, make_task
 
-QUICK_AGENTS = 32
-QUICK_LASTS = 60.0
-QUICK_CELLS = ((6, 16384, 64), (6, 32768, 256))
-"""C, D and I; the second of these anomalies alone outlasts the half minute twice over."""
+QUICK_AGENTS = 40
+QUICK_LASTS = 50.0
+QUICK_CELLS = ((4, 2048, 1), (6, 2048, 1))
+"""C, D and I; with such short breaks a sick agent hears too little to clear the well ones."""
 FP_PERCENT = {
     "LHA-Probe": (67.72, 50.0, 85.0),
     "LHA-Suspicion": (3.00, 1.5, 6.0),
