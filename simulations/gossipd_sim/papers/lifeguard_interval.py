@@ -195,6 +195,9 @@ def _judge(results: Sequence[Result], effort: Effort) -> Findings:
     )
 
 
+PARTS_IN_ORDER = "steps of the order SWIM > Buddy > LHA-Probe > LHA-Suspicion > Lifeguard in FP"
+
+
 def _order(results: Sequence[Result]) -> Figure:
     """Return whether the parts come in the published order of what they leave."""
     order = ("SWIM", "Buddy", "LHA-Probe", "LHA-Suspicion", "Lifeguard")
@@ -202,7 +205,7 @@ def _order(results: Sequence[Result]) -> Figure:
     held = sum(one > other for one, other in pairwise(counts))
     return Figure(
         recipe="L3",
-        quantity="steps of the order SWIM > Buddy > LHA-Probe > LHA-Suspicion > Lifeguard in FP",
+        quantity=PARTS_IN_ORDER,
         published="4 of 4",
         source="Lifeguard Table IV",
         low=4,
