@@ -93,6 +93,8 @@ class Inbox:
     @property
     def is_idle(self) -> bool:
         """Whether what comes now would be handled at once."""
+        if self._service is not None:
+            return False
         return not (self._delay or self._is_shut or self._world.now < self._ready_at)
 
     def put(self, verb: Verb, args: tuple[object, ...], cost: int = 0) -> None:
