@@ -39,8 +39,6 @@ DURATIONS_MS = (128, 512, 2048, 8192, 16384, 32768)
 INTERVALS_MS = (1, 4, 16, 64, 256, 1024, 4096, 16384)
 LOOPBACK = Laws(latency=Uniform(0.00005, 0.00015))
 """All agents ran in one virtual machine."""
-HANDLING = 0.0002
-"""Seconds an agent takes to handle one datagram or deadline, see ``Bench``."""
 CONFIRMATIONS = 3
 """K of LHA-Suspicion; the same for every tuning, where memberlist has alpha - 2."""
 HEALTH_LEVELS = 8
@@ -118,17 +116,15 @@ class Bench:
 
     They begin as a formed cluster: how they met is over in less than the time they settle.
 
-    Handling takes them time, one thing after another. That is no matter to a well agent, but
-    decides how much of its backlog a sick one gets through between two anomalies a
-    millisecond apart. The paper gives no figure; eight of its agents shared a core of 2.4 GHz,
-    and to decompress, decode and log a packet of half a dozen claims takes such a process
-    one or several tenths of a millisecond. Without it such gaps are as good as long ones.
+    Handling something takes them no time unless ``handling`` says so. That is no matter
+    to a well agent, but decides how much of its backlog a sick one gets through in a
+    break of a millisecond; what it took the agents of the paper was not published.
 
     Args:
         swim: the settings of all agents.
         seed: the root of all chance.
         agents: how many; the paper has 128.
-        handling: seconds that handling one thing takes; 0 is no time at all.
+        handling: seconds that an agent takes for each datagram, stream event and deadline.
     """
 
     def __init__(
@@ -137,7 +133,7 @@ class Bench:
         sick: int,
         seed: int,
         agents: int = AGENTS,
-        handling: float = HANDLING,
+        handling: float = 0.0,
     ) -> None:
         self.site = Site(seed, LOOPBACK)
         names = host_names(agents)

@@ -27,10 +27,10 @@ from gossipd_sim.papers.lifeguard_bench import (
 from gossipd_sim.papers.lifeguard_threshold import LIFEGUARD, PAPER, PART, SWIM
 from gossipd_sim.papers.recipe import Effort, Findings, Recipe, Result, Sample, Task, make_task
 
-QUICK_AGENTS = 40
+QUICK_AGENTS = 64
 QUICK_LASTS = 50.0
-QUICK_CELLS = ((4, 2048, 1), (6, 2048, 1))
-"""C, D and I; with such short breaks a sick agent hears too little to clear the well ones."""
+QUICK_CELLS = ((8, 16384, 16),)
+"""C, D and I; these breaks are too short to hear the accused refute."""
 FP_PERCENT = {
     "LHA-Probe": (67.72, 50.0, 85.0),
     "LHA-Suspicion": (3.00, 1.5, 6.0),
@@ -287,10 +287,7 @@ def _judge_quick(results: Sequence[Result]) -> Findings:
     base, ours = _total(results, "fp", SWIM), _total(results, "fp", LIFEGUARD)
     cells = " and ".join(f"C = {c}, D = {d} ms, I = {i} ms" for c, d, i in QUICK_CELLS)
     return Findings(
-        how=(
-            f"Interval experiment on {QUICK_AGENTS} agents for {QUICK_LASTS:g} s:"
-            f" {cells}, once each."
-        ),
+        how=(f"Interval experiment on {QUICK_AGENTS} agents for {QUICK_LASTS:g} s: {cells}, once."),
         figures=(
             Figure(
                 recipe="L3",
