@@ -332,3 +332,4 @@ def test_ctrl_c_keeps_what_was_rehearsed(monkeypatch: pytest.MonkeyPatch) -> Non
     assert shown.exit_code == 130
     assert "interrupted after 1 rehearsals" in shown.stderr
     assert "cut off before anything was proven" in shown.stdout
+    assert "NOT proven" in shown.stdout

@@ -25,7 +25,12 @@ def advice_text(search: Search, *, is_cut_off: bool = False) -> str:
     measured = search.measured(found)
     assert measured is not None
     rows += _rows(search, found, measured)
-    kind = "these settings" if is_met else "the nearest there is; the wish is NOT met"
+    if is_met:
+        kind = "these settings"
+    elif is_cut_off:
+        kind = "the nearest so far; NOT proven"
+    else:
+        kind = "the nearest there is; the wish is NOT met"
     heading = f"# gossipd.toml of all {wish.nodes} members: {kind}"
     return f"{columns(rows)}\n{heading}\n{found.settings.toml()}"
 
