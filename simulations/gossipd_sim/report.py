@@ -24,6 +24,7 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
         "clean": not outcome.violations,
         "violations": [violation_json(violation) for violation in outcome.violations],
         "measures": dict(outcome.measures),
+        "sealed_bytes": outcome.sealed_bytes or None,
     }
 
 
@@ -50,6 +51,7 @@ def outcome_text(outcome: Outcome, took: float) -> str:
         ("trace", outcome.trace[:16]),
         ("virtual time", f"{outcome.virtual_seconds:g} s in {took:.1f} s ({speed:.0f} times real)"),
         ("events", f"{outcome.events_done:,}"),
+        *([("sealed bytes", f"{outcome.sealed_bytes:,}")] if outcome.sealed_bytes else []),
         ("units", "virtual seconds; packets and bytes are a node a second"),
         *_measure_rows(outcome.measures),
     ]

@@ -245,3 +245,15 @@ if __name__ == "__main__":
     from gossipd_cli.main import main
     sys.exit(main())
 """
+
+
+def test_by_wire_the_run_is_the_same_and_its_sealed_bytes_are_known(small: str) -> None:
+    plain = json.loads(simulate("run", small, "--json").stdout)
+    sealed = json.loads(simulate("run", small, "--json", "--wire").stdout)
+    assert plain.pop("sealed_bytes") is None
+    assert sealed.pop("sealed_bytes") > 1000
+    assert plain == sealed
+    assert "sealed bytes" in simulate("run", small, "--wire").stdout
+    one = json.loads(simulate("replay", "5", "--nodes-max", "4", "--json").stdout)
+    other = json.loads(simulate("replay", "5", "--nodes-max", "4", "--json", "--wire").stdout)
+    assert one["trace"] == other["trace"]

@@ -15,7 +15,7 @@ import click
 from gossipd_cli.exits import DONE, FAILED, INTERRUPTED, complain
 from gossipd_cli.render import as_json
 from gossipd_cli.simulate.real import SEEDS, run_against_reality
-from gossipd_cli.simulate.shared import SEED, guarded, json_option
+from gossipd_cli.simulate.shared import SEED, guarded, json_option, wire_option
 from gossipd_cli.simulate.spread import set_option, settings_from
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def list_command(as_json_: bool) -> None:
 @click.option("--seeds", type=click.IntRange(1, 10_000), help="So many seeds, from --seed on.")
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Processes.")
 @set_option
+@wire_option
 @click.option("--report", metavar="DIR", help="Write a report with plots into this folder.")
 @click.option(
     "--real",
@@ -52,6 +53,7 @@ def run_command(
     seeds: int | None,
     jobs: int,
     settings: tuple[str, ...],
+    wire: bool,
     report: str | None,
     program: str | None,
     as_json_: bool,
@@ -61,7 +63,8 @@ def run_command(
         raise click.UsageError("--report is of simulated runs; leave out --real")
 
     def run() -> int:
-        variant = _variant(scenario, nodes, settings)
+        ways = ("by_wire=true",) if wire else ()
+        variant = _variant(scenario, nodes, (*settings, *ways))
         if program is not None:
             count = seeds or SEEDS
             return run_against_reality(variant.scenario, seed, count, jobs, program, as_json_)

@@ -13,7 +13,7 @@ import click
 
 from gossipd_cli.exits import DONE, FAILED, INTERRUPTED, complain
 from gossipd_cli.render import as_json
-from gossipd_cli.simulate.shared import NODES_MAX, SEED, guarded, json_option
+from gossipd_cli.simulate.shared import NODES_MAX, SEED, guarded, json_option, wire_option
 
 if TYPE_CHECKING:
     from gossipd_sim.fuzz import FuzzResult, FuzzTask
@@ -44,10 +44,11 @@ def fuzz_command(runs: int, jobs: int, base: int, nodes_max: int, as_json_: bool
 @click.argument("seed", type=SEED)
 @_nodes_max
 @click.option("--save", type=click.Path(dir_okay=False), help="Write the scenario to this file.")
+@wire_option
 @json_option
-def replay_command(seed: int, nodes_max: int, save: str | None, as_json_: bool) -> None:
+def replay_command(seed: int, nodes_max: int, save: str | None, wire: bool, as_json_: bool) -> None:
     """Run the random scenario of a seed again."""
-    sys.exit(guarded(lambda: _replay(seed, nodes_max, save, as_json_)))
+    sys.exit(guarded(lambda: _replay(seed, nodes_max, save, wire, as_json_)))
 
 
 @click.command("shrink")
@@ -100,7 +101,7 @@ def replay_line(task: FuzzTask) -> str:
     return f"gossipd simulate replay {task.seed}{size}"
 
 
-def _replay(seed: int, nodes_max: int, save: str | None, as_json_: bool) -> int:
+def _replay(seed: int, nodes_max: int, save: str | None, wire: bool, as_json_: bool) -> int:
     from gossipd_sim.document import write_toml
     from gossipd_sim.fuzz import random_document
     from gossipd_sim.main import rehearse
@@ -108,7 +109,8 @@ def _replay(seed: int, nodes_max: int, save: str | None, as_json_: bool) -> int:
     from gossipd_sim.report import outcome_json, outcome_text
     from gossipd_sim.scenario import read_scenario
 
-    text = write_toml(random_document(seed, nodes_max))
+    document = random_document(seed, nodes_max)
+    text = write_toml({**document, "by_wire": True} if wire else document)
     if save is not None:
         Path(save).write_text(text, encoding="utf-8")
     scenario = read_scenario(text, f"fuzz-{seed}.toml")

@@ -12,6 +12,9 @@ NODES_MAX = 64
 """Hosts of the largest random cluster."""
 
 json_option = click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
+wire_option = click.option(
+    "--wire", is_flag=True, help="Seal and open every message: the same run, slower."
+)
 SEED = click.IntRange(0, 2**63 - 1)
 
 
