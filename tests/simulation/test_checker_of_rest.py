@@ -139,7 +139,7 @@ def test_at_rest_a_suspicion_and_waiting_gossip_are_found() -> None:
     assert at_rest(spoil) == ["still suspects n002", "1 messages still wait to be gossiped"]
 
 
-def test_with_loss_it_is_enough_that_all_agreed_once() -> None:
+def test_with_loss_a_mistake_that_does_not_last_is_forgiven() -> None:
     watched = Watched("rest", calm_from=12.0)
     names = [host.name for host in watched.hosts]
     laws = watched.site.network.laws_of("n000", "n001")
@@ -151,7 +151,7 @@ def test_with_loss_it_is_enough_that_all_agreed_once() -> None:
     assert watched.texts() == []
 
 
-def test_with_loss_never_having_agreed_is_found() -> None:
+def test_with_loss_a_mistake_that_lasts_is_found() -> None:
     watched = Watched("rest", calm_from=12.0)
     names = [host.name for host in watched.hosts]
     laws = watched.site.network.laws_of("n000", "n001")

@@ -5,8 +5,9 @@ address and tags; whoever is gone is shown as failed or left, or not at all;
 nobody is suspected and nothing waits to be gossiped. Halves of a split that
 healed are one again, for then they can talk to each other.
 
-With loss there may be a suspicion at any moment. Then it is enough that all
-agreed at some moment after the faults ended.
+With loss there may be a suspicion at any moment, and among many nodes without
+helpers or stream pings somebody is wrong about somebody at every moment. Then
+no one mistake may last: for half of the time since the faults ended, at most.
 """
 
 from __future__ import annotations
@@ -44,27 +45,30 @@ class Rest:
         self._truth = truth
         self._calm_from = calm_from
         self._next_look = calm_from
-        self._agreed_at: float | None = None
+        self._wrong_since: dict[tuple[str, str], float] = {}
+        """With loss: since when each mistake has been seen at every look."""
 
     def on_step(self, host: Host, now: float) -> None:
-        """With loss, look from time to time whether all agree."""
-        if now < self._next_look or self._agreed_at is not None:
+        """With loss, look from time to time who is wrong."""
+        if now < self._next_look:
             return
         # a look compares each view with the truth, which takes the square of the size
         self._next_look = now + LOOK_EVERY * max(1.0, (len(self._truth.hosts) / LOOK_NODES) ** 2)
-        if not self._truth.is_lossless() and next(self._faults(), None) is None:
-            self._agreed_at = now
+        if not self._truth.is_lossless():
+            before = self._wrong_since
+            self._wrong_since = {fault: before.get(fault, now) for fault in self._faults()}
 
     def at_end(self, cluster: Cluster, now: float) -> None:
         """Complain of everything that is not as it should be."""
         is_lossless = self._truth.is_lossless()
-        if not is_lossless and self._agreed_at is not None:
-            return
-        for told, (name, text) in enumerate(self._faults()):
-            if told == TOLD_MAX:
-                self._complain("", now, "and more of the same")
-                break
+        faults = list(self._faults())
+        if not is_lossless:
+            lasting = (now - self._calm_from) / 2
+            faults = [one for one in faults if now - self._wrong_since.get(one, now) >= lasting]
+        for name, text in faults[:TOLD_MAX]:
             self._complain(name, now, text)
+        if len(faults) > TOLD_MAX:
+            self._complain("", now, "and more of the same")
         if is_lossless:
             for host in self._truth.up():
                 for text in _unrest(host):
