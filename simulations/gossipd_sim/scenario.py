@@ -27,6 +27,7 @@ from gossipd.config.values import (
 from gossipd.errors import ConfigError, UsageError
 from gossipd.serf.tags import encode_own_tags
 from gossipd.value import Value, fields_of
+from gossipd_sim.anomaly_faults import FAULTS_OF_ANOMALIES
 from gossipd_sim.checkers.choice import NAMES, NONE
 from gossipd_sim.errors import ScenarioError
 from gossipd_sim.faults import FAULTS_OF_HOSTS, Fault, HostFault
@@ -55,6 +56,7 @@ COSTS = ("fast", "slow", "rare")
 
 _KINDS: tuple[type[Fault], ...] = (
     *FAULTS_OF_HOSTS,
+    *FAULTS_OF_ANOMALIES,
     *FAULTS_OF_IDENTITY,
     *FAULTS_OF_KEYS,
     *FAULTS_OF_LINKS,

@@ -276,6 +276,7 @@ def test_every_fault_has_a_word_and_a_readable_line() -> None:
         "groups": ("n001", "n002"),
         "seconds": 0.5,
         "rate": 2.0,
+        "median": 0.03,
         "key": bytes(16),
     }
     for word, kind in FAULTS.items():

@@ -18,13 +18,22 @@ from gossipd_sim.host import Host
 from gossipd_sim.latency import Constant
 from gossipd_sim.laws import Laws
 from gossipd_sim.observer import Watcher
+from gossipd_sim.papers.recipe import Effort
 from gossipd_sim.selectors import host_names
 from gossipd_sim.site import Site
 
+PART = "Rapid's measurements of memberlist"
+PAPER = "Suresh et al., Stable and Consistent Membership at Scale with Rapid (USENIX ATC 2018)"
+FULL_SIZE, QUICK_SIZE = 1000, 60
 LINKS = Laws(latency=Constant(0.00025))
 """A round trip of half a millisecond."""
 NEVER = 1e9
 """Seconds between tries of Serf's to reach the failed: plain memberlist makes none."""
+
+
+def size_of(effort: Effort) -> int:
+    """Return how many members a cluster of most recipes has."""
+    return FULL_SIZE if effort is Effort.FULL else QUICK_SIZE
 
 
 class Views(Watcher):

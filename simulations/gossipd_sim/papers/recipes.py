@@ -18,6 +18,7 @@ from gossipd_sim.papers import (
     lifeguard_threshold,
     load,
     rapid,
+    rapid_links,
     rumours,
     vivaldi,
 )
@@ -35,6 +36,7 @@ MODULES: tuple[ModuleType, ...] = (
     lifeguard_exhaustion,
     lifeguard_mass_crash,
     rapid,
+    rapid_links,
     rumours,
     vivaldi,
 )
