@@ -156,12 +156,30 @@ def test_the_ratios_of_the_full_sample_are_taken_over_all_cells() -> None:
         figure.quantity: figure for figure in RECIPES["L3"].judge(results, Effort.FULL).figures
     }
     assert found["false positives (FP), LHA-Probe"].measured == 60.0
+    assert found["false positives (FP), LHA-Probe"].note == "", "it holds"
     assert found["false positives (FP), Lifeguard"].measured == 2.0
     assert found["FP at healthy agents (FP-), Buddy"].measured == 90.0
     order = lifeguard_interval.PARTS_IN_ORDER
     assert found[order].measured == 4
     assert found["messages sent, Lifeguard"].measured == 100.0
     assert not found["messages sent, Lifeguard"].holds
+
+
+def test_a_known_reason_stands_beside_a_figure_above_its_band() -> None:
+    results = [
+        Result(
+            task=task,
+            sample={
+                "fp": [float(task.count("C") ** 2)],
+                "healthy": [0.0],
+                "messages": [1.0],
+                "bytes": [1.0],
+            },
+        )
+        for task in tasks("L3", Effort.FULL)
+    ]
+    above = [f for f in RECIPES["L3"].judge(results, Effort.FULL).figures if f.measured > f.high]
+    assert {figure.quantity for figure in above if figure.note} == set(lifeguard_interval.REASONS)
 
 
 @pytest.mark.parametrize("name", ["L5", "L6"])

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from math import inf, nan
 
+from gossipd.value import replace
 from gossipd_sim.papers.figure import Figure
 from gossipd_sim.papers.lifeguard_bench import (
     AGENTS,
@@ -112,6 +113,12 @@ def run_interval(task: Task) -> Sample:
     }
 
 
+def _with_reason(figure: Figure) -> Figure:
+    """Return ``figure`` with the known reason, if it is above its band and there is one."""
+    reason = REASONS.get(figure.quantity, "")
+    return replace(figure, note=reason) if reason and figure.measured > figure.high else figure
+
+
 def _total(results: Sequence[Result], kind: str, configuration: str, **cell: int) -> float:
     """Return the sum of ``kind`` over the runs of a configuration, or of some of its cells."""
     return sum(
@@ -178,6 +185,7 @@ def _judge(results: Sequence[Result], effort: Effort) -> Findings:
             measured=100.0 * _ratio(healthy, false),
         ),
     ]
+    figures = [_with_reason(figure) for figure in figures]
     figures += _counts(results)
     figures += _loads(results)
     runs = len(results) // len(CONFIGURATIONS)
@@ -266,6 +274,17 @@ def _loads(results: Sequence[Result]) -> list[Figure]:
     return figures
 
 
+REASONS = {
+    "false positives (FP), LHA-Probe": (
+        "above the published share, because agents that need no time to read a backlog make false"
+        " positives only where anomalies outlast a suspicion, and so every probe; see below"
+    ),
+    f"SWIM, FP with C = {CONCURRENCIES[-1]} by FP with C = {CONCURRENCIES[0]}": (
+        "about the square of C, because in any break, however short, all sick agents hear whom"
+        " the others accuse; see below"
+    ),
+}
+"""Why a figure is above its band, by its quantity."""
 IDEAL_AGENTS = (
     "Handling a datagram takes an agent of ours no time, so in every break, however short, a"
     " sick one reads all that it missed and sends all that waits. Two figures follow from that."
