@@ -19,6 +19,7 @@ from gossipd.value import replace
 from gossipd_sim.papers import lifeguard_interval
 from gossipd_sim.papers.figure import Figure
 from gossipd_sim.papers.lifeguard_bench import (
+    CONCURRENCIES,
     CONFIGURATIONS,
     DURATIONS_MS,
     INTERVALS_MS,
@@ -116,17 +117,18 @@ def test_anomalies_that_outlast_no_suspicion_are_detected_by_nobody() -> None:
 # -- samples ---------------------------------------------------------------------------
 
 
-def test_the_full_grid_runs_every_cell_once_in_each_configuration_with_the_same_chance() -> None:
+def test_a_ninth_of_the_grid_runs_once_in_each_configuration_with_the_same_chance() -> None:
     grid = tasks("L3", Effort.FULL)
-    assert len(grid) == 5 * 432
+    assert len(grid) == 5 * 48
     cells: dict[tuple[float, ...], set[int]] = {}
     for task in grid:
         cells.setdefault(tuple(task.number(name) for name in "CDI"), set()).add(task.seed)
-    assert len(cells) == 432
+    assert len(cells) == 48 >= 0.1 * 9 * 6 * 8
     assert all(len(seeds) == 1 for seeds in cells.values())
+    assert {cell[0] for cell in cells} == set(CONCURRENCIES)
     assert {cell[1] for cell in cells} == set(DURATIONS_MS)
     assert {cell[2] for cell in cells} == set(INTERVALS_MS)
-    assert len({task.seed for task in grid}) == 432
+    assert len({task.seed for task in grid}) == 48
 
 
 @pytest.mark.parametrize("name", ["L1", "L2"])
