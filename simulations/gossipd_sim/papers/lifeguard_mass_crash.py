@@ -27,8 +27,8 @@ from gossipd_sim.site import Site
 
 RULES = {"code": False, "paper": True}
 """Health rules by name, and whether they are the paper's."""
-AGENTS = {Effort.QUICK: 64, Effort.FULL: 1000}
-CRASHED = {Effort.QUICK: (1, 20), Effort.FULL: (1, 10, 100, 300)}
+AGENTS = {Effort.QUICK: 64, Effort.FULL: 300}
+CRASHED = {Effort.QUICK: (1, 20), Effort.FULL: (1, 10, 30, 90)}
 SETTLING = 5.0
 LASTS = 30.0
 """Seconds after the crash for which detections are counted."""

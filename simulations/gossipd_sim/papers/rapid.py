@@ -18,8 +18,8 @@ VICTIMS = 10
 
 BOOTSTRAP = {1000: 45.7, 1500: 68.6, 2000: 97.6}
 """Seconds until all members report N, means of Figure 5."""
-R1_SIZES = {Effort.QUICK: (50, 100), Effort.FULL: (500, 1000)}
-"""Larger ones cost the square: a run of 2000 takes half an hour."""
+R1_SIZES = {Effort.QUICK: (50, 100), Effort.FULL: (250, 500)}
+"""Larger ones cost the square: a run of 1000 takes ten minutes."""
 R1_JOIN_AT, R1_JOIN_OVER = 10.0, 1.0
 R1_LIMIT = 300.0
 R1_JUDGED_FROM = 100
