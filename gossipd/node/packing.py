@@ -21,6 +21,12 @@ PART_OVERHEAD = 2
 """Bytes a message costs inside a compound beside its own: its length."""
 PAYLOAD_OVERHEAD = PART_OVERHEAD + 1
 """The same for a Serf payload, which also needs its type byte."""
+PAYLOAD_SHARE = 4
+"""A packet keeps one part of so many for Serf's payloads while any wait.
+
+Otherwise a storm of suspicions keeps everything else waiting for as long as it
+lasts, intents that would end a mistake among it.
+"""
 COMPOUND_OVERHEAD = 2
 """The compound's type and count bytes."""
 USER_TYPE = bytes([MessageKind.USER])
@@ -65,9 +71,9 @@ class Packer:
         return UnsealedPacket(None, (USER_TYPE + payload,), self._layers)
 
     def _take(self, limit: int) -> list[bytes]:
-        claims = self._swim.take_claims(limit, PART_OVERHEAD)
         if not self._serf.has_payloads:
-            return claims
+            return self._swim.take_claims(limit, PART_OVERHEAD)
+        claims = self._swim.take_claims(limit - limit // PAYLOAD_SHARE, PART_OVERHEAD)
         left = limit - sum(map(len, claims)) - PART_OVERHEAD * len(claims)
         if left > PAYLOAD_OVERHEAD:
             payloads = self._serf.take_payloads(left, PAYLOAD_OVERHEAD)
