@@ -19,8 +19,8 @@ MODULES = {
         "refutation", "relay", "rotation", "scaling", "suspicion", "swim", "timers",
     ),
     "gossipd/serf": (
-        "broadcasts", "inquiries", "intents", "lamport", "reconnect", "roster", "serf",
-        "state_sync", "tags", "timers", "user_events",
+        "broadcasts", "inquiries", "intents", "lamport", "members", "reconnect", "roster", "serf",
+        "state_sync", "tags", "timers", "upkeep", "user_events",
     ),
     "gossipd/node": (
         "departure", "exchange", "node", "packing", "sessions", "traffic", "unsealed",

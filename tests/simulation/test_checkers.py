@@ -157,7 +157,7 @@ def test_a_change_told_twice_to_users_is_found() -> None:
     member = node_of(host)._swim.member("n002")
     assert member is not None
     assert roster.get("n002") is not None
-    serf._on_joined(member, host.local_time())
+    serf._members.on_joined(member, host.local_time())
     watched.run(5)
     assert watched.found() == [("alternation", "n000")]
 
