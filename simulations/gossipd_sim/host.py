@@ -5,29 +5,26 @@ order: hand in bytes with the local time, carry effects out, tell events,
 keep one deadline. Around that it can fail in every way a machine can: die,
 freeze, be slow, be unable to send, have a wrong clock.
 
-Input that cannot be handled now waits. Datagrams wait in a receive buffer of
-a real size, and are dropped when it is full; streams wait in their peers.
+Input that cannot be handled now waits in ``inbox.py``: datagrams in a receive
+buffer of a real size, where they are dropped when it is full, streams in their
+peers. What cannot be sent now waits in ``outgoing.py``.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from random import Random
-from typing import TypeAlias, assert_never
 
 from gossipd.address import Address
 from gossipd.config.model import NodeConfig
 from gossipd.errors import UsageError
-from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, SendPacket, WriteStream
 from gossipd.node.events import OperationFinished
 from gossipd.node.node import Node
-from gossipd.node.storage import Storage
 from gossipd.value import replace
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.alarm import Alarm
+from gossipd_sim.birth import MakeNode, give_birth, make_unsealed_node
 from gossipd_sim.carriers import PacketCarrier, StreamCarrier
 from gossipd_sim.clock import LocalClock
 from gossipd_sim.formed import Formed
@@ -35,41 +32,9 @@ from gossipd_sim.inbox import Inbox
 from gossipd_sim.joiner import Command, Joiner
 from gossipd_sim.network import Datagram, Portion
 from gossipd_sim.observer import Observer
+from gossipd_sim.outgoing import Outgoing
 from gossipd_sim.trace import Trace
 from gossipd_sim.world import World
-
-SENDS_WAITING_MAX = 1024
-"""Datagrams that wait at a host that cannot send; older ones are not dropped for newer."""
-
-MakeNode: TypeAlias = Callable[[NodeConfig, Address, Random, Callable[[int], bytes]], Node]
-
-
-def make_unsealed_node(
-    config: NodeConfig,
-    address: Address,
-    random: Random,
-    entropy: Callable[[int], bytes],
-    storage: Storage | None = None,
-) -> Node:
-    """Return a node that leaves it to the network whether packets are sealed."""
-    return Node(config, address, random, entropy, seals=False, storage=storage)
-
-
-class Entropy:
-    """Unpredictable bytes of one life, for nonces; made only if somebody asks."""
-
-    __slots__ = ("_purpose", "_random", "_world")
-
-    def __init__(self, world: World, purpose: str) -> None:
-        self._world = world
-        self._purpose = purpose
-        self._random: Random | None = None
-
-    def __call__(self, length: int) -> bytes:
-        """Return that many bytes."""
-        if self._random is None:
-            self._random = self._world.random(self._purpose)
-        return self._random.randbytes(length)
 
 
 class Host:
@@ -81,7 +46,7 @@ class Host:
         config: what its daemon is started with; may be replaced between lives.
         address: where it is reached.
         observers: told events, packets and steps; a live list.
-        make_node: makes the node of each life; see ``make_node``.
+        make_node: makes the node of each life; see ``birth.py``.
     """
 
     def __init__(
@@ -124,20 +89,17 @@ class Host:
         self._clock = LocalClock(world)
         self._delay = 0.0
         self._is_deaf = False
-        self._is_mute = False
         self._is_told_mute = False
         """Whether the node knows that it cannot send."""
         self._is_starved = False
         self._deadline_waits = False
         """Whether the deadline has come and stands in the queue."""
         self._inbox = Inbox(world, self._take)
-        self._outbox: deque[NodeEffect] = deque()
+        self._outgoing = Outgoing(self, world, network, streams, observers, self._on_refused)
         self._alarm = Alarm(world, self._clock, self._on_deadline)
         self._remembered: tuple[Address, ...] = ()
         self._joiner = Joiner(world, self._command)
         self._farewell: int | None = None
-        self.sends_dropped = 0
-        """Datagrams given up because too many waited to be sent."""
 
     # -- what is known about it ----------------------------------------------------
 
@@ -149,13 +111,18 @@ class Host:
     @property
     def is_hindered(self) -> bool:
         """Whether it is frozen, slow, starved, deaf or mute: up, but not healthy."""
-        blocked = self.is_frozen or self._is_deaf or self._is_mute
+        blocked = self.is_frozen or self._is_deaf or self._outgoing.is_shut
         return blocked or self._is_starved or self._delay > 0
 
     @property
     def holds_back(self) -> bool:
         """Whether anything its node sends now waits, as it cannot send."""
-        return self._is_mute
+        return self._outgoing.is_shut
+
+    @property
+    def sends_dropped(self) -> int:
+        """Datagrams given up because too many waited to be sent."""
+        return self._outgoing.sends_dropped
 
     @property
     def delay(self) -> float:
@@ -168,7 +135,7 @@ class Host:
         if self.is_frozen:
             return "frozen"
         parts = ["not reading its input"] if self._is_deaf else []
-        if self._is_mute:
+        if self._outgoing.is_shut:
             parts.append("unable to send")
         if self._delay:
             parts.append(f"{self._delay:g} s late with everything")
@@ -213,16 +180,12 @@ class Host:
         self.is_powered = True
         self.has_left = False
         self._joiner = Joiner(self._world, self._command)
-        purpose = f"{self.name} life {self.life}"
-        random = self._world.random(f"node of {purpose}")
-        entropy = Entropy(self._world, f"entropy of {purpose}")
         formed, self.begins_with = self.begins_with, None
         self.born_knowing = formed.names if formed is not None else ()
-        if formed is None:
-            self.node = self._make_node(self.config, self.address, random, entropy)
-        else:
-            storage = formed.storage(random, round_robin=self.config.swim.round_robin)
-            self.node = make_unsealed_node(self.config, self.address, random, entropy, storage)
+        life = f"{self.name} life {self.life}"
+        self.node = give_birth(
+            self._world, life, self.config, self.address, formed, self._make_node
+        )
         self._network.attach(self)
         self._trace.note(self._world.now, self.name, "boot")
         self._take(self.node.start)
@@ -279,15 +242,14 @@ class Host:
 
         Its periodic work hangs in the first send that it comes to; other timers go on.
         """
-        self._is_mute = True
+        self._outgoing.is_shut = True
         self._tell_of_sending()
 
     def unblock_sending(self) -> None:
         """Send again, what was kept back first."""
-        self._is_mute = False
-        while self._outbox and not self._is_mute:
-            self._carry_out(self._outbox.popleft())
-        self._feed_refused()
+        self._outgoing.open()
+        if self.node is not None:
+            self._settle()  # it may have been told that a stream could not be opened
         self._tell_of_sending()
 
     def slow(self, seconds: float) -> None:
@@ -430,13 +392,13 @@ class Host:
             return
         while node.waiting_work:  # long merges take no virtual time: nothing comes between
             node.work(self._clock.now())
-        outbox = node.outbox
+        outbox, outgoing = node.outbox, self._outgoing
         while outbox.effects:
             for effect in outbox.take_effects():
-                if self._is_mute:
-                    self._keep_back(effect)
+                if outgoing.is_shut:
+                    outgoing.keep_back(effect)
                 else:
-                    self._carry_out(effect)
+                    outgoing.carry_out(effect)
         now = self._world.now
         observers = self._observers
         if outbox.events:
@@ -449,45 +411,18 @@ class Host:
             observer.on_step(self, now)
         self._arm()
 
-    def _carry_out(self, effect: NodeEffect) -> None:
-        if type(effect) is SendPacket:
-            now = self._world.now
-            for observer in self._observers:
-                observer.on_packet(self, effect.to, effect.data, now)
-            self._network.send(self, effect.to, effect.data)
-            return
-        match effect:
-            case OpenStream():
-                if not self._streams.open(self, effect) and self.node is not None:
-                    now = self._clock.now()
-                    self.node.stream_failed(effect.stream, "too many open streams", now)
-            case WriteStream():
-                self._streams.write(self, effect.stream, effect.data)
-            case CloseStream():
-                self._streams.close(self, effect.stream)
-            case SendPacket():
-                pass
-            case _:
-                assert_never(effect)
-
-    def _keep_back(self, effect: NodeEffect) -> None:
-        if type(effect) is SendPacket and len(self._outbox) >= SENDS_WAITING_MAX:
-            self.sends_dropped += 1
-        else:
-            self._outbox.append(effect)
-
     def _tell_of_sending(self) -> None:
         """Let the node know whether it can send, as soon as it runs and if that is news to it."""
         node = self.node
-        if node is None or self.is_frozen or self._is_mute == self._is_told_mute:
+        is_mute = self._outgoing.is_shut
+        if node is None or self.is_frozen or is_mute == self._is_told_mute:
             return
-        self._is_told_mute = self._is_mute
-        self._take(node.sending_blocked if self._is_mute else node.sending_unblocked)
+        self._is_told_mute = is_mute
+        self._take(node.sending_blocked if is_mute else node.sending_unblocked)
 
-    def _feed_refused(self) -> None:
-        """Settle what carrying out late effects made the node say."""
+    def _on_refused(self, stream: int) -> None:
         if self.node is not None:
-            self._settle()
+            self.node.stream_failed(stream, "too many open streams", self._clock.now())
 
     def _arm(self) -> None:
         if self.node is not None and not self.is_frozen and not self._deadline_waits:
@@ -518,12 +453,12 @@ class Host:
         )
         self.node = None
         self.is_powered = not power_lost
-        self.is_frozen = self._is_deaf = self._is_mute = self._is_told_mute = False
+        self.is_frozen = self._is_deaf = self._is_told_mute = False
         self._delay = 0.0
         self._is_starved = self._deadline_waits = False
         self._alarm.stop()
         self._inbox.clear()
-        self._outbox.clear()
+        self._outgoing.clear()
         self._joiner.stop()
         self._farewell = None
         self._streams.process_died(self, power_lost=power_lost)

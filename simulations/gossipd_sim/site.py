@@ -12,7 +12,8 @@ from gossipd.address import Address
 from gossipd.config.model import DEFAULT_PORT, NodeConfig
 from gossipd.errors import UsageError
 from gossipd.wire.serf_messages import MemberStatus
-from gossipd_sim.host import Host, MakeNode
+from gossipd_sim.birth import MakeNode
+from gossipd_sim.host import Host
 from gossipd_sim.laws import Laws
 from gossipd_sim.network import Network
 from gossipd_sim.observer import Observer

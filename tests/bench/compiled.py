@@ -27,8 +27,8 @@ MODULES = {
     ),
     "gossipd/wire": ("codec", "compound", "keyring", "label", "packet", "serf_codec"),
     "gossipd_sim": (
-        "agreement", "alarm", "clock", "formed", "host", "inbox", "joiner", "law_rules", "ledger",
-        "measures", "network", "queue", "trace", "truth", "world",
+        "agreement", "alarm", "birth", "clock", "formed", "host", "inbox", "joiner", "law_rules",
+        "ledger", "measures", "network", "outgoing", "queue", "trace", "truth", "world",
     ),
     "gossipd_sim/checkers": (
         "alternation", "datagrams", "decoding", "incarnations", "own_entry",

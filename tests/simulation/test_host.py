@@ -14,10 +14,11 @@ from gossipd.value import replace
 from gossipd.wire.codec import encode
 from gossipd.wire.messages import Ping
 from gossipd.wire.serf_messages import MemberStatus
-from gossipd_sim.host import SENDS_WAITING_MAX, Host
+from gossipd_sim.host import Host
 from gossipd_sim.inbox import DATAGRAM_OVERHEAD, RECEIVE_BUFFER
 from gossipd_sim.network import Datagram
 from gossipd_sim.observer import Watcher
+from gossipd_sim.outgoing import SENDS_WAITING_MAX
 from gossipd_sim.site import Site
 
 ALIVE, FAILED, LEFT = MemberStatus.ALIVE, MemberStatus.FAILED, MemberStatus.LEFT

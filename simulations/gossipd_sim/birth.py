@@ -1,0 +1,69 @@
+"""How the node of a new life of a host is made.
+
+Its chance and its nonces come from the world, under the name of that life, so
+no life changes what another one draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import TypeAlias
+
+from gossipd.address import Address
+from gossipd.config.model import NodeConfig
+from gossipd.node.node import Node
+from gossipd.node.storage import Storage
+from gossipd_sim.formed import Formed
+from gossipd_sim.world import World
+
+MakeNode: TypeAlias = Callable[[NodeConfig, Address, Random, Callable[[int], bytes]], Node]
+
+
+def make_unsealed_node(
+    config: NodeConfig,
+    address: Address,
+    random: Random,
+    entropy: Callable[[int], bytes],
+    storage: Storage | None = None,
+) -> Node:
+    """Return a node that leaves it to the network whether packets are sealed."""
+    return Node(config, address, random, entropy, seals=False, storage=storage)
+
+
+class Entropy:
+    """Unpredictable bytes of one life, for nonces; made only if somebody asks."""
+
+    __slots__ = ("_purpose", "_random", "_world")
+
+    def __init__(self, world: World, purpose: str) -> None:
+        self._world = world
+        self._purpose = purpose
+        self._random: Random | None = None
+
+    def __call__(self, length: int) -> bytes:
+        """Return that many bytes."""
+        if self._random is None:
+            self._random = self._world.random(self._purpose)
+        return self._random.randbytes(length)
+
+
+def give_birth(
+    world: World,
+    life: str,
+    config: NodeConfig,
+    address: Address,
+    formed: Formed | None,
+    make_node: MakeNode,
+) -> Node:
+    """Return the node of the life that is called ``life``.
+
+    One that begins in a cluster that is ``formed`` shares its tables, and is unsealed
+    whatever ``make_node`` would make.
+    """
+    random = world.random(f"node of {life}")
+    entropy = Entropy(world, f"entropy of {life}")
+    if formed is None:
+        return make_node(config, address, random, entropy)
+    storage = formed.storage(random, round_robin=config.swim.round_robin)
+    return make_unsealed_node(config, address, random, entropy, storage)
