@@ -1,47 +1,37 @@
 """Streams: bytes in any pieces to messages and back (gossip.md, sections 5.3 and 6).
 
 A stream carries one request and at most one reply. ``StreamDecoder`` peels
-label, encryption and compression, each at most once, and then reads the
-message as it arrives: what came is looked at once, and memory is taken for
-what came, never for what a header announces. Long work is done in portions of
-some milliseconds, with ``MORE`` in between. Deadlines and the number of open
-streams belong to the caller.
+label, encryption and compression, each at most once; the message inside is
+read as it arrives, in ``stream_body.py``: what came is looked at once, and memory
+is taken for what came, never for what a header announces. Long work is done in
+portions of some milliseconds, with ``MORE`` in between. Deadlines and the
+number of open streams belong to the caller.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Literal, Protocol, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, TypeAlias
 
 from gossipd.errors import WireError
 from gossipd.wire import lzw
 from gossipd.wire.codec import (
     MessageKind,
-    ack_untrusted,
     encode,
     encode_error,
     encode_node_state,
-    error_untrusted,
-    node_state_untrusted,
-    ping_untrusted,
 )
 from gossipd.wire.dialect import (
-    INT64_MAX,
     STRING_BYTES_MAX,
-    Fields,
     Incomplete,
     Reader,
-    bool_untrusted,
     pack,
     pack_struct_signed,
-    struct_of_untrusted,
-    uint_untrusted,
 )
 from gossipd.wire.label import LABEL_TYPE
 from gossipd.wire.messages import (
     ErrorReply,
-    NodeState,
     PushPull,
     StreamMessage,
     UserPayload,
@@ -60,6 +50,7 @@ from gossipd.wire.reasons import (
     UNKNOWN_KIND,
     WRONG_LABEL,
 )
+from gossipd.wire.stream_body import PARSERS, Body
 
 FRAME_BYTES_MAX: Final = 20 * 2**20
 """An encrypted frame's payload."""
@@ -67,24 +58,9 @@ COMPRESSED_BYTES_MAX: Final = 20 * 2**20
 """The ``Buf`` of a compressed stream that is not encrypted."""
 COMPRESSED_ENTRIES_MAX: Final = 16
 """Entries of the map around it; it has two."""
-NODES_MAX: Final = 131_072
-"""Nodes of a push/pull: twice what our own table takes.
-
-The reference reads up to 1,048,576. Nodes beyond a full table would be decoded,
-half a gigabyte of them, only to be thrown away.
-"""
-USER_STATE_BYTES_MAX: Final = 20 * 2**20
-USER_MESSAGE_BYTES_MAX: Final = 20 * 2**20
 FRAME_HEADER_BYTES: Final = 5
-NODES_PER_PORTION: Final = 512
-"""Nodes of a push/pull decoded in one go."""
-NODE_BYTES: Final = 256
-"""What a decoded node takes, beyond the bytes it came in."""
 EXPANDER_BYTES_MAX: Final = 8 * 2**20
 """What expanding may hold beside its input and output: 4096 codes of up to 4 kB each."""
-
-_HEADER_ORDER: Final = (b"Nodes", b"UserStateLen", b"Join")
-_USER_HEADER_ORDER: Final = (b"UserMsgLen",)
 
 
 class NeedData(enum.Enum):
@@ -183,7 +159,7 @@ class StreamDecoder:
         self._is_dialer = is_dialer
         self._is_done = False
         self._outer: _Outer | None = _Outer(layers, expects_label=not is_dialer)
-        self._body: _Body | None = None
+        self._body: Body | None = None
         self._message_bytes = 0
 
     @property
@@ -259,7 +235,7 @@ class StreamDecoder:
         self._body = None
         return message
 
-    def _peel_untrusted(self, outer: _Outer) -> _Body | None:
+    def _peel_untrusted(self, outer: _Outer) -> Body | None:
         try:
             return outer.peel_untrusted()
         except _SilentError:
@@ -313,7 +289,7 @@ class _Outer:
         else:
             self._buffer += data
 
-    def peel_untrusted(self) -> _Body | None:
+    def peel_untrusted(self) -> Body | None:
         if self._portions is not None:
             return self._next_portion_untrusted(self._portions)
         if self._expand is not None:
@@ -350,7 +326,7 @@ class _Outer:
         self._label = None
         return True
 
-    def _decrypted_untrusted(self) -> _Body | None:
+    def _decrypted_untrusted(self) -> Body | None:
         if not self._layers.is_encrypted:
             raise WireError(
                 NOT_CONFIGURED, "Remote state is encrypted and encryption is not configured"
@@ -377,7 +353,7 @@ class _Outer:
             raise WireError(TRUNCATED, "the compressed message is cut")
         return body
 
-    def _expanded_untrusted(self, reader: Reader) -> _Body | None:
+    def _expanded_untrusted(self, reader: Reader) -> Body | None:
         try:
             fields = reader.value_untrusted()
         except Incomplete:
@@ -390,7 +366,7 @@ class _Outer:
         # nearly every message is one portion: its end costs no turn of its own
         return body or self._next_portion_untrusted(self._portions)
 
-    def _next_portion_untrusted(self, portions: Iterator[bytes]) -> _Body | None:
+    def _next_portion_untrusted(self, portions: Iterator[bytes]) -> Body | None:
         portion = next(portions, None)
         if portion is not None:
             self._expanded.append(portion)
@@ -402,11 +378,11 @@ class _Outer:
             raise WireError(EMPTY, "decompressed message is empty")
         return self._plain_untrusted(message, is_whole=True)
 
-    def _plain_untrusted(self, message: bytes, *, is_whole: bool) -> _Body:
-        parser = _PARSERS.get(message[0])
+    def _plain_untrusted(self, message: bytes, *, is_whole: bool) -> Body:
+        parser = PARSERS.get(message[0])
         if parser is None:
             raise _SilentError(UNKNOWN_KIND, f"message type {message[0]} on a stream")
-        return _Body(parser(), memoryview(message)[1:], is_whole=is_whole)
+        return Body(parser(), memoryview(message)[1:], is_whole=is_whole)
 
 
 def _compressed_reader() -> Reader:
@@ -417,149 +393,3 @@ def _compressed_reader() -> Reader:
         list_items_max=COMPRESSED_ENTRIES_MAX,
         map_entries_max=COMPRESSED_ENTRIES_MAX,
     )
-
-
-class _Body:
-    """The message proper, read value by value as its bytes arrive."""
-
-    __slots__ = ("_is_whole", "_parser", "_reader", "_whole_bytes", "is_busy")
-
-    def __init__(self, parser: _Parser, data: memoryview, *, is_whole: bool) -> None:
-        self._parser = parser
-        self._is_whole = is_whole
-        self.is_busy = False
-        """Whether there is work to do without new bytes."""
-        self._reader = Reader(STRING_BYTES_MAX, STREAM_EXPANDED_BYTES_MAX + STRING_BYTES_MAX)
-        self._reader.feed(data)
-        self._whole_bytes = len(data) if is_whole else 0
-
-    @property
-    def message_bytes(self) -> int:
-        """Memory that what is decoded so far takes, roughly."""
-        return self._reader.tell() + NODE_BYTES * self._parser.node_count
-
-    @property
-    def held_bytes(self) -> int:
-        """The same with what is not decoded; a whole message stays beside what it decodes to."""
-        return self.message_bytes + (self._whole_bytes or self._reader.unread_bytes)
-
-    def feed(self, data: bytes) -> None:
-        if not self._is_whole:  # what follows a wrapped message is nobody's
-            self._reader.feed(data)
-
-    def next_untrusted(self) -> StreamMessage | None:
-        """Return the message, or ``None`` while bytes are missing or there is more to do."""
-        self.is_busy = False
-        try:
-            message = self._parser.read_untrusted(self._reader)
-            self.is_busy = message is None
-            return message
-        except Incomplete:
-            if self._is_whole:
-                raise WireError(TRUNCATED, "the message ends inside a value") from None
-            return None
-
-
-class _Parser(Protocol):
-    """What reads one type of message; it keeps what it has read between calls."""
-
-    @property
-    def node_count(self) -> int:
-        """How many nodes it has read."""
-
-    def read_untrusted(self, reader: Reader) -> StreamMessage | None:
-        """Return the message, ``None`` after a portion; ``Incomplete`` while bytes are missing."""
-
-
-class _MapParser:
-    """A message that is a single map: ping, ack, error reply."""
-
-    __slots__ = ("_decode",)
-    node_count: Final = 0
-
-    def __init__(self, decode: Callable[[object], StreamMessage]) -> None:
-        self._decode = decode
-
-    def read_untrusted(self, reader: Reader) -> StreamMessage:
-        return self._decode(reader.value_untrusted())
-
-
-class _UserParser:
-    """A header with the length, then that many bytes (section 6.4)."""
-
-    __slots__ = ("_tail",)
-    node_count: Final = 0
-
-    def __init__(self) -> None:
-        self._tail: _Tail | None = None
-
-    def read_untrusted(self, reader: Reader) -> StreamMessage:
-        if self._tail is None:
-            header = struct_of_untrusted(reader.value_untrusted(), _USER_HEADER_ORDER)
-            self._tail = _Tail(_count_untrusted(header, b"UserMsgLen", USER_MESSAGE_BYTES_MAX))
-        return UserPayload(self._tail.read(reader))
-
-
-class _PushPullParser:
-    """A header, one map for each node, the user state (section 6.1)."""
-
-    __slots__ = ("_expected", "_is_join", "_nodes", "_tail")
-
-    def __init__(self) -> None:
-        self._expected = 0
-        self._is_join = False
-        self._nodes: list[NodeState] = []
-        self._tail: _Tail | None = None
-
-    @property
-    def node_count(self) -> int:
-        """How many nodes it has read."""
-        return len(self._nodes)
-
-    def read_untrusted(self, reader: Reader) -> StreamMessage | None:
-        if self._tail is None:
-            header = struct_of_untrusted(reader.value_untrusted(), _HEADER_ORDER)
-            self._is_join = bool_untrusted(header, b"Join")
-            self._expected = _count_untrusted(header, b"Nodes", NODES_MAX)
-            self._tail = _Tail(_count_untrusted(header, b"UserStateLen", USER_STATE_BYTES_MAX))
-        end = min(self._expected, len(self._nodes) + NODES_PER_PORTION)
-        while len(self._nodes) < end:
-            self._nodes.append(node_state_untrusted(reader.value_untrusted()))
-        if end < self._expected:
-            return None
-        return PushPull(self._is_join, tuple(self._nodes), self._tail.read(reader))
-
-
-class _Tail:
-    """Raw bytes of a known number, collected as they arrive."""
-
-    __slots__ = ("_data", "_size")
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._data = bytearray()
-
-    def read(self, reader: Reader) -> bytes:
-        """Return all of them; ``Incomplete`` while some are missing."""
-        while len(self._data) < self._size:
-            piece = reader.raw_bytes(self._size - len(self._data))
-            if not piece:
-                raise Incomplete
-            self._data += piece
-        return bytes(self._data)
-
-
-def _count_untrusted(header: Fields, name: bytes, limit: int) -> int:
-    count = uint_untrusted(header, name, INT64_MAX)
-    if count > limit:
-        raise WireError(TOO_LARGE, f"{name.decode()} {count} exceeds {limit}")
-    return count
-
-
-_PARSERS: Final[dict[int, Callable[[], _Parser]]] = {
-    MessageKind.PING: lambda: _MapParser(ping_untrusted),
-    MessageKind.ACK: lambda: _MapParser(ack_untrusted),
-    MessageKind.PUSH_PULL: _PushPullParser,
-    MessageKind.USER: _UserParser,
-    MessageKind.ERROR: lambda: _MapParser(error_untrusted),
-}

@@ -33,10 +33,10 @@ from gossipd.wire.packet import PacketLayers, make_compressed
 from gossipd.wire.stream import (
     MORE,
     NEED_DATA,
-    USER_STATE_BYTES_MAX,
     StreamDecoder,
     encode_stream_message,
 )
+from gossipd.wire.stream_body import USER_STATE_BYTES_MAX
 
 PEER = Address(b"\x7f\0\0\x09", 7946)
 KEY = bytes(32)

@@ -29,14 +29,16 @@ from gossipd.wire.stream import (
     FRAME_BYTES_MAX,
     MORE,
     NEED_DATA,
-    NODES_MAX,
-    NODES_PER_PORTION,
-    USER_MESSAGE_BYTES_MAX,
-    USER_STATE_BYTES_MAX,
     StreamDecoder,
     StreamError,
     encode_push_pull,
     encode_stream_message,
+)
+from gossipd.wire.stream_body import (
+    NODES_MAX,
+    NODES_PER_PORTION,
+    USER_MESSAGE_BYTES_MAX,
+    USER_STATE_BYTES_MAX,
 )
 
 KEY = b"k" * 16
