@@ -9,25 +9,25 @@ them.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import assert_never
 
 from gossipd.address import Address
 from gossipd.config.model import NodeConfig, check_node_config
-from gossipd.errors import UsageError, WireError
-from gossipd.node.departure import Departure, Phase
+from gossipd.errors import WireError
 from gossipd.node.effects import NodeEffect, SendPacket
-from gossipd.node.events import InputDropped, NodeEvent, OperationFinished
+from gossipd.node.events import InputDropped, NodeEvent
 from gossipd.node.exchange import Exchange
+from gossipd.node.operations import Operations
 from gossipd.node.packing import COMPOUND_OVERHEAD, PAYLOAD_OVERHEAD, Packer
+from gossipd.node.readings import counters, picture
 from gossipd.node.sessions import PushPullCall, Sessions
 from gossipd.node.statistics import Statistics
 from gossipd.node.storage import Storage
 from gossipd.node.traffic import Traffic
 from gossipd.node.unsealed import UnsealedPacket, UnsealedStream
-from gossipd.node.view import Suspicion, View
+from gossipd.node.view import View
 from gossipd.outbox import Outbox
 from gossipd.serf.effects import Recall, Reconnect, SendPayload, SerfEffect, SetMeta
 from gossipd.serf.events import BroadcastDone, MessageIgnored, SerfEvent
@@ -53,7 +53,6 @@ from gossipd.swim.events import (
 )
 from gossipd.swim.member import MemberState
 from gossipd.swim.swim import Swim
-from gossipd.timers import Timers
 from gossipd.wire.codec import decode_untrusted
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.messages import (
@@ -63,7 +62,6 @@ from gossipd.wire.messages import (
 )
 from gossipd.wire.packet import PacketLayers
 from gossipd.wire.reasons import TRUNCATED
-from gossipd.wire.serf_messages import MemberStatus
 
 CHECKSUM_PROTOCOL = 5
 """Receivers that know this protocol get checksums (gossip.md, section 4.3)."""
@@ -162,7 +160,8 @@ class Node:
         self._seals = seals
         self.waiting_work = self._sessions.waiting_work
         """Empty unless a long merge waits for its next portion (``work``)."""
-        self._timers: Timers[int] = Timers()
+        self._operations = Operations(config.serf, self._swim, self.outbox)
+        self._timers = self._operations.timers
         self._swim_timers = self._swim.timers
         self._seldom_armed = (
             self._serf.timers.heap,
@@ -170,9 +169,6 @@ class Node:
             self._timers.heap,
             self._sessions.waiting_work,
         )
-        self._last_operation = 0
-        self._waiting: set[int] = set()
-        self._departure: Departure | None = None
         self._view: View | None = None
         self._view_version = 0
         self._viewed: tuple[int, int] = (-1, -1)
@@ -234,7 +230,7 @@ class Node:
             self._serf.handle_deadline(now)
             self._sessions.handle_deadline(now)
             while (token := self._timers.pop_due(now)) is not None:
-                self._token_done(token, now, "timeout waiting for update broadcast")
+                self._operations.done(token, now, "timeout waiting for update broadcast")
         self._settle(now)
 
     def next_deadline(self) -> float | None:
@@ -310,8 +306,8 @@ class Node:
         Raises:
             UsageError: this node is leaving.
         """
-        self._refuse_when_leaving("Serf can't Join after Leave or Shutdown")
-        operation = self._next_operation()
+        self._operations.refuse_when_leaving("Serf can't Join after Leave or Shutdown")
+        operation = self._operations.next_number()
         call = PushPullCall(node, to, is_join=True, ignore_old=ignore_old, operation=operation)
         self._sessions.push_pull(call, now)
         self._settle(now)
@@ -328,20 +324,16 @@ class Node:
         Raises:
             UsageError: a leave is already in progress, or over.
         """
-        self._refuse_when_leaving("Leave already in progress")
-        operation = self._next_operation()
-        departure = Departure(operation, self._next_operation(), self._next_operation())
-        self._departure = departure
-        # the intent itself ends at Serf's own deadline; this one guards the whole phase
-        self._timers.set(now + 2 * self._config.serf.broadcast_timeout, departure.announcement)
+        self._operations.refuse_when_leaving("Leave already in progress")
+        departure = self._operations.depart(now)
         self._serf.announce_leave(departure.announcement, now)
         self._settle(now)
-        return operation
+        return departure.operation
 
     def force_leave(self, node: str, prune: bool, now: float) -> int:
         """Announce in its name that ``node`` left; finished when gossiped or at the time-out."""
-        operation = self._next_operation()
-        self._waiting.add(operation)
+        operation = self._operations.next_number()
+        self._operations.wait_for(operation)
         self._serf.force_leave(node, prune, operation, now)
         self._settle(now)
         return operation
@@ -352,10 +344,9 @@ class Node:
         Raises:
             UsageError: the encoded tags exceed 512 bytes; nothing was changed.
         """
-        operation = self._next_operation()
+        operation = self._operations.next_number()
         self._serf.set_tags(tags, delete, operation, now)
-        self._waiting.add(operation)
-        self._timers.set(now + self._config.serf.broadcast_timeout, operation)
+        self._operations.wait_for(operation, now + self._config.serf.broadcast_timeout)
         self._settle(now)
         return operation
 
@@ -374,51 +365,20 @@ class Node:
         if view is None or state != self._viewed:
             self._viewed = state
             self._view_version += 1
-            members = self._serf.members
-            view = self._view = View(
-                name=self._config.name,
-                address=self._address,
-                version=self._view_version,
-                members=tuple(members[name] for name in sorted(members)),
-                suspicions={
-                    name: Suspicion(
-                        suspicion.accuser,
-                        suspicion.confirmations,
-                        suspicion.since,
-                        suspicion.deadline,
-                    )
-                    for name, suspicion in self._swim.suspicions().items()
-                },
+            view = self._view = picture(
+                self._config.name, self._address, self._view_version, self._swim, self._serf
             )
         return view
 
     def statistics(self) -> Statistics:
         """Return the counters as they are now."""
-        view, serf, swim, traffic = self.view(), self._serf, self._swim, self._traffic
-        return Statistics(
-            members=len(view.members),
-            alive=view.count(MemberStatus.ALIVE),
-            failed=view.count(MemberStatus.FAILED),
-            left=view.count(MemberStatus.LEFT),
-            health_score=swim.health_score,
-            incarnation=swim.incarnation,
-            member_time=serf.member_time,
-            event_time=serf.event_time,
-            query_time=serf.query_time,
-            intent_queue=serf.intent_queue,
-            event_queue=serf.event_queue,
-            query_queue=serf.query_queue,
-            claim_queue=swim.queue_depth,
+        return counters(
+            self.view(),
+            self._swim,
+            self._serf,
+            self._traffic,
+            self._sessions,
             encrypted=self.keyring is not None,
-            coordinate_resets=0,
-            packets_sent=dict(traffic.sent),
-            packets_received=dict(traffic.received),
-            bytes_sent=traffic.bytes_sent,
-            bytes_received=traffic.bytes_received,
-            stream_bytes_sent=self._sessions.bytes_sent,
-            stream_bytes_received=self._sessions.bytes_received,
-            dropped=dict(traffic.dropped + self._sessions.dropped + Counter(swim.refused)),
-            lost={},
         )
 
     # -- draining the cores ---------------------------------------------------
@@ -447,7 +407,7 @@ class Node:
             self.outbox.events.append(event)
             return
         if isinstance(event, BroadcastFinished):
-            self._token_done(event.token, now)
+            self._operations.done(event.token, now)
             return
         if isinstance(event, _SUSPICION_EVENTS):
             self._suspicion_version += 1
@@ -457,7 +417,7 @@ class Node:
     def _on_serf_event(self, event: SerfEvent, now: float) -> None:
         if isinstance(event, BroadcastDone):
             error = "timed out broadcasting node removal" if event.timed_out else ""
-            self._token_done(event.token, now, error)
+            self._operations.done(event.token, now, error)
             return
         if isinstance(event, MessageIgnored):
             self._traffic.dropped[event.reason] += 1
@@ -519,39 +479,6 @@ class Node:
         else:
             self._traffic.bytes_sent += packet.size
             self.outbox.effects.append(SendPacket(to, packet))
-
-    # -- operations and leaving -----------------------------------------------
-
-    def _next_operation(self) -> int:
-        self._last_operation += 1
-        return self._last_operation
-
-    def _refuse_when_leaving(self, text: str) -> None:
-        if self._departure is not None:
-            raise UsageError(text)
-
-    def _token_done(self, token: int, now: float, error: str = "") -> None:
-        """A broadcast went out often enough, or its time is up (``error``); the first counts."""
-        if token in self._waiting:
-            self._waiting.discard(token)
-            self.outbox.events.append(OperationFinished(token, error))
-        elif self._departure is not None:
-            # a leave goes on after a time-out: telling some is better than telling none
-            self._advance(self._departure, token, now)
-
-    def _advance(self, departure: Departure, token: int, now: float) -> None:
-        serf = self._config.serf
-        if departure.advances_on(token):
-            if departure.phase is Phase.ANNOUNCING:
-                departure.phase = Phase.LEAVING
-                self._timers.set(now + serf.broadcast_timeout, departure.farewell)
-                self._swim.leave(departure.farewell, now)
-            else:
-                departure.phase = Phase.PROPAGATING
-                self._timers.set(now + serf.leave_propagate_delay, departure.operation)
-        elif departure.phase is Phase.PROPAGATING and token == departure.operation:
-            departure.phase = Phase.GONE
-            self.outbox.events.append(OperationFinished(departure.operation))
 
     # -- counting ------------------------------------------------------------
 

@@ -23,7 +23,8 @@ MODULES = {
         "state_sync", "tags", "timers", "upkeep", "user_events",
     ),
     "gossipd/node": (
-        "departure", "exchange", "node", "packing", "sessions", "traffic", "unsealed",
+        "departure", "exchange", "node", "operations", "packing", "readings", "sessions",
+        "traffic", "unsealed",
     ),
     "gossipd/wire": ("codec", "compound", "keyring", "label", "packet", "serf_codec"),
     "gossipd_sim": (

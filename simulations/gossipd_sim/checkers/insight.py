@@ -54,7 +54,7 @@ def suspicions(node: Node) -> Mapping[str, Suspicion]:
 
 def is_leaving(node: Node) -> bool:
     """Return whether the node was told to leave, in any of its layers."""
-    return node._departure is not None or node._swim.is_leaving or node._serf.is_leaving
+    return node._operations.departure is not None or node._swim.is_leaving or node._serf.is_leaving
 
 
 def roster(node: Node) -> Mapping[str, SerfMember]:
