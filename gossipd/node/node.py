@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import assert_never
 
 from gossipd.address import Address
 from gossipd.config.model import NodeConfig, check_node_config
 from gossipd.errors import WireError
-from gossipd.node.effects import NodeEffect, SendPacket
+from gossipd.node.delivery import Delivery
+from gossipd.node.effects import NodeEffect
 from gossipd.node.events import InputDropped, NodeEvent
 from gossipd.node.exchange import Exchange
 from gossipd.node.operations import Operations
@@ -29,17 +29,12 @@ from gossipd.node.traffic import Traffic
 from gossipd.node.unsealed import UnsealedPacket, UnsealedStream
 from gossipd.node.view import View
 from gossipd.outbox import Outbox
-from gossipd.serf.effects import Recall, Reconnect, SendPayload, SerfEffect, SetMeta
+from gossipd.serf.effects import SerfEffect
 from gossipd.serf.events import BroadcastDone, MessageIgnored, SerfEvent
 from gossipd.serf.serf import Serf
 from gossipd.serf.tags import encode_own_tags
 from gossipd.swim.effects import (
-    Gossip,
-    PingByStream,
-    Send,
-    SendTogether,
     SwimEffect,
-    SyncWith,
 )
 from gossipd.swim.events import (
     AckObserved,
@@ -51,20 +46,14 @@ from gossipd.swim.events import (
     SuspicionConfirmed,
     SwimEvent,
 )
-from gossipd.swim.member import MemberState
 from gossipd.swim.swim import Swim
 from gossipd.wire.codec import decode_untrusted
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.messages import (
-    PacketMessage,
-    UserPayload,
     Versions,
 )
 from gossipd.wire.packet import PacketLayers
 from gossipd.wire.reasons import TRUNCATED
-
-CHECKSUM_PROTOCOL = 5
-"""Receivers that know this protocol get checksums (gossip.md, section 4.3)."""
 
 _SUSPICION_EVENTS = (
     MemberSuspected,
@@ -74,7 +63,6 @@ _SUSPICION_EVENTS = (
     MemberLeft,
 )
 """What changes ``View.suspicions``."""
-_GONE = (MemberState.DEAD, MemberState.LEFT)
 
 
 class Node:
@@ -148,7 +136,6 @@ class Node:
             - PAYLOAD_OVERHEAD
             - self._layers.overhead,
         )
-        self._packer = Packer(self._layers, config.wire.packet_bytes_max, self._swim, self._serf)
         self._sessions = Sessions(
             self._layers,
             self.outbox,
@@ -157,9 +144,18 @@ class Node:
             inbound_max=config.wire.streams_max,
             seals=seals,
         )
-        self._seals = seals
         self.waiting_work = self._sessions.waiting_work
         """Empty unless a long merge waits for its next portion (``work``)."""
+        self._traffic = Traffic()
+        self._delivery = Delivery(
+            Packer(self._layers, config.wire.packet_bytes_max, self._swim, self._serf),
+            self._sessions,
+            self._swim,
+            self._serf,
+            self._traffic,
+            self.outbox,
+            seals=seals,
+        )
         self._operations = Operations(config.serf, self._swim, self.outbox)
         self._timers = self._operations.timers
         self._swim_timers = self._swim.timers
@@ -173,7 +169,6 @@ class Node:
         self._view_version = 0
         self._viewed: tuple[int, int] = (-1, -1)
         self._suspicion_version = 0
-        self._traffic = Traffic()
 
     # -- the driver's verbs ---------------------------------------------------
 
@@ -395,10 +390,10 @@ class Node:
                     self._on_serf_event(serf_event, now)
             elif serf.effects:
                 for serf_effect in serf.take_effects():
-                    self._do_for_serf(serf_effect, now)
+                    self._delivery.do_for_serf(serf_effect, now)
             else:
                 for swim_effect in swim.take_effects():
-                    self._do_for_swim(swim_effect, now)
+                    self._delivery.do_for_swim(swim_effect, now)
         if self._serf.has_payloads:
             self._swim.wake_gossip(now)
 
@@ -422,63 +417,6 @@ class Node:
         if isinstance(event, MessageIgnored):
             self._traffic.dropped[event.reason] += 1
         self.outbox.events.append(event)
-
-    def _do_for_serf(self, effect: SerfEffect, now: float) -> None:
-        match effect:
-            case SendPayload():
-                packet = self._packer.payload(effect.payload)
-                self._send(effect.to, packet, UserPayload.__name__)
-            case SetMeta():
-                self._swim.set_meta(effect.meta, effect.token, now)
-            case Reconnect():
-                call = PushPullCall(
-                    effect.node, effect.to, is_join=True, ignore_old=False, operation=None
-                )
-                self._sessions.push_pull(call, now)
-            case Recall():
-                member = self._swim.table.get(effect.node)
-                if member is not None and member.state not in _GONE:
-                    self._serf.recall(member, now)
-            case _:
-                assert_never(effect)
-
-    def _do_for_swim(self, effect: SwimEffect, now: float) -> None:
-        match effect:
-            case Send():
-                kind = type(effect.message).__name__
-                self._send(effect.to, self._packer.lead(effect.message), kind)
-            case Gossip():
-                checksum = effect.protocol_max >= CHECKSUM_PROTOCOL
-                for packet in self._packer.gossip(checksum=checksum):
-                    self._send(effect.to, packet, "Gossip")
-            case SendTogether():
-                self._send_together(effect.to, effect.messages, effect.protocol_max)
-            case SyncWith():
-                call = PushPullCall(
-                    effect.node, effect.to, effect.is_join, ignore_old=False, operation=None
-                )
-                self._sessions.push_pull(call, now)
-            case PingByStream():
-                self._sessions.ping(effect.to, effect.ping, effect.deadline, now)
-            case _:
-                assert_never(effect)
-
-    def _send_together(
-        self, to: Address, messages: tuple[PacketMessage, ...], protocol_max: int
-    ) -> None:
-        checksum = protocol_max >= CHECKSUM_PROTOCOL
-        for packet in self._packer.together(messages, checksum=checksum):
-            self._send(to, packet, type(messages[0]).__name__)
-
-    def _send(self, to: Address, packet: UnsealedPacket, kind: str) -> None:
-        self._traffic.sent[kind] += 1
-        if self._seals:
-            data = bytes(packet)
-            self._traffic.bytes_sent += len(data)
-            self.outbox.effects.append(SendPacket(to, data))
-        else:
-            self._traffic.bytes_sent += packet.size
-            self.outbox.effects.append(SendPacket(to, packet))
 
     # -- counting ------------------------------------------------------------
 

@@ -23,8 +23,8 @@ MODULES = {
         "state_sync", "tags", "timers", "upkeep", "user_events",
     ),
     "gossipd/node": (
-        "departure", "exchange", "node", "operations", "packing", "readings", "sessions",
-        "traffic", "unsealed",
+        "delivery", "departure", "exchange", "node", "operations", "packing", "readings",
+        "sessions", "traffic", "unsealed",
     ),
     "gossipd/wire": ("codec", "compound", "keyring", "label", "packet", "serf_codec"),
     "gossipd_sim": (
