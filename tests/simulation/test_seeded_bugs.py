@@ -146,8 +146,8 @@ BUGS = (
     Bug(
         "a node that saw a round fail probes nobody any more",
         "swim/prober.py",
-        "self._round = None\n        self.arm(now)",
-        "self._round = None if succeeded else probe\n        self.arm(now)",
+        "self._round = None\n        self.arm(now, late)",
+        "self._round = None if succeeded else probe\n        self.arm(now, late)",
         ("probing",),
     ),
     Bug(
