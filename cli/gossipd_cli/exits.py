@@ -4,7 +4,7 @@
 1    the answer is no: the daemon refused, members are unreachable, output cannot be written
 2    usage: a word, option or address that makes no sense
 3    no daemon can be reached at the socket, or it does not answer
-130  cut off by Ctrl-C
+130  cut off by Ctrl-C (``simulate``: also by SIGTERM)
 """
 
 from __future__ import annotations

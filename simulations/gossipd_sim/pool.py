@@ -4,13 +4,16 @@ The one way in which fuzz, compare, sweep and their kin spread work: over
 processes started for the purpose, or over any executor of
 ``concurrent.futures`` that is handed in (``workers.py`` has one for Dask).
 Started workers are processes that ignore Ctrl-C; whoever asked for the runs
-gets it, keeps what is done and ends the workers.
+gets it, keeps what is done and ends the workers. If that process dies without
+a word, they end by themselves.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -79,7 +82,7 @@ def _spawned(
 ) -> Generator[tuple[Task, Result], None, None]:
     before = multiprocessing.active_children()
     executor = ProcessPoolExecutor(
-        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=ignore_interrupts
+        jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_serve_parent
     )
     is_done = False
     try:
@@ -116,6 +119,20 @@ def _spread(
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _serve_parent() -> None:
+    """Prepare a worker: Ctrl-C is its parent's, and without its parent it has nothing to do."""
+    ignore_interrupts()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A worker holds both ends of the queue that it waits at, and would wait there for ever.
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def ignore_interrupts() -> None:

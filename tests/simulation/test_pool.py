@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from threading import Event
@@ -71,3 +73,28 @@ def test_closing_early_takes_back_what_an_executor_has_not_begun() -> None:
 def test_a_worker_that_dies_is_told_in_one_line() -> None:
     with pytest.raises(Unavailable, match="a worker ended before its work was done"):
         list(run_all(end_itself, [1, 2, 3], 2))
+
+
+def test_workers_end_when_the_process_that_wants_their_work_is_killed() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _KILLED_AT_WORK],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    # the pipe has its end when the last of them is gone: each holds it open
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == -9
+    assert output == b"one is done\n"
+
+
+_KILLED_AT_WORK = """
+import os, signal
+from gossipd_sim.pool import run_all
+from support.pool_tasks import work_for_ever
+
+if __name__ == "__main__":
+    next(run_all(work_for_ever, [0, 1, 2, 3], 2))
+    print("one is done", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""

@@ -198,7 +198,11 @@ def test_shrinking_a_clean_seed_says_so() -> None:
     assert "clean" in done.stderr
 
 
-def test_an_interrupt_keeps_and_reports_what_was_finished() -> None:
+@pytest.mark.parametrize("whom", ["the group", "the command alone"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_and_reports_what_was_finished(
+    number: signal.Signals, whom: str
+) -> None:
     process = subprocess.Popen(
         [
             *(sys.executable, "-c", _FUZZ_UNTIL_INTERRUPTED),
@@ -213,7 +217,7 @@ def test_an_interrupt_keeps_and_reports_what_was_finished() -> None:
     try:
         assert process.stderr is not None
         assert process.stderr.readline() == "three are done\n"
-        os.killpg(process.pid, signal.SIGINT)
+        (os.killpg if whom == "the group" else os.kill)(process.pid, number)
         stdout, stderr = process.communicate(timeout=60)
     finally:
         if process.poll() is None:
@@ -225,6 +229,7 @@ def test_an_interrupt_keeps_and_reports_what_was_finished() -> None:
     assert len(report["traces"]) == report["runs"]
     assert f"interrupted after {report['runs']} of 5000 runs" in stderr
     assert "Traceback" not in stderr
+    assert "leaked" not in stderr
 
 
 _FUZZ_UNTIL_INTERRUPTED = """

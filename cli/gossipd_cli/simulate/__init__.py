@@ -1,7 +1,7 @@
 """``gossipd simulate``: rehearse failures of whole clusters on a virtual clock and network.
 
 Exit codes: 0 no checker complained, 1 violations, 2 usage or a scenario that
-makes no sense, 130 cut off by Ctrl-C (what was finished is shown).
+makes no sense, 130 cut off by Ctrl-C or SIGTERM (what was finished is shown).
 
 Each subcommand is loaded when it is called: add one with a line in ``COMMANDS``.
 """

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -25,9 +28,29 @@ def guarded(run: Callable[[], int]) -> int:
         from gossipd_sim.errors import ScenarioError
 
         try:
-            return run()
+            with _ended_as_by_ctrl_c():
+                return run()
         except ScenarioError as error:
             complain(str(error))
             return USAGE
 
     return run_guarded(inner)
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does: keep what was finished, and end what was started.
+
+    Left alone where the surroundings ignore or handle it already.
+    """
+    is_ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    )
+    if is_ours:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
