@@ -121,7 +121,7 @@ def _parse(file: ConfigFile) -> dict[str, object]:
 
     try:
         return tomllib.loads(file.text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
         raise ConfigError(f"Error decoding '{file.name}': {error}") from error
 
 

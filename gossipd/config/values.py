@@ -24,13 +24,18 @@ _UNITS = {
 _YES = ("true", "1", "yes", "on", "t")
 _NO = ("false", "0", "no", "off", "f")
 _DIGITS = "0123456789."
+COUNT_MAX = 2**63 - 1
+"""What is larger is a slip, and no float could hold it."""
 
 
 def seconds_from(value: object) -> float:
     """Return seconds from a number of seconds or a Go duration (``1h30m``, ``200ms``)."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ConfigError(f"{value!r} is not a duration such as 30s or 200ms")
-    seconds = _go_duration(value) if isinstance(value, str) else float(value)
+    try:
+        seconds = _go_duration(value) if isinstance(value, str) else float(value)
+    except OverflowError:
+        seconds = math.inf
     if not math.isfinite(seconds) or seconds < 0:
         raise ConfigError(f"{value!r} is not a duration from 0 on")
     return seconds
@@ -70,7 +75,10 @@ def switch_from(value: object) -> bool:
 def count_from(value: object) -> int:
     """Return a whole number from 0 on."""
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        return int(value)
+        # longer ones are a ValueError of Python's own
+        value = int(value.strip().lstrip("0")[:30] or "0")
+    if isinstance(value, int) and not isinstance(value, bool) and value > COUNT_MAX:
+        raise ConfigError("the number is far too large")
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     raise ConfigError(f"{value!r} is not a whole number from 0 on")

@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import date, time
 from typing import TypeAlias
 
 Table: TypeAlias = dict[str, object]
-"""A TOML table: strings, numbers, booleans, lists, tables."""
+"""A TOML table: strings, numbers, booleans, times, lists, tables."""
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -69,6 +70,8 @@ def _inline(value: object) -> str:
             return repr(value)
         case str():
             return _string(value)
+        case date() | time():  # no key wants one: it is for the reader to say
+            return value.isoformat()
         case list() | tuple():
             return "[" + ", ".join(map(_inline, value)) + "]"
         case dict():

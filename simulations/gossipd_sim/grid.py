@@ -176,7 +176,7 @@ def _setting(key: str, text: str) -> Setting:
     if "\n" not in text:
         try:
             value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):  # also numbers of thousands of digits
             value = text
     return Setting(key, text, value)
 

@@ -19,7 +19,6 @@ from gossipd.config.model import PROFILES, SerfConfig, SwimConfig, WireConfig
 from gossipd.config.values import (
     count_from,
     key_from,
-    seconds_from,
     switch_from,
     tags_from,
     text_from,
@@ -41,8 +40,10 @@ from gossipd_sim.script import BOOTSTRAPS, Bootstrap, LinkRule, Scenario, Specia
 from gossipd_sim.selectors import HOSTS_MAX
 from gossipd_sim.tables import (
     TableReader,
+    duration_from,
     nearest,
     share_from,
+    sigma_from,
     texts_from,
     typed_fields,
     words_from,
@@ -65,6 +66,9 @@ _KINDS: tuple[type[Fault], ...] = (
 FAULTS = {kind.do: kind for kind in _KINDS}
 """Faults by the word for them in a file."""
 
+INTERVAL_MIN = 1e-6
+"""Seconds between two ticks of a node: with less, the virtual clock would hardly move."""
+
 _GROUP = re.compile(r"[a-z][a-z0-9_-]*")
 _NOT_A_GROUP = re.compile(r"n\d+|all|rest")
 
@@ -81,7 +85,7 @@ def read_scenario(text: str, file: str) -> Scenario:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
         raise ScenarioError(f"{file}: {error}") from error
     try:
         scenario = _scenario(TableReader(table), re.split(r"[/\\]", file)[-1].removesuffix(".toml"))
@@ -108,8 +112,8 @@ def _scenario(top: TableReader, name: str) -> Scenario:
         name=top.take("name", text_from, name),
         description=top.take("description", text_from, ""),
         nodes=top.need("nodes", _nodes_from),
-        horizon=top.need("horizon", seconds_from),
-        settle=top.take("settle", seconds_from, 60.0),
+        horizon=top.need("horizon", duration_from),
+        settle=top.take("settle", duration_from, 60.0),
         bootstrap=top.take("bootstrap", _bootstrap_from, Bootstrap()),
         late=top.take("late", text_from, ""),
         profile=top.take("profile", _profile_from, "lan"),
@@ -141,6 +145,9 @@ def _section(reader: TableReader, key: str, model: type[Value]) -> dict[str, obj
     table = reader.table(key)
     changed = typed_fields(table, model)
     table.refuse_rest()
+    for field, value in changed.items():
+        if isinstance(value, float) and 0 < value < INTERVAL_MIN:
+            raise ScenarioError(f"{table.path_of(field)}: {value!r} is below {INTERVAL_MIN} s")
     return changed
 
 
@@ -191,8 +198,8 @@ def _groups(table: TableReader) -> dict[str, str]:
 
 def _churn(reader: TableReader) -> Churn:
     churn = Churn(
-        at=reader.need("at", seconds_from),
-        lasts=reader.need("lasts", seconds_from),
+        at=reader.need("at", duration_from),
+        lasts=reader.need("lasts", duration_from),
         every=reader.need("every", _above_0),
         away=reader.take("away", _above_0, 10.0),
         leaves=reader.take("leaves", share_from, 0.5),
@@ -243,7 +250,7 @@ def _nodes_from(value: object) -> int:
 
 
 def _above_0(value: object) -> float:
-    number = seconds_from(value)
+    number = duration_from(value)
     if not number > 0:
         raise ConfigError(f"{value!r} must be above 0")
     return number
@@ -295,7 +302,7 @@ def _bootstrap_from(value: object) -> Bootstrap:
         raise ConfigError(f"{kind!r} is none of {', '.join(BOOTSTRAPS)}")
     bootstrap = Bootstrap(
         kind=kind,
-        over=table.take("over", seconds_from, default.over),
+        over=table.take("over", duration_from, default.over),
         seeds=table.take("seeds", _turns_from, default.seeds),
     )
     table.refuse_rest()
@@ -303,10 +310,10 @@ def _bootstrap_from(value: object) -> Bootstrap:
 
 
 _FIELDS: Mapping[str, Callable[[object], object]] = {
-    "at": seconds_from,
-    "lasts": seconds_from,
-    "stagger": seconds_from,
-    "every": seconds_from,
+    "at": duration_from,
+    "lasts": duration_from,
+    "stagger": duration_from,
+    "every": duration_from,
     "times": _turns_from,
     "hosts": text_from,
     "to": text_from,
@@ -323,9 +330,9 @@ _FIELDS: Mapping[str, Callable[[object], object]] = {
     "power_lost": switch_from,
     "prune": switch_from,
     "both": switch_from,
-    "seconds": seconds_from,
+    "seconds": duration_from,
     "rate": _above_0,
-    "median": seconds_from,
-    "sigma": seconds_from,
+    "median": duration_from,
+    "sigma": sigma_from,
 }
 """How each field of a fault is read."""

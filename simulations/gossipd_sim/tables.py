@@ -7,7 +7,7 @@ functions behind take one value each and do not name the key.
 from __future__ import annotations
 
 import difflib
-import math
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TypeVar
 
@@ -18,6 +18,11 @@ from gossipd_sim.errors import ScenarioError
 from gossipd_sim.latency import Constant, Latency, LogNormal, Uniform
 
 T = TypeVar("T")
+
+SECONDS_MAX = 1e9
+"""Thirty years: no run comes so far, and sums of such times are still exact."""
+SIGMA_MAX = 20.0
+"""Of a log-normal law: what is drawn from a wider one may be no number any more."""
 
 
 class TableReader:
@@ -125,11 +130,29 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def number_from(value: object) -> float:
     """Return a finite number from 0 on."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{value!r} is not a number")
+    if not abs(value) <= sys.float_info.max:  # whole numbers are compared, too large to convert
         raise ConfigError(f"{value!r} is not a number")
     if value < 0:
         raise ConfigError(f"{value!r} is negative")
     return float(value)
+
+
+def duration_from(value: object) -> float:
+    """Return seconds as ``seconds_from`` does, no more than a run can take."""
+    seconds = seconds_from(value)
+    if seconds > SECONDS_MAX:
+        raise ConfigError(f"{seconds:g} s is above {SECONDS_MAX:g} s")
+    return seconds
+
+
+def sigma_from(value: object) -> float:
+    """Return the spread of a log-normal law."""
+    sigma = number_from(value)
+    if sigma > SIGMA_MAX:
+        raise ConfigError(f"sigma {sigma:g} is above {SIGMA_MAX:g}")
+    return sigma
 
 
 def share_from(value: object) -> float:
@@ -159,15 +182,15 @@ def words_from(value: object, known: Collection[str]) -> tuple[str, ...]:
 def latency_from(value: object) -> Latency:
     """Return a law of latency: seconds, ``{low, high}`` or ``{median, sigma}``."""
     if not isinstance(value, dict):
-        return Constant(seconds_from(value))
+        return Constant(duration_from(value))
     match sorted(value):
         case ["high", "low"]:
-            low, high = seconds_from(value["low"]), seconds_from(value["high"])
+            low, high = duration_from(value["low"]), duration_from(value["high"])
             if low <= high:
                 return Uniform(low, high)
             raise ConfigError(f"low {low:g} is above high {high:g}")
         case ["median", "sigma"]:
-            median, sigma = seconds_from(value["median"]), number_from(value["sigma"])
+            median, sigma = duration_from(value["median"]), sigma_from(value["sigma"])
             if median > 0:
                 return LogNormal(median, sigma)
             raise ConfigError("median is 0: it must be above")
@@ -178,7 +201,7 @@ def latency_from(value: object) -> Latency:
 
 
 _READERS: dict[type, Callable[[object], object]] = {
-    float: seconds_from,
+    float: duration_from,
     int: count_from,
     bool: switch_from,
     str: text_from,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -18,6 +19,8 @@ def test_a_document_reads_back_as_it_was() -> None:
         "quiet": False,
         "names": ["a", "b"],
         "empty": [],
+        "day": date(2026, 1, 2),
+        "moment": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         "swim": {"probe_interval": 0.5, "deep": {"odd key.": True}},
         "faults": [
             {"at": 3.25, "do": "crash", "hosts": "n003"},

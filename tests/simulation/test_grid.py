@@ -116,6 +116,9 @@ def test_of_two_settings_of_one_key_the_later_one_wins() -> None:
         ("nodes.more=3", "nodes.more: nodes is no table"),
         ("swim.probe_timeout=3", "probe_timeout 3 is above probe_interval"),
         ("faults[0].hosts=n009", "n009"),
+        ("nodes=2026-01-02", "nodes: .* is not a whole number"),
+        (f"nodes={'1' * 5000}", "nodes: .* is not a whole number|nodes: the number is far"),
+        (f"nodes={'[' * 5000}", "nodes: .* is not a whole number"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused_with_file_key_and_setting(

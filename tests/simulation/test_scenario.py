@@ -223,6 +223,15 @@ kinds = ["noise"]
             "faults[0].rate: more than",
         ),
         (
+            "[network]\nlatency = { median = 1, sigma = 1000 }",
+            "network.latency: sigma 1000 is above",
+        ),
+        (f"[network]\nlatency = {{ median = 1, sigma = 1{'0' * 400} }}", "is not a number"),
+        ("[network]\nlatency = { low = 0, high = 1e308 }", "network.latency: 1e+308 s is above"),
+        (fault("do = 'clock_jump'; at = 9; hosts = 'n001'; seconds = 1e308"), "s is above"),
+        ("[swim]\ngossip_interval = 1e-300", "swim.gossip_interval: 1e-300 is below"),
+        (f"[swim]\nsuspicion_mult = 1{'0' * 400}", "swim.suspicion_mult: the number is far too"),
+        (
             fault("do = 'tags'; at = 10; hosts = 'n001'; tags = { a = 3 }"),
             "faults[0].tags: 3 is not text",
         ),
@@ -249,6 +258,10 @@ def test_what_is_wrong_is_refused_with_the_file_and_the_key(rest: str, said: str
         ("nodes = 3\nhorizon = 30\n", "settle: 60 s leave nothing of a horizon of 30 s"),
         ("nodes = 3\nhorizon 30\n", "line 2"),
         ("nodes = 3\nnodes = 4\n", "line 2"),
+        ("nodes = 3\nhorizon = 1e300\n", "horizon: 1e.300 s is above 1e.09 s"),
+        (f"nodes = 3\nhorizon = 1{'0' * 400}\n", "horizon: 10+ is not a duration"),
+        (f"nodes = 1{'0' * 5000}\n", "f.toml: "),
+        (f"nodes = {'[' * 5000}{']' * 5000}\n", "f.toml: "),
     ],
 )
 def test_what_is_wrong_on_top_is_refused_with_key_or_line(head: str, said: str) -> None:

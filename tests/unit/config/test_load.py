@@ -118,6 +118,8 @@ def test_a_retry_interval_below_one_second_is_raised_with_a_warning() -> None:
         (toml("[swim]\nprobe_interval = 'soon'"), "g.toml: swim.probe_interval: 'soon' is not a"),
         (toml("swim = 1"), "g.toml: swim: 1 is not a table"),
         (toml("a b"), "Error decoding 'g.toml': "),
+        (toml(f"a = 1{'0' * 5000}"), "Error decoding 'g.toml': "),
+        (toml(f"a = {'[' * 5000}{']' * 5000}"), "Error decoding 'g.toml': "),
         (serf_json("{"), "Error decoding 'serf.json': "),
         (serf_json("[]"), "Error decoding 'serf.json': it is not a JSON object"),
         (serf_json('{"snapshot_path": "/s"}'), "serf.json: snapshot_path: not supported"),
