@@ -207,7 +207,7 @@ def test_kept_results_of_another_seed_version_or_code_are_not_taken_up(
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("hello\n", 1), ('{"format": "other"}\n', 1), ("[]\n", 1),
+    [("hello\n", 1), ("hello", 1), ('{"format": "other"}\n', 1), ("[]\n", 1),
      ('{"format": "gossipd simulate papers 1"}\n{"key": "k", "sample": {"a": ["b"]}}\n', 2)],
 )  # fmt: skip
 def test_a_file_of_something_else_is_refused_with_its_line_and_left_alone(
@@ -218,6 +218,18 @@ def test_a_file_of_something_else_is_refused_with_its_line_and_left_alone(
     with pytest.raises(ScenarioError, match=f"mine: line {line}: "):
         Keep(file)
     assert file.read_text() == text
+
+
+@pytest.mark.parametrize("written", [0, 1, 20])
+def test_a_file_that_was_cut_off_at_its_first_line_is_begun_again(
+    tmp_path: Path, written: int
+) -> None:
+    file = tmp_path / "mine"
+    Keep(file)
+    begun = file.read_text()
+    file.write_text(begun[:written])
+    Keep(file)
+    assert file.read_text() == begun
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

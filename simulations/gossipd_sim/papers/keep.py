@@ -9,6 +9,7 @@ left alone.
 from __future__ import annotations
 
 import json
+import os
 from hashlib import blake2b
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -20,6 +21,7 @@ from gossipd_sim.papers.recipe import Recipe, Result, Sample, Task
 
 FORMAT = "gossipd simulate papers 1"
 """What the first line of such a file says."""
+_HEAD = (json.dumps({"format": FORMAT}) + "\n").encode()
 APART = "papers"
 """The folder of recipes: these have versions of their own."""
 
@@ -36,14 +38,14 @@ class Keep:
         self._path = path
         self._code = code_fingerprint()
         self._samples: dict[str, Sample] = {}
-        if path.exists() and path.stat().st_size:
-            try:
-                text = path.read_text(encoding="utf-8", errors="replace")
-            except OSError as error:
-                raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
-            self._read(text)
+        try:
+            content = path.read_bytes() if path.exists() and path.stat().st_size else b""
+        except OSError as error:
+            raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+        if _HEAD.startswith(content):  # new, or its making was cut off
+            path.write_bytes(_HEAD)
         else:
-            path.write_text(json.dumps({"format": FORMAT}) + "\n", encoding="utf-8")
+            self._read(content)
 
     def find(self, recipe: Recipe, task: Task) -> Result | None:
         """Return the result of ``task`` if it is there."""
@@ -70,19 +72,12 @@ class Keep:
         ]
         return blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
-    def _read(self, text: str) -> None:
-        lines = text.split("\n")
-        for number, line in enumerate(lines, start=1):
-            if number == len(lines):
-                self._mend(text, line)
-            else:
-                self._take(line, number)
-
-    def _mend(self, text: str, rest: str) -> None:
-        """Cut off a last line that was being written when the process ended."""
-        if rest:
-            whole = text[: len(text) - len(rest)]
-            self._path.write_text(whole, encoding="utf-8")
+    def _read(self, content: bytes) -> None:
+        *lines, rest = content.split(b"\n")
+        for number, line in enumerate(lines or [rest], start=1):
+            self._take(line.decode("utf-8", "replace"), number)
+        if rest:  # a last line that was being written when the process ended
+            os.truncate(self._path, len(content) - len(rest))
 
     def _take(self, line: str, number: int) -> None:
         try:
