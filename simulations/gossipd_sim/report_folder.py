@@ -8,6 +8,7 @@ ours and nothing else is written to.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,6 +31,9 @@ def check_folder(folder: Path) -> None:
         ScenarioError: it is a file, or holds what is not a report of ours.
     """
     if not folder.exists() and not folder.is_symlink():
+        above = next(parent for parent in folder.absolute().parents if parent.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            raise ScenarioError(f"{folder}: no folder can be made in {above}; name another one")
         return
     if not folder.is_dir():
         raise ScenarioError(f"{folder}: is not a folder; name one for the report")
@@ -39,6 +43,8 @@ def check_folder(folder: Path) -> None:
         what = f"holds {strange[0]!r}, which"
     elif names and not _is_ours(folder / MARKDOWN):
         what = "is not empty and"
+    elif not os.access(folder, os.W_OK):
+        raise ScenarioError(f"{folder}: may not be written; name another folder")
     else:
         return
     raise ScenarioError(f"{folder}: {what} is no report of ours; name a new or empty folder")

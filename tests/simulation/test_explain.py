@@ -474,6 +474,8 @@ def test_a_number_is_a_seed_of_fuzz() -> None:
         (("no-such", "--member", "n001", "--at", "n000"), "no-such"),
         (("single-crash", "--at", "n000"), "--member"),
         (("single-crash", "--member", "n001", "--at", "n000", "--when", "-1"), "--when"),
+        (("single-crash", "--member", "n001", "--at", "n000", "--when", "inf"), "--when"),
+        (("single-crash", "--member", "n001", "--at", "n000", "--when", "nan"), "--when"),
     ],
 )
 def test_what_makes_no_sense_ends_with_2(words: tuple[str, ...], said: str) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from errno import ENOSPC
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,28 @@ def test_a_file_in_the_place_of_the_folder_is_refused(small: str) -> None:
     done = simulate("run", small, "--report", small)
     assert done.exit_code == 2
     assert "is not a folder" in done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_the_work(small: str) -> None:
+    done = simulate("run", small, "--report", f"{small}/out/deep")
+    assert done.exit_code == 2
+    assert f"no folder can be made in {small}" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_report_that_cannot_be_written_does_not_lose_the_measures(
+    small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, *_: object, **__: object) -> int:
+        raise OSError(ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    folder = tmp_path / "out"
+    done = simulate("run", small, "--report", str(folder))
+    assert done.exit_code == 1
+    assert f"--report {folder}: cannot be written: No space left" in done.stderr
+    assert "detection" in done.stdout
+    assert "wrote" not in done.stdout
 
 
 def test_without_matplotlib_all_but_the_plots_is_written(

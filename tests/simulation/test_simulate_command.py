@@ -181,6 +181,28 @@ def test_shrink_writes_a_smaller_scenario_that_run_takes(
     assert small["faults"] == []
 
 
+@pytest.mark.parametrize("verb", ["replay", "shrink"])
+def test_a_place_where_nothing_can_be_saved_is_refused_before_the_work(
+    verb: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    breaking_runs(monkeypatch)
+    file = tmp_path / "none" / "saved.toml"
+    done = simulate(verb, "5", "--nodes-max", "4", "--save", str(file))
+    assert done.exit_code == 2
+    assert done.stderr == f"gossipd: --save {file}: there is no such folder; make it first\n"
+
+
+def test_what_was_shrunk_is_shown_also_when_it_cannot_be_saved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    breaking_runs(monkeypatch)
+    words = ("--nodes-max", "4", "--runs", "5", "--save", "/dev/full")
+    done = simulate("shrink", "5", *words)
+    assert done.exit_code == 1
+    assert "--save /dev/full: cannot be written" in done.stderr
+    assert "exception still complains" in done.stdout
+
+
 def breaking_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every run break after three seconds."""
     from gossipd_sim.cluster import Cluster, Outcome
@@ -196,6 +218,12 @@ def test_shrinking_a_clean_seed_says_so() -> None:
     done = simulate("shrink", "100", "--nodes-max", "4")
     assert done.exit_code == 0
     assert "clean" in done.stderr
+    assert json.loads(simulate("shrink", "100", "--nodes-max", "4", "--json").stdout) == {
+        "checker": None,
+        "seed": 100,
+        "runs": 1,
+        "toml": None,
+    }
 
 
 @pytest.mark.parametrize("whom", ["the group", "the command alone"])

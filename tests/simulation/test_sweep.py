@@ -123,6 +123,14 @@ def test_a_failing_point_names_the_command_that_fails_again(crash: str) -> None:
     assert repeated.exit_code == 1
 
 
+def test_a_full_disk_does_not_lose_the_table(crash: str) -> None:
+    words = ("--grid", "nodes=3,4", "--seeds", "1", "--jobs", "1", "--write", "/dev/full")
+    done = simulate("sweep", crash, *words)
+    assert done.exit_code == 1
+    assert done.stderr == "gossipd: --write /dev/full: cannot be written: No space left on device\n"
+    assert len(done.stdout.splitlines()) == 5
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -131,7 +139,7 @@ def test_a_failing_point_names_the_command_that_fails_again(crash: str) -> None:
         (("--grid", "nodes=3", "--grid", "nodes=4"), "twice"),
         (("--grid", "nodes=3", "--on", "disk"), "--on 'disk'"),
         (("--grid", "nodes=3", "--on", "dask://here"), "dask://HOST:PORT"),
-        (("--grid", "nodes=3", "--write", "/no/such/folder/runs.csv"), "cannot be written"),
+        (("--grid", "nodes=3", "--write", "/no/such/folder/runs.csv"), "there is no such folder"),
     ],
 )
 def test_what_makes_no_sense_ends_with_2_and_one_line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,9 @@ def explain_command(
     as_json_: bool,
 ) -> None:
     """Say why a member was declared dead (or not) at a host: the chain back to its root."""
+
+    if when is not None and not math.isfinite(when):
+        raise click.BadParameter(f"{when} is no time in seconds", param_hint="'--when'")
 
     def run() -> int:
         scenario, root = _load(what, seed, nodes_max, settings)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from gossipd_cli.exits import DONE, FAILED, INTERRUPTED, USAGE, complain
+from gossipd_cli.exits import DONE, FAILED, INTERRUPTED, complain
 from gossipd_cli.render import as_json, table
-from gossipd_cli.simulate.shared import SEED, guarded, json_option
+from gossipd_cli.simulate.shared import SEED, guarded, json_option, refuse_unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,11 +58,8 @@ def _papers(
     from gossipd_sim.papers.recipe import Effort
     from gossipd_sim.papers.recipes import RECIPES, chosen
 
-    for option, path in (("--write", write), ("--keep", keep)):
-        refusal = "" if path is None else _refusal(Path(path))
-        if refusal:
-            complain(f"{option} {path}: {refusal}")
-            return USAGE
+    refuse_unwritable("--write", write)
+    refuse_unwritable("--keep", keep)
     effort = Effort.QUICK if quick else Effort.FULL
     recipes = chosen(names)
     campaign = Campaign(recipes, effort, seed, None if keep is None else Keep(Path(keep)))
@@ -88,16 +85,6 @@ def _papers(
     if failing:
         complain(f"{failing} figures are out of their bands")
     return FAILED if failing else DONE
-
-
-def _refusal(path: Path) -> str:
-    """Return why ``path`` cannot be written, or nothing: known before hours of work."""
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        return "there is no such folder; make it first"
-    if not os.access(path if path.exists() else folder, os.W_OK):
-        return "it may not be written; choose another place"
-    return ""
 
 
 def _run(campaign: Campaign, jobs: int) -> bool:

@@ -125,6 +125,7 @@ def _report(
     from gossipd_sim.report_folder import check_folder, outcomes_json, write_report
 
     folder = None if report is None else Path(report)
+    is_written = False
     if folder is not None:
         check_folder(folder)
     started = time.monotonic()
@@ -140,20 +141,28 @@ def _report(
     if folder is not None:
         more = f" --seeds {seeds}" if seeds > 1 else ""
         command = f"{variant.command('run', seed)}{more} --report {shlex.quote(str(folder))}"
-        missing = write_report(folder, variant.scenario, variant.text, rehearsals, command)
-        if missing:
-            complain(f"no plots: {missing}")
+        try:
+            missing = write_report(folder, variant.scenario, variant.text, rehearsals, command)
+        except OSError as error:
+            # what was found is shown all the same
+            complain(f"--report {folder}: cannot be written: {error.strerror or error}")
+            is_written = False
+        else:
+            is_written = True
+            if missing:
+                complain(f"no plots: {missing}")
     if as_json_:
         sys.stdout.write(as_json(outcomes_json(rehearsals)))
     elif len(outcomes) > 1:
         sys.stdout.write(outcomes_text(outcomes, took))
     else:
         sys.stdout.write(outcome_text(outcomes[0], took))
-    if folder is not None and not as_json_:
+    if folder is not None and is_written and not as_json_:
         sys.stdout.write(f"wrote {folder / 'report.md'}\n")
     if interrupted:
         return INTERRUPTED
-    return FAILED if any(outcome.violations for outcome in outcomes) else DONE
+    is_lost = folder is not None and not is_written
+    return FAILED if is_lost or any(outcome.violations for outcome in outcomes) else DONE
 
 
 def _rehearse_all(tasks: list[RehearsalTask], jobs: int) -> tuple[list[Rehearsal], bool]:

@@ -13,7 +13,15 @@ import click
 
 from gossipd_cli.exits import DONE, FAILED, INTERRUPTED, complain
 from gossipd_cli.render import as_json
-from gossipd_cli.simulate.shared import NODES_MAX, SEED, guarded, json_option, wire_option
+from gossipd_cli.simulate.shared import (
+    NODES_MAX,
+    SEED,
+    guarded,
+    json_option,
+    refuse_unwritable,
+    wire_option,
+    write_result,
+)
 
 if TYPE_CHECKING:
     from gossipd_sim.fuzz import FuzzResult, FuzzTask
@@ -109,6 +117,7 @@ def _replay(seed: int, nodes_max: int, save: str | None, wire: bool, as_json_: b
     from gossipd_sim.report import outcome_json, outcome_text
     from gossipd_sim.scenario import read_scenario
 
+    refuse_unwritable("--save", save)
     document = random_document(seed, nodes_max)
     text = write_toml({**document, "by_wire": True} if wire else document)
     if save is not None:
@@ -131,8 +140,12 @@ def _shrink(seed: int, nodes_max: int, runs: int, save: str | None, as_json_: bo
     from gossipd_sim.main import shrinker
     from gossipd_sim.progress import progress_bar
 
+    refuse_unwritable("--save", save)
     prepared = shrinker(FuzzTask(seed, nodes_max), runs)
     if prepared is None:
+        if as_json_:
+            found: dict[str, object] = {"checker": None, "seed": seed, "runs": 1, "toml": None}
+            sys.stdout.write(as_json(found))
         complain(f"seed {seed} is clean: there is nothing to shrink")
         return DONE
     shrinking, checker = prepared
@@ -145,7 +158,7 @@ def _shrink(seed: int, nodes_max: int, runs: int, save: str | None, as_json_: bo
     best = shrinking.best
     text = write_toml(best.document)
     if save is not None:
-        Path(save).write_text(text, encoding="utf-8")
+        write_result("--save", save, text)
     if as_json_:
         found = {"checker": checker, "seed": best.seed, "runs": shrinking.runs, "toml": text}
         sys.stdout.write(as_json(found))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from gossipd_cli.exits import FAILED
 from gossipd_cli.render import as_json, table
-from gossipd_cli.simulate.shared import guarded, json_option
+from gossipd_cli.simulate.shared import guarded, json_option, refuse_unwritable, write_result
 from gossipd_cli.simulate.spread import (
     measure_option,
     run_campaign,
@@ -67,32 +67,19 @@ def sweep_command(
             range(base, base + seeds),
             measures,
         )
-        if write is not None:
-            _refuse_unwritable(write)
+        refuse_unwritable("--write", write)
+        is_written = True
 
         def report() -> str:
+            nonlocal is_written
             if write is not None:
-                Path(write).write_text(sweep.to_csv(), encoding="utf-8")
+                is_written = write_result("--write", write, sweep.to_csv())
             return as_json(sweep.to_json()) if as_json_ else _text(sweep)
 
-        return run_campaign(sweep.campaign, f"sweep {scenario}", on, jobs, report)
+        code = run_campaign(sweep.campaign, f"sweep {scenario}", on, jobs, report)
+        return code if is_written else code or FAILED
 
     sys.exit(guarded(run))
-
-
-def _refuse_unwritable(file: str) -> None:
-    """Find out before hours of work whether the file can be written.
-
-    Raises:
-        ConfigError: it cannot.
-    """
-    from gossipd.errors import ConfigError
-
-    try:
-        with Path(file).open("a", encoding="utf-8"):
-            pass
-    except OSError as error:
-        raise ConfigError(f"--write {file}: cannot be written: {error.strerror}") from error
 
 
 def _text(sweep: Sweep) -> str:
