@@ -4,8 +4,8 @@ They connect, carry what is written in order, end, and break, as the daemon's
 streams do (``gossipd.agent.streams``): the same bounds on their number, the
 same order of what a node is told. What is written in one go travels as one
 message, whatever its size; a lost or walled-off one is sent again after a
-growing pause, as TCP does; nothing is lost but time. By wire its bytes come in
-portions, all at the same moment.
+growing pause, as TCP does; nothing is lost but time. By wire its bytes come at
+once too: a host that is short of time spends as much of it on them.
 
 A process that dies ends its streams in order, by its kernel; a machine that
 loses power leaves its peers waiting.
@@ -17,7 +17,6 @@ from collections import deque
 
 from gossipd.address import Address
 from gossipd.node.effects import OpenStream
-from gossipd.node.unsealed import UnsealedStream
 from gossipd_sim.laws import TCP_HANG, TCP_OFF, TCP_RESET
 from gossipd_sim.network import TCP, Endpoint, Network, Portion, size_of
 from gossipd_sim.trace import Trace
@@ -26,8 +25,6 @@ from gossipd_sim.world import World
 INBOUND_MAX = 256
 OUTBOUND_MAX = 256
 """Streams of each kind at a host, as in the daemon."""
-PORTION = 16384
-"""Bytes that a host is told at once, by wire."""
 REPEAT_FIRST = 0.2
 """Seconds after which a lost portion is sent again; the pause doubles."""
 REPEAT_LONGEST = 10.0
@@ -213,13 +210,8 @@ class VirtualStreams:
             self._network.tap.stream_carried(source, target, dialler.host.name, dialler.stream)
         self._network.received.add(target, TCP, size)
         self._move(end)
-        if isinstance(portion, UnsealedStream) and not self._network.by_wire:
-            peer.host.stream_received(peer.stream, portion)
-            return
-        data = bytes(portion)
-        for start in range(0, len(data), PORTION):
-            if not peer.is_closed:
-                peer.host.stream_received(peer.stream, data[start : start + PORTION])
+        data = bytes(portion) if self._network.by_wire else portion
+        peer.host.stream_received(peer.stream, data)
 
     def _break(self, end: _End) -> None:
         """Reset the stream of ``end`` on both sides."""

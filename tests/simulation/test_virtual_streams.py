@@ -11,12 +11,14 @@ from gossipd.node.effects import OpenStream
 from gossipd_sim.latency import Constant, Uniform
 from gossipd_sim.laws import Laws
 from gossipd_sim.network import Network
-from gossipd_sim.streams import INBOUND_MAX, OUTBOUND_MAX, PORTION, RESET, VirtualStreams
+from gossipd_sim.streams import INBOUND_MAX, OUTBOUND_MAX, RESET, VirtualStreams
 from gossipd_sim.trace import Trace
 from gossipd_sim.world import World
 from support.sim_peer import SimPeer
 
 LATENCY = 0.01
+PORTION = 16384
+"""Bytes written in one go, where a test writes much."""
 
 
 class Wires:
