@@ -8,7 +8,7 @@ never changed, only replaced, so the very same value says the very same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from typing import Generic, TypeVar
 
 TOTALS_KEPT = 8
@@ -20,12 +20,19 @@ V = TypeVar("V")
 class Base(dict[str, V], Generic[V]):
     """What many ``SharedDict`` begin with."""
 
-    __slots__ = ("totals",)
+    __slots__ = ("_places", "totals")
 
     def __init__(self) -> None:
         super().__init__()
         self.totals: dict[Callable[[str, V], int], int] = {}
         """Sums over all entries, by what is summed up."""
+        self._places: dict[str, int] = {}
+
+    def places(self) -> Mapping[str, int]:
+        """Return the place of each name in the order of iteration."""
+        if len(self._places) != len(self):
+            self._places = {name: place for place, name in enumerate(self)}
+        return self._places
 
 
 class SharedDict(MutableMapping[str, V], Generic[V]):
@@ -101,14 +108,18 @@ class SharedDict(MutableMapping[str, V], Generic[V]):
     def unlike(self, other: object) -> Iterator[tuple[str, V]]:
         """Yield the names and values here that are not the very same under that name in ``other``.
 
-        Looks only at what either has for itself when both share a base.
+        In the order of iteration. Looks only at what either has for itself when both
+        share a base.
         """
         if not isinstance(other, SharedDict) or other._base is not self._base:
             yield from self.items()
             return
         theirs = other._own
         if self._own or theirs:
-            changed = {**dict.fromkeys(self._own), **dict.fromkeys(theirs)}
+            places = self._base.places()
+            changed = [*self._own, *(name for name in theirs if name not in self._own)]
+            # stable: whoever is not in the base keeps the order of arrival
+            changed.sort(key=lambda name: places.get(name, len(places)))
             for name in changed:
                 value = self.get(name)
                 if value is not None and value is not other.get(name):

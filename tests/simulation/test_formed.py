@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
 from gossipd.address import Address
 from gossipd.config.model import NodeConfig
 from gossipd.swim.rotation import RandomRotation
 from gossipd.value import replace
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.cluster import Cluster
-from gossipd_sim.faults import Crash, Leave, Restart
+from gossipd_sim.faults import Crash, Fault, Leave, Restart, Starve, TagChange
 from gossipd_sim.formed import Formed, LazyRotation
 from gossipd_sim.laws import Laws
-from gossipd_sim.script import FORMED, Bootstrap, Scenario
+from gossipd_sim.link_faults import Partition
+from gossipd_sim.script import FORMED, Bootstrap, Scenario, Special
 
 NAMES = tuple(f"n{number:03d}" for number in range(40))
 ROUGH = Scenario(
@@ -57,6 +60,31 @@ def test_faults_in_it_are_noticed_by_wire_as_by_reference() -> None:
         assert statuses["n003"] is MemberStatus.FAILED
         assert statuses["n010"] is MemberStatus.LEFT
         assert statuses["n007"] is statuses["n020"] is MemberStatus.ALIVE
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Partition(at=2.0, lasts=20.0, groups=("n000-n019", "n020-n039")),
+        Starve(at=2.0, lasts=20.0, hosts="n000-n009", median=0.02),
+    ],
+)
+def test_large_states_with_much_news_are_merged_alike_by_wire_and_by_reference(
+    trouble: Fault,
+) -> None:
+    scenario = replace(
+        ROUGH,
+        horizon=30.0,
+        settle=5.0,
+        swim={"push_pull_interval": 2.0},
+        wire={"compression": False},
+        special=(Special(hosts="all", tags={"note": 460 * "x"}),),
+        faults=(trouble, TagChange(at=5.0, hosts="n003, n031", tags={"role": "new"})),
+        checkers=("none",),
+    )
+    ours, theirs = Cluster(scenario, 1).run(), Cluster(scenario, 1, by_wire=True).run()
+    assert ours.trace == theirs.trace
+    assert ours.measures == theirs.measures
 
 
 def test_a_lazy_rotation_visits_everybody_once_in_each_pass_and_newcomers_too() -> None:
