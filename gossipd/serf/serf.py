@@ -396,7 +396,8 @@ class Serf:
             except WireError as error:
                 self._ignore(error.reason, error.detail, source)
                 return
-            if isinstance(message, JoinIntent | LeaveIntent):
+            # no gossip is longer, but a stream may bring 1 MiB, nearly all of it surplus
+            if isinstance(message, JoinIntent | LeaveIntent) and len(payload) <= PAYLOAD_BYTES_MAX:
                 if len(self._heard) >= INTENTS_KEPT:
                     self._heard.clear()
                 self._heard[payload] = message

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from gossipd.config.model import SerfConfig
@@ -334,6 +336,20 @@ def test_a_flood_is_cut_at_once() -> None:
     for number in range(5000):
         serf.receive(JoinIntent(number + 1, f"n{number}"))
     assert serf.serf.intent_queue <= 200
+
+
+def test_intents_with_much_behind_them_are_not_kept() -> None:
+    serf = SerfHarness()
+    serf.join("n")
+    tracemalloc.start()
+    try:
+        for number in range(16):
+            serf.receive(encode_serf(JoinIntent(number + 5, "n")) + bytes(2**19))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 2**19
+    assert serf.serf.members["n"].status_ltime == 20
 
 
 def test_equal_inputs_give_equal_runs() -> None:
