@@ -11,8 +11,9 @@ from gossipd.config.model import NodeConfig
 from gossipd.swim.rotation import RandomRotation
 from gossipd.value import replace
 from gossipd.wire.serf_messages import MemberStatus
+from gossipd_sim.anomaly_faults import Starve
 from gossipd_sim.cluster import Cluster
-from gossipd_sim.faults import Crash, Fault, Leave, Restart, Starve, TagChange
+from gossipd_sim.faults import Crash, Fault, Leave, Restart, TagChange
 from gossipd_sim.formed import Formed, LazyRotation
 from gossipd_sim.laws import Laws
 from gossipd_sim.link_faults import Partition
