@@ -265,7 +265,7 @@ def test_an_accuser_that_could_not_send_is_found_out() -> None:
         BLOCKED,
         "n002",
         "n003",
-        lambda found: found.suspicion is not None and 10.0 < found.suspicion.since < 25.0,
+        lambda found: found.suspicion is not None and 10.0 < found.suspicion.since <= 25.0,
     )
     probe = probes(found)[0]
     assert probe.prober == "n003"
