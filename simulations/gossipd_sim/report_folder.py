@@ -86,7 +86,8 @@ def write_report(
     (folder / CURVES).write_text(json.dumps(curves) + "\n", encoding="utf-8")
     missing = _write_plots(folder, scenario, ordered)
     page = report_markdown(scenario, text, ordered, command, missing=missing)
-    (folder / MARKDOWN).write_text(page, encoding="utf-8")
+    # names of files and texts of --set may hold bytes that are no text
+    (folder / MARKDOWN).write_text(page, encoding="utf-8", errors="backslashreplace")
     return missing
 
 

@@ -88,7 +88,9 @@ def read_scenario(text: str, file: str) -> Scenario:
     except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
         raise ScenarioError(f"{file}: {error}") from error
     try:
-        scenario = _scenario(TableReader(table), re.split(r"[/\\]", file)[-1].removesuffix(".toml"))
+        stem = re.split(r"[/\\]", file)[-1].removesuffix(".toml")
+        name = "".join(letter if letter.isprintable() else "?" for letter in stem)
+        scenario = _scenario(TableReader(table), name)
         make_schedule(scenario, Random(0))
     except ConfigError as error:
         raise ScenarioError(f"{file}: {error}") from error
@@ -109,7 +111,7 @@ def library() -> dict[str, Traversable]:
 def _scenario(top: TableReader, name: str) -> Scenario:
     laws = _laws(top.table("network"))
     scenario = Scenario(
-        name=top.take("name", text_from, name),
+        name=top.take("name", _name_from, name),
         description=top.take("description", text_from, ""),
         nodes=top.need("nodes", _nodes_from),
         horizon=top.need("horizon", duration_from),
@@ -240,6 +242,13 @@ def _fault(reader: TableReader) -> Fault:
 
 
 # -- single values ---------------------------------------------------------------
+
+
+def _name_from(value: object) -> str:
+    name = text_from(value)
+    if not name.isprintable():
+        raise ConfigError(f"{name!r} cannot be printed")
+    return name
 
 
 def _nodes_from(value: object) -> int:

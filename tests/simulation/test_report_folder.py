@@ -168,6 +168,19 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_work(small: str) -> 
     assert done.stdout == ""
 
 
+def test_names_that_are_no_text_are_escaped_in_a_report(tmp_path: Path) -> None:
+    file = tmp_path / "sma\udcffll.toml"
+    file.write_text(SMALL.replace('name = "small"\n', ""))
+    folder = tmp_path / "out"
+    words = ("--set", "description=b\udcfed", "--report", str(folder))
+    done = simulate("run", str(file), *words)
+    assert done.exit_code == 0, done.output
+    page = (folder / "report.md").read_text()
+    assert "sma?ll" in page
+    assert "sma\\udcffll.toml" in page
+    assert "b\\udcfed" in page
+
+
 def test_a_report_that_cannot_be_written_does_not_lose_the_measures(
     small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -258,6 +258,7 @@ def test_what_is_wrong_is_refused_with_the_file_and_the_key(rest: str, said: str
         ("nodes = 3\nhorizon = 30\n", "settle: 60 s leave nothing of a horizon of 30 s"),
         ("nodes = 3\nhorizon 30\n", "line 2"),
         ("nodes = 3\nnodes = 4\n", "line 2"),
+        ('nodes = 3\nhorizon = 100\nname = "a\\u001bb"\n', "name: .* cannot be printed"),
         ("nodes = 3\nhorizon = 1e300\n", "horizon: 1e.300 s is above 1e.09 s"),
         (f"nodes = 3\nhorizon = 1{'0' * 400}\n", "horizon: 10+ is not a duration"),
         (f"nodes = 1{'0' * 5000}\n", "f.toml: "),
