@@ -189,6 +189,42 @@ def test_an_interrupt_keeps_and_reports_what_was_finished(
     assert "Traceback" not in stderr
 
 
+def test_an_interrupt_while_dask_starts_ends_it_without_a_word_of_its_own(crash: str) -> None:
+    pytest.importorskip("distributed")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", _INTERRUPTED_AT_THE_START, "simulate", "sweep", crash),
+            *("--grid", "nodes=3,4", "--seeds", "500", "--jobs", "2", "--json", "--on", "dask"),
+        ],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        start_new_session=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 130, done.stderr
+    assert done.stderr == "gossipd: interrupted after 0 of 1000 runs\n"
+    assert json.loads(done.stdout)["runs"] == 0
+
+
+_INTERRUPTED_AT_THE_START = """
+import os, signal, sys, threading
+import distributed
+
+cluster = distributed.LocalCluster
+
+def interrupted(**options):
+    threading.Timer(0.5, os.killpg, (0, signal.SIGINT)).start()
+    return cluster(**options)
+
+if __name__ == "__main__":
+    distributed.LocalCluster = interrupted
+    from gossipd_cli.main import main
+    sys.exit(main())
+"""
+
+
 _UNTIL_INTERRUPTED = """
 import contextlib, sys
 import gossipd_sim.progress

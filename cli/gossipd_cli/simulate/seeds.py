@@ -155,6 +155,7 @@ def _shrink(seed: int, nodes_max: int, runs: int, save: str | None, as_json_: bo
             shrinking.shrink(lambda note: advance(1, note))
         except KeyboardInterrupt:
             interrupted = True
+            complain(f"interrupted after {shrinking.runs} of {runs} runs")
     best = shrinking.best
     text = write_toml(best.document)
     if save is not None:
