@@ -67,7 +67,7 @@ class Measures:
         """By node: when it was last accused by somebody that it was cut off from."""
         self._causes: dict[str, Counter[str]] = {"packets": Counter(), "bytes": Counter()}
         self._packet_bytes = 0
-        self._queues: dict[str, list[int]] = {"claims": [], "payloads": []}
+        self._queues: dict[str, list[float]] = {"claims": [], "payloads": []}
         self._deepest: dict[str, int] = {"claims": 0, "payloads": 0}
         self._host_seconds = 0.0
         self._looked_at = 0.0
@@ -249,7 +249,7 @@ class Measures:
         ):
             depths = [depth(host.node) for host in up if host.node is not None]
             if depths:
-                self._queues[name].append(sum(depths) // len(depths))
+                self._queues[name].append(mean(depths))
                 self._deepest[name] = max(self._deepest[name], *depths)
 
 

@@ -8,9 +8,12 @@ import pytest
 
 from gossipd.swim.events import MemberFailed
 from gossipd.wire.serf_messages import MemberStatus
+from gossipd_sim.cluster import Cluster
+from gossipd_sim.faults import TagChange
 from gossipd_sim.latency import Constant
 from gossipd_sim.laws import Laws
 from gossipd_sim.numbers import mean, quantile
+from gossipd_sim.script import FORMED, Bootstrap, Scenario
 from gossipd_sim.truth import Change
 from support.watched import Watched
 
@@ -223,6 +226,22 @@ def test_deaths_across_a_split_are_false_and_have_an_excuse() -> None:
         watched.hosts[1], MemberFailed(member, "n003", 0, None), watched.now + 100
     )
     assert number(watched.measures.values(), "deaths", "false_healthy") == 1
+
+
+def test_the_mean_depth_of_a_queue_is_not_rounded_down() -> None:
+    scenario = Scenario(
+        name="bump",
+        nodes=4,
+        horizon=20.0,
+        settle=1.0,
+        bootstrap=Bootstrap(kind=FORMED),
+        swim={"gossip_interval": 30.0, "probe_interval": 30.0, "push_pull_interval": 0.0},
+        faults=(TagChange(at=1.5, hosts="n001", tags={"a": "b"}),),
+    )
+    claims = part(Cluster(scenario, 1).run().measures, "queues", "claims")
+    assert isinstance(claims, Mapping)
+    assert 0 < claims["mean"] < 1
+    assert claims["max"] == 1
 
 
 def test_agreement_falls_with_a_crash_and_returns_when_all_know() -> None:
