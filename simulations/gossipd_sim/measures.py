@@ -105,7 +105,10 @@ class Measures:
     def on_step(self, host: Host, now: float) -> None:
         """Look at all hosts from time to time."""
         if now >= self._next_look:
-            self._look(now)
+            if now:
+                self._look(now)
+            else:
+                self._world.after(0.0, self._look, now)  # others are still about to boot
             self._next_look = now + self._every
 
     def on_fault(self, text: str, now: float) -> None:

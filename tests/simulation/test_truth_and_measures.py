@@ -228,6 +228,16 @@ def test_deaths_across_a_split_are_false_and_have_an_excuse() -> None:
     assert number(watched.measures.values(), "deaths", "false_healthy") == 1
 
 
+def test_those_who_begin_as_a_formed_cluster_agree_from_the_start() -> None:
+    scenario = Scenario(
+        name="formed", nodes=8, horizon=5.0, settle=1.0, bootstrap=Bootstrap(kind=FORMED)
+    )
+    agreement = part(Cluster(scenario, 1).run().measures, "agreement")
+    assert isinstance(agreement, Mapping)
+    assert [share for _, share in agreement["course"]] == [1.0]
+    assert agreement["max"] < 0.5
+
+
 def test_the_mean_depth_of_a_queue_is_not_rounded_down() -> None:
     scenario = Scenario(
         name="bump",
