@@ -41,7 +41,7 @@ def listing() -> list[Listed]:
     """Return the scenarios of the library, by cost and name."""
     found = []
     for name, path in library().items():
-        scenario = read_scenario(path.read_text(encoding="utf-8"), f"{path}")
+        scenario = read_scenario(path.read_text(encoding="utf-8"), f"{path}", is_tried=False)
         cost = Path(f"{path}").parent.name
         found.append(
             Listed(name, cost, scenario.nodes, scenario.horizon, scenario.description.strip())
