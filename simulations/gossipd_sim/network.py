@@ -123,6 +123,8 @@ class Network:
         """By IP address and port."""
         self.sent = Ledger()
         """By sender and ``udp`` or ``tcp``; bytes before compression."""
+        self.corrupted = 0
+        """Datagrams in which a bit was turned."""
         self.sealed_bytes = 0
         """Bytes of all datagrams sealed by wire: after compression and encryption."""
         self.received = Ledger()
@@ -239,6 +241,7 @@ class Network:
             if self.tap is not None:
                 self.tap.datagram_lost(source, to, data, "corrupt")
             data = _with_one_bit_turned(bytes(data), random)
+            self.corrupted += 1
         delay = laws.latency.sample(random)
         if laws.reorder and random.random() < laws.reorder:
             delay += random.random() * laws.reorder_seconds

@@ -125,6 +125,11 @@ class Truth:
         laws = self._network.laws_of(source.name, target.name)
         return laws.udp and laws.loss + laws.burst_loss <= GOOD_LOSS
 
+    @property
+    def bits_turned(self) -> int:
+        """How many datagrams were corrupted on their way so far."""
+        return self._network.corrupted
+
     def all_are_connected(self) -> bool:
         """Say whether no wall and no law of any link keeps two hosts apart."""
         laws = self._network.common_laws

@@ -7,7 +7,12 @@ healed are one again, for then they can talk to each other.
 
 With loss there may be a suspicion at any moment, and among many nodes without
 helpers or stream pings somebody is wrong about somebody at every moment. Then
-no one mistake may last: for half of the time since the faults ended, at most.
+no one mistake may last: for half of the time since the faults ended, or three
+push/pulls, which a lost connection may cost, but not for all of that time.
+
+Where bits turn on links without encryption, a claim may be believed with a
+content that its owner never gave: pings carry no checksum (gossip.md, section
+4.3). It stays until the owner says something new; that is no mistake of ours.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gossipd.swim.scaling import suspicion_bounds
+from gossipd.swim.scaling import push_pull_interval, suspicion_bounds
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.checkers import insight
 from gossipd_sim.checkers.complaint import Complain
@@ -63,8 +68,9 @@ class Rest:
         is_lossless = self._truth.is_lossless()
         faults = list(self._faults())
         if not is_lossless:
-            lasting = (now - self._calm_from) / 2
-            faults = [one for one in faults if now - self._wrong_since.get(one, now) >= lasting]
+            faults = [
+                one for one in faults if now - self._wrong_since.get(one, now) >= self._lasting(now)
+            ]
         for name, text in faults[:TOLD_MAX]:
             self._complain(name, now, text)
         if len(faults) > TOLD_MAX:
@@ -73,6 +79,15 @@ class Rest:
             for host in self._truth.up():
                 for text in _unrest(host):
                     self._complain(host.name, now, text)
+
+    def _lasting(self, now: float) -> float:
+        """Return for how long a mistake must have lasted to be one, in seconds."""
+        settled = now - self._calm_from
+        hosts = self._truth.hosts
+        syncs = max(host.config.swim.push_pull_interval for host in hosts.values())
+        return min(
+            settled - LOOK_EVERY, max(settled / 2, 3 * push_pull_interval(syncs, len(hosts)))
+        )
 
     def _faults(self) -> Iterator[tuple[str, str]]:
         """Yield where views differ from the truth: the host and what is wrong."""
@@ -99,6 +114,8 @@ class Rest:
                     host.name,
                     f"shows {name} as {member.status.name.lower()}, who is up and can be reached",
                 )
+            elif self._may_be_garbled(host, owner):
+                continue
             elif member.address != owner.address:
                 yield host.name, f"shows {name} at {member.address}, who is at {owner.address}"
             else:
@@ -111,6 +128,15 @@ class Rest:
                     host.name,
                     f"shows {name} as {member.status.name.lower()}, who is down or out of reach",
                 )
+
+    def _may_be_garbled(self, host: Host, owner: Host) -> bool:
+        """Say whether what ``host`` shows of ``owner`` may be a claim in which a bit turned."""
+        if not self._truth.bits_turned or host.config.keys:
+            return False
+        assert host.node is not None
+        assert owner.node is not None
+        entry = insight.entry(host.node, owner.config.name)
+        return entry is not None and entry.incarnation == insight.incarnation(owner.node)
 
     def _moved_lately(self, host: Host) -> bool:
         """Say whether others may still hold the name of ``host`` for its former address.

@@ -38,12 +38,18 @@ class Suspicions:
         self._stepped_at: dict[str, float] = {}
         self._awake_at: dict[str, float] = {}
         self._told: dict[tuple[str, int, str], None] = {}
+        self._verdicts: dict[str, set[tuple[str, int]]] = {}
+        """By host: who it declared dead itself, at which incarnation."""
+        self._machines: dict[str, set[str]] = {}
+        """By node name: the hosts that ever bore it."""
 
     def on_boot(self, host: Host, now: float) -> None:
         """Begin anew: a new life suspects nobody."""
         self._sizes[host.name] = 1
         self._open[host.name] = {}
         self._allowed[host.name] = {}
+        self._verdicts[host.name] = set()
+        self._machines.setdefault(host.config.name, set()).add(host.name)
 
     def on_fault(self, text: str, now: float) -> None:
         """Note that somebody may have been stopped, or let go on."""
@@ -72,6 +78,12 @@ class Suspicions:
                 low = self._bounds_of(host, member.name)[0]
                 # an accuser may have our name from a former life of ours
                 is_own = event.accuser == host.config.name and host.life == 1
+                # and our own verdict may come back late, when we have forgotten it
+                verdict = (member.name, member.incarnation)
+                is_own = is_own and verdict not in self._verdicts[host.name]
+                is_own = is_own and len(self._machines[host.config.name]) == 1
+                if is_own:
+                    self._verdicts[host.name].add(verdict)
                 if is_own and seconds < low - ROUNDING:
                     self._complain(
                         host.name,
