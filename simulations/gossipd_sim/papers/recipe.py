@@ -13,6 +13,7 @@ from typing import Protocol, TypeAlias
 
 from gossipd.value import Value
 from gossipd_sim.papers.figure import Figure
+from gossipd_sim.papers.reasons import with_reason
 from gossipd_sim.world import split_seed
 
 Sample: TypeAlias = Mapping[str, Sequence[float]]
@@ -174,6 +175,6 @@ def section_of(recipe: Recipe, results: Sequence[Result], effort: Effort) -> Sec
         title=recipe.title,
         source=recipe.source,
         how=found.how,
-        figures=found.figures,
+        figures=tuple(map(with_reason, found.figures)),
         notes=found.notes,
     )
