@@ -142,8 +142,6 @@ class Membership:
                 return STALE
             if not is_bootstrap:
                 return self._judge_alive_about_us(claim, known)
-        elif claim.incarnation <= known.incarnation and not moves:
-            return STALE
         was_alive = known.state is MemberState.ALIVE
         return self._put(
             known,

@@ -88,8 +88,8 @@ BUGS = (
     Bug(
         "alive overrides an accusation of the same incarnation",
         "swim/membership.py",
-        "claim.incarnation <= known.incarnation and not moves",
-        "claim.incarnation < known.incarnation and not moves",
+        "not is_us and claim.incarnation <= known.incarnation:",
+        "not is_us and claim.incarnation < known.incarnation:",
         ("precedence",),
     ),
     Bug(
