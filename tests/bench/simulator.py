@@ -159,9 +159,10 @@ def _table(
 
 def _page(lines: list[str], rounds: int) -> str:
     table = "\n".join(lines)
+    sample = "one round" if rounds == 1 else f"medians of {rounds} rounds"
     return f"""# How fast the simulator is
 
-One core, messages by reference, all measures on, no checkers; medians of {rounds} rounds
+One core, messages by reference, all measures on, no checkers; {sample}
 ({platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores).
 `make bench-simulator` measures anew. Compiled is the same source through mypyc
 (`make compiled`): the traces are equal.
