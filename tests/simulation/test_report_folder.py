@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from gossipd_cli.simulate import command
 from gossipd_sim.markdown import FIRST_LINE
 from gossipd_sim.report_folder import FILES, PICTURES
+from support.interruptible import program_telling
 
 SMALL = """
 name = "small"
@@ -240,21 +241,4 @@ def test_an_interrupt_reports_the_seeds_that_were_finished(small: str, tmp_path:
     assert f"interrupted after {len(runs)} of 500 seeds" in stderr
 
 
-_RUN_UNTIL_INTERRUPTED = """
-import contextlib, sys
-import gossipd_sim.progress
-
-@contextlib.contextmanager
-def told(label, total):
-    done = []
-    def advance(by, note):
-        done.append(by)
-        if len(done) == 2:
-            print("two are done", file=sys.stderr, flush=True)
-    yield advance
-
-if __name__ == "__main__":
-    gossipd_sim.progress.progress_bar = told
-    from gossipd_cli.main import main
-    sys.exit(main())
-"""
+_RUN_UNTIL_INTERRUPTED = program_telling(2, "two are done")

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from gossipd_cli.simulate import command
 from gossipd_sim.scenario import library
+from support.interruptible import program_telling
 
 SMALL = """
 name = "small"
@@ -260,24 +261,7 @@ def test_an_interrupt_keeps_and_reports_what_was_finished(
     assert "leaked" not in stderr
 
 
-_FUZZ_UNTIL_INTERRUPTED = """
-import contextlib, sys
-import gossipd_sim.progress
-
-@contextlib.contextmanager
-def told(label, total):
-    done = []
-    def advance(by, note):
-        done.append(by)
-        if len(done) == 3:
-            print("three are done", file=sys.stderr, flush=True)
-    yield advance
-
-if __name__ == "__main__":
-    gossipd_sim.progress.progress_bar = told
-    from gossipd_cli.main import main
-    sys.exit(main())
-"""
+_FUZZ_UNTIL_INTERRUPTED = program_telling(3, "three are done")
 
 
 def test_by_wire_the_run_is_the_same_and_its_sealed_bytes_are_known(small: str) -> None:

@@ -18,6 +18,7 @@ from gossipd_cli.simulate import command
 from gossipd_sim.grid import Source, parse_axis
 from gossipd_sim.sweep import Sweep
 from gossipd_sim.trial import TrialResult, run_trial
+from support.interruptible import program_telling
 
 CRASH = """
 nodes = 4
@@ -227,21 +228,4 @@ if __name__ == "__main__":
 """
 
 
-_UNTIL_INTERRUPTED = """
-import contextlib, sys
-import gossipd_sim.progress
-
-@contextlib.contextmanager
-def told(label, total):
-    done = []
-    def advance(by, note):
-        done.append(by)
-        if len(done) == 3:
-            print("three are done", file=sys.stderr, flush=True)
-    yield advance
-
-if __name__ == "__main__":
-    gossipd_sim.progress.progress_bar = told
-    from gossipd_cli.main import main
-    sys.exit(main())
-"""
+_UNTIL_INTERRUPTED = program_telling(3, "three are done")
