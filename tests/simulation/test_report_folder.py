@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from errno import ENOSPC
@@ -17,7 +14,7 @@ from click.testing import CliRunner, Result
 from gossipd_cli.simulate import command
 from gossipd_sim.markdown import FIRST_LINE
 from gossipd_sim.report_folder import FILES, PICTURES
-from support.interruptible import program_telling
+from support.interruptible import interrupted, program_telling
 
 SMALL = """
 name = "small"
@@ -217,24 +214,8 @@ def test_without_matplotlib_all_but_the_plots_is_written(
 def test_an_interrupt_reports_the_seeds_that_were_finished(small: str, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     words = ("simulate", "run", small, "--seeds", "500", "--jobs", "2", "--report", str(folder))
-    process = subprocess.Popen(
-        [sys.executable, "-c", _RUN_UNTIL_INTERRUPTED, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        start_new_session=True,
-    )
-    try:
-        assert process.stderr is not None
-        assert process.stderr.readline() == "two are done\n"
-        os.killpg(process.pid, signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    assert process.returncode == 130, stderr
+    code, _, stderr = interrupted(_RUN_UNTIL_INTERRUPTED, "two are done", *words)
+    assert code == 130, stderr
     assert "Traceback" not in stderr
     runs = json.loads((folder / "outcome.json").read_text())["runs"]
     assert 2 <= len(runs) < 500

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from gossipd_cli.simulate import command
 from gossipd_sim.scenario import library
-from support.interruptible import program_telling
+from support.interruptible import interrupted, program_telling
 
 SMALL = """
 name = "small"
@@ -232,27 +230,13 @@ def test_shrinking_a_clean_seed_says_so() -> None:
 def test_an_interrupt_keeps_and_reports_what_was_finished(
     number: signal.Signals, whom: str
 ) -> None:
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-c", _FUZZ_UNTIL_INTERRUPTED),
-            *("simulate", "fuzz", "--runs", "5000", "--jobs", "2", "--nodes-max", "4", "--json"),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        start_new_session=True,
+    code, stdout, stderr = interrupted(
+        *(_FUZZ_UNTIL_INTERRUPTED, "three are done"),
+        *("simulate", "fuzz", "--runs", "5000", "--jobs", "2", "--nodes-max", "4", "--json"),
+        number=number,
+        send=os.killpg if whom == "the group" else os.kill,
     )
-    try:
-        assert process.stderr is not None
-        assert process.stderr.readline() == "three are done\n"
-        (os.killpg if whom == "the group" else os.kill)(process.pid, number)
-        stdout, stderr = process.communicate(timeout=60)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    assert process.returncode == 130, stderr
+    assert code == 130, stderr
     report = json.loads(stdout)
     assert 3 <= report["runs"] < 5000
     assert len(report["traces"]) == report["runs"]

@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ from gossipd_cli.simulate import command
 from gossipd_sim.grid import Source, parse_axis
 from gossipd_sim.sweep import Sweep
 from gossipd_sim.trial import TrialResult, run_trial
-from support.interruptible import program_telling
+from support.interruptible import interrupted, program_telling
 
 CRASH = """
 nodes = 4
@@ -161,28 +160,12 @@ def test_an_interrupt_keeps_and_reports_what_was_finished(
     if on:
         pytest.importorskip("distributed")
     file = tmp_path / "runs.csv"
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-c", _UNTIL_INTERRUPTED, "simulate", "sweep", crash),
-            *("--grid", "nodes=3,4", "--seeds", "5000", "--jobs", "2", "--json"),
-            *("--write", str(file), *on),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        start_new_session=True,
+    code, stdout, stderr = interrupted(
+        *(_UNTIL_INTERRUPTED, "three are done", "simulate", "sweep", crash),
+        *("--grid", "nodes=3,4", "--seeds", "5000", "--jobs", "2", "--json"),
+        *("--write", str(file), *on),
     )
-    try:
-        assert process.stderr is not None
-        assert process.stderr.readline() == "three are done\n"
-        os.killpg(process.pid, signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=60)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    assert process.returncode == 130, stderr
+    assert code == 130, stderr
     report = json.loads(stdout)
     assert 3 <= report["runs"] < 10_000
     assert sum(point["runs"] for point in report["points"]) == report["runs"]
