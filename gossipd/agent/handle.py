@@ -10,12 +10,22 @@ import trio
 from gossipd.agent.driver import Driver
 from gossipd.agent.join import Joiner
 from gossipd.agent.logbook import Logbook
+from gossipd.coordinate import Coordinate
 from gossipd.errors import Unavailable
 from gossipd.node.events import NodeEvent
-from gossipd.node.handle import EventStream, JoinResult, LogStream, Lost
+from gossipd.node.handle import Answers, EventStream, JoinResult, LogStream, Lost
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
-from gossipd.serf.events import QueryAcked, QueryClosed
+from gossipd.serf.events import (
+    ApplicationEvent,
+    MemberChange,
+    MembersChanged,
+    QueryAcked,
+    QueryClosed,
+    QueryReceived,
+    UserEventReceived,
+)
+from gossipd.serf.question import KeyCommand, KeyReport, Question
 
 ACKS_MAX = 65536
 """Unread acks of one reachability query; more than any cluster has members."""
@@ -115,17 +125,71 @@ class AgentHandle:
             query = self._driver.step(self._driver.node.ping_all)
             yield _Acks(events, query)
 
+    async def send_event(
+        self,
+        name: str,
+        payload: bytes | None,
+        *,
+        may_coalesce: bool = False,
+        nodes: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send a user event; see ``NodeHandle.send_event``."""
+        raise NotImplementedError
+
     @asynccontextmanager
-    async def subscribe(self, capacity: int = 512) -> AsyncIterator[EventStream]:
-        """Follow the node's events from now on; a slow reader gets ``Lost``."""
+    async def ask(self, question: Question) -> AsyncIterator[Answers]:
+        """Ask the cluster; see ``NodeHandle.ask``."""
+        raise NotImplementedError
+        yield
+
+    async def respond(self, query: int, payload: bytes | None) -> None:
+        """Answer a query; see ``NodeHandle.respond``."""
+        raise NotImplementedError
+
+    async def manage_keys(self, command: KeyCommand, key: bytes | None = None) -> KeyReport:
+        """Change or list the keys of all members; see ``NodeHandle.manage_keys``."""
+        raise NotImplementedError
+
+    def coordinate(self, node: str) -> Coordinate | None:
+        """Return the network coordinate of ``node``; ``None`` if it is not known."""
+        raise NotImplementedError
+
+    @asynccontextmanager
+    async def subscribe(
+        self,
+        capacity: int = 512,
+        *,
+        coalesced: bool = True,
+        may_answer: Callable[[str], bool] | None = None,
+    ) -> AsyncIterator[EventStream]:
+        """Follow what applications are told; see ``NodeHandle.subscribe``."""
         with self._driver.fanout.subscribe(capacity) as events:
-            yield events
+            yield _Told(events)
 
     @asynccontextmanager
     async def follow_log(self, level: str, capacity: int = 512) -> AsyncIterator[LogStream]:
         """Follow the log at ``level``, the kept lines first; a slow reader gets ``Lost``."""
         with self._log.follow(level, capacity) as lines:
             yield lines
+
+
+class _Told:
+    """What applications are told of a node's events."""
+
+    def __init__(self, events: AsyncIterator[NodeEvent | Lost]) -> None:
+        self._events = events
+
+    def __aiter__(self) -> EventStream:
+        return self
+
+    async def __anext__(self) -> ApplicationEvent | Lost:
+        async for event in self._events:
+            if isinstance(event, MemberChange):
+                return MembersChanged(event.kind, (event.member,))
+            if isinstance(event, UserEventReceived | QueryReceived | Lost):
+                return event
+        raise StopAsyncIteration
 
 
 class _Acks:

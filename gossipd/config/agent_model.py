@@ -57,7 +57,30 @@ class AgentConfig(Value, kw_only=True):
     leave_timeout: float = 15.0
     """Seconds granted to a leave that a signal started."""
     data_dir: str = ""
-    """Folder for state; reserved, nothing is written there yet."""
+    """Folder for state: ``snapshot``, ``tags.json`` and ``keyring.json`` unless set apart."""
+    snapshot_path: str = ""
+    """File that remembers members and clocks over a restart; empty is none."""
+    rejoin_after_leave: bool = False
+    """Rejoin from the snapshot even if the last run ended with a leave."""
+    tags_file: str = ""
+    """JSON object of the own tags, rewritten when they change; excludes ``tags``."""
+    event_handlers: tuple[str, ...] = ()
+    """Scripts run on events, ``script`` or ``filters=script`` (agent.md, section 4)."""
+    handler_timeout: float = 30.0
+    """Seconds after which a handler is killed."""
+    handlers_max: int = 16
+    """Handlers that run at the same time; further ones wait."""
+    coalesce_period: float = 3.0
+    """Longest time for which events are gathered before applications are told, in seconds."""
+    quiescent_period: float = 1.0
+    """Applications are told when no further event came for so long, in seconds."""
+    log_format: str = "text"
+    """How log lines are written: text or json."""
+    enable_syslog: bool = False
+    """Copy the log to the machine's syslog."""
+    syslog_facility: str = "LOCAL0"
+    discover: str = ""
+    """Cluster name under which members find each other by mDNS; empty is off."""
     warnings: tuple[str, ...] = ()
     """What the operator should know about the settings; logged at start."""
 

@@ -105,6 +105,8 @@ class SerfConfig(Value, kw_only=True):
     min_queue_depth: int = 0
     """If set, the maximum is max(this, 2 x members) instead."""
     resolve_name_conflicts: bool = True
+    coordinates: bool = True
+    """Tell our network coordinate in acks and learn those of others (section 19)."""
 
 
 class WireConfig(Value, kw_only=True):

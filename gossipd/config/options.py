@@ -83,7 +83,28 @@ OPTIONS: tuple[Option, ...] = (
         "broadcast_timeout", "broadcast-timeout", "duration", "serf.broadcast_timeout",
         "How long a leave or tag change may take to be sent (5s).", "TIME",
     ),
-    Option("data_dir", "data-dir", "text", "data_dir", "Folder for state (reserved).", "DIR"),
+    Option("data_dir", "data-dir", "text", "data_dir", "Folder for state.", "DIR"),
+    Option("snapshot_path", "snapshot", "text", "snapshot_path", "Remember members here.", "FILE"),
+    Option(
+        "rejoin_after_leave", "rejoin", "switch", "rejoin_after_leave",
+        "Rejoin from the snapshot also after a leave.",
+    ),
+    Option("tags_file", "tags-file", "text", "tags_file", "Keep the own tags here.", "FILE"),
+    Option(
+        "event_handlers", "event-handler", "list", "event_handlers",
+        "Run this on events: SCRIPT or FILTERS=SCRIPT; may be repeated.", "HANDLER",
+    ),
+    Option(
+        "handler_timeout", "handler-timeout", "duration", "handler_timeout",
+        "Time after which a handler is killed (30s).", "TIME",
+    ),
+    Option(
+        "handlers_max", "handlers-max", "count", "handlers_max",
+        "Handlers that run at a time (16).", "N",
+    ),
+    Option("log_format", "log-format", "text", "log_format", "text or json.", "FORMAT"),
+    Option("enable_syslog", "syslog", "switch", "enable_syslog", "Copy the log to syslog."),
+    Option("discover", "discover", "text", "discover", "Find members of NAME by mDNS.", "NAME"),
     Option("set", "set", "sets", "", "Any timing, as swim.probe_interval=500ms.", "KEY=VALUE"),
 )  # fmt: skip
 """Options that have a flag, in the order in which help shows them."""
@@ -96,6 +117,12 @@ FILE_ONLY: tuple[Option, ...] = (
     Option("query_size_limit", "", "count", "serf.query_size_limit", ""),
     Option("query_response_size_limit", "", "count", "serf.query_response_size_limit", ""),
     Option("user_event_size_limit", "", "count", "serf.user_event_size_limit", ""),
+    Option("coalesce_period", "", "duration", "coalesce_period", ""),
+    Option("quiescent_period", "", "duration", "quiescent_period", ""),
+    Option("syslog_facility", "", "text", "syslog_facility", ""),
+    Option(
+        "disable_coordinates", "", "switch", "serf.coordinates", "", key_negates=True,
+    ),
     Option(
         "disable_name_resolution", "", "switch", "serf.resolve_name_conflicts", "",
         key_negates=True,
@@ -105,18 +132,10 @@ FILE_ONLY: tuple[Option, ...] = (
 
 NOT_YET: dict[str, object] = {
     "interface": "",
-    "tags_file": "",
-    "snapshot_path": "",
-    "rejoin_after_leave": False,
-    "discover": "",
     "mdns": {},
-    "event_handlers": [],
-    "enable_syslog": False,
-    "syslog_facility": "",
     "statsd_addr": "",
     "statsite_addr": "",
     "protocol": 5,
-    "disable_coordinates": True,
     "validate_node_names": False,
 }
 """Serf's keys that this version does not obey, and the one value that asks for nothing.

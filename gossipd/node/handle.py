@@ -7,13 +7,15 @@ effect or failed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias
 
-from gossipd.node.events import NodeEvent
+from gossipd.coordinate import Coordinate
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
+from gossipd.serf.events import ApplicationEvent, QueryAcked, QueryAnswered
+from gossipd.serf.question import KeyCommand, KeyReport, Question
 from gossipd.value import Value
 
 
@@ -37,7 +39,8 @@ class LogLine(Value):
     text: str
 
 
-EventStream: TypeAlias = AsyncIterator[NodeEvent | Lost]
+EventStream: TypeAlias = AsyncIterator[ApplicationEvent | Lost]
+Answers: TypeAlias = AsyncIterator[QueryAcked | QueryAnswered]
 LogStream: TypeAlias = AsyncIterator[LogLine | Lost]
 
 
@@ -89,8 +92,64 @@ class NodeHandle(Protocol):
         every alive member has answered, or at the default query timeout.
         """
 
-    def subscribe(self, capacity: int = 512) -> AbstractAsyncContextManager[EventStream]:
-        """Follow the node's events from now on; a slow reader gets ``Lost``."""
+    async def send_event(
+        self,
+        name: str,
+        payload: bytes | None,
+        *,
+        may_coalesce: bool = False,
+        nodes: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send a user event to the cluster, or only to some of its gossipd nodes.
+
+        Raises:
+            UsageError: it is too large, or a tag's expression is none.
+        """
+
+    def ask(self, question: Question) -> AbstractAsyncContextManager[Answers]:
+        """Ask the cluster; iterate to get acks and answers until the query is closed.
+
+        Raises:
+            UsageError: the query is too large, reserved, or a tag's expression is none.
+            Unavailable: too many queries are open.
+        """
+
+    async def respond(self, query: int, payload: bytes | None) -> None:
+        """Answer the ``QueryReceived`` of that number.
+
+        Raises:
+            UsageError: no such query is open, it was answered already, its deadline has
+                passed, or the answer is too large.
+        """
+
+    async def manage_keys(self, command: KeyCommand, key: bytes | None = None) -> KeyReport:
+        """Install, use, remove or list keys on all members.
+
+        Raises:
+            UsageError: this node is leaving.
+            Unavailable: too many queries are open.
+        """
+
+    def coordinate(self, node: str) -> Coordinate | None:
+        """Return the network coordinate of ``node``; ``None`` if it is not known."""
+
+    def subscribe(
+        self,
+        capacity: int = 512,
+        *,
+        coalesced: bool = True,
+        may_answer: Callable[[str], bool] | None = None,
+    ) -> AbstractAsyncContextManager[EventStream]:
+        """Follow what applications are told from now on; a slow reader gets ``Lost``.
+
+        Args:
+            capacity: unread items kept.
+            coalesced: gather member changes, and user events that allow it, for a moment
+                (section 16); otherwise each is told at once and alone.
+            may_answer: says of a query's name whether this reader may ``respond`` to it; as
+                long as nobody may, the asker is told at once that no answer will come.
+        """
 
     def follow_log(self, level: str, capacity: int = 512) -> AbstractAsyncContextManager[LogStream]:
         """Follow the log at ``level``, the kept lines first; a slow reader gets ``Lost``."""

@@ -15,19 +15,18 @@ from typing import TypeAlias
 import trio
 
 from gossipd.errors import GossipdError
-from gossipd.node.events import NodeEvent
 from gossipd.node.handle import LogLine, Lost, NodeHandle
 from gossipd.query import requests
 from gossipd.query.event_filter import EventFilter
 from gossipd.rpc import answers
-from gossipd.serf.events import MemberChange
+from gossipd.serf.events import ApplicationEvent, MembersChanged
 
 QUEUE_MAX = 512
 """Records kept for a client that does not read; what comes on top is lost to it."""
 BATCH_MAX = 64
 """Records sent in one write, so that a stop need not wait for all of a long queue."""
 
-Item: TypeAlias = NodeEvent | LogLine
+Item: TypeAlias = ApplicationEvent | LogLine
 """What a subscription yields, beside losses."""
 
 
@@ -120,8 +119,8 @@ async def follow_events(
     seq = follower.seq
 
     def record(event: Item) -> bytes | None:
-        if isinstance(event, MemberChange) and wanted.wants_member_event(event.kind.value):
-            return answers.event_message(seq, event.kind.value, (event.member,))
+        if isinstance(event, MembersChanged) and wanted.wants_member_event(event.kind.value):
+            return answers.event_message(seq, event.kind.value, event.members)
         return None
 
     await _follow(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from gossipd.address import Address
+from gossipd.serf.question import KeyReport
 from gossipd.value import Value
 from gossipd.wire.messages import Versions
 from gossipd.wire.serf_messages import MemberStatus
@@ -49,6 +50,17 @@ class MemberChange(Value):
     forced: bool = False
 
 
+class MembersChanged(Value):
+    """``kind`` happened to ``members``, each shown as it was when it happened last.
+
+    What applications are told: one for each ``MemberChange``, or for several that came
+    close together (section 16, coalescing).
+    """
+
+    kind: ChangeKind
+    members: tuple[SerfMember, ...]
+
+
 class LeaveIntentRefuted(Value):
     """Somebody announced that *we* leave; we said otherwise (section 15.2)."""
 
@@ -87,11 +99,56 @@ class BroadcastDone(Value):
     timed_out: bool = False
 
 
+class UserEventReceived(Value):
+    """An application's event, to be delivered once (section 16).
+
+    ``sender`` is the node that sent it, empty if it did not say (only gossipd does);
+    ``is_own`` tells that we sent it ourselves.
+    """
+
+    ltime: int
+    name: str
+    payload: bytes | None
+    may_coalesce: bool
+    sender: str = ""
+    is_own: bool = False
+
+
+class QueryReceived(Value):
+    """A query that an application may answer once, until ``deadline`` (seconds, monotonic).
+
+    ``number`` is what ``respond`` wants, counted from 1 on this node; ``sender`` the
+    node that asks.
+    """
+
+    number: int
+    ltime: int
+    name: str
+    payload: bytes | None
+    sender: str
+    deadline: float
+
+
 class QueryAcked(Value):
     """``node`` acknowledged our own query numbered ``query``."""
 
     query: int
     node: str
+
+
+class QueryAnswered(Value):
+    """``node`` answered our own query numbered ``query``; one answer a node."""
+
+    query: int
+    node: str
+    payload: bytes | None
+
+
+class KeysAnswered(Value):
+    """The key query that the command ``operation`` began is over."""
+
+    operation: int
+    report: KeyReport
 
 
 class QueryClosed(Value):
@@ -107,6 +164,13 @@ SerfEvent: TypeAlias = (
     | ReconnectTried
     | MessageIgnored
     | BroadcastDone
+    | UserEventReceived
+    | QueryReceived
     | QueryAcked
+    | QueryAnswered
+    | KeysAnswered
     | QueryClosed
 )
+
+ApplicationEvent: TypeAlias = MembersChanged | UserEventReceived | QueryReceived
+"""What applications are told: streams, handlers and programs that hold the agent."""

@@ -17,7 +17,7 @@ from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import NodeConfig
 from gossipd.errors import Unavailable, UsageError
 from gossipd.node.handle import JoinResult
-from gossipd.serf.events import MemberChange
+from gossipd.serf.events import MembersChanged
 from gossipd.wire.serf_messages import MemberStatus
 from support.memory_network import MemoryMachine, MemoryNetwork
 
@@ -127,7 +127,7 @@ async def test_two_agents_join_and_a_failure_is_noticed(
         network.machines.pop(two.machine.bound)  # unplugged
         with trio.fail_after(30):
             async for event in events:
-                if isinstance(event, MemberChange):
+                if isinstance(event, MembersChanged):
                     break
     assert statuses(first)["b"] is MemberStatus.FAILED
     assert one.lines.has("[INFO] serf: EventMemberFailed: b 10.0.0.2")

@@ -5,17 +5,33 @@ from __future__ import annotations
 import contextlib
 import random
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
 import trio
 
 from gossipd.address import Address, address_from_host
+from gossipd.coordinate import Coordinate
 from gossipd.errors import GossipdError
-from gossipd.node.events import NodeEvent
-from gossipd.node.handle import EventStream, JoinResult, LogLine, LogStream, Lost, NodeHandle
+from gossipd.node.handle import (
+    Answers,
+    EventStream,
+    JoinResult,
+    LogLine,
+    LogStream,
+    Lost,
+    NodeHandle,
+)
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import Suspicion, View
-from gossipd.serf.events import ChangeKind, MemberChange, SerfMember
+from gossipd.serf.events import (
+    ApplicationEvent,
+    ChangeKind,
+    MembersChanged,
+    QueryAcked,
+    QueryAnswered,
+    SerfMember,
+)
+from gossipd.serf.question import KeyCommand, KeyReport, Question
 from gossipd.wire.messages import Versions
 from gossipd.wire.serf_messages import MemberStatus
 
@@ -79,6 +95,9 @@ class FakeHandle(NodeHandle):
     Attributes:
         refusals: command name to the error it raises.
         acks: names that answer a ping; ``None`` among them waits for ever.
+        replies: what a query brings; ``None`` among them waits for ever.
+        key_report: what a key command brings.
+        coordinates: known ones by node.
         joinable: addresses that a join reaches.
         clock: what ``now`` returns.
     """
@@ -88,6 +107,9 @@ class FakeHandle(NodeHandle):
         self.calls: list[tuple[object, ...]] = []
         self.refusals: dict[str, GossipdError] = {}
         self.acks: list[str | None] = []
+        self.replies: list[QueryAcked | QueryAnswered | None] = []
+        self.key_report = KeyReport(1, 1, 0, {}, {}, {})
+        self.coordinates: dict[str, Coordinate] = {}
         self.joinable: set[str] = set()
         self.log_ring: list[LogLine] = []
         self.clock = 100.0
@@ -171,8 +193,50 @@ class FakeHandle(NodeHandle):
         async with contextlib.aclosing(names()) as iterator:
             yield iterator
 
+    async def send_event(
+        self,
+        name: str,
+        payload: bytes | None,
+        *,
+        may_coalesce: bool = False,
+        nodes: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        await self._command("event", name, payload, may_coalesce, tuple(nodes), dict(tags or {}))
+
     @contextlib.asynccontextmanager
-    async def subscribe(self, capacity: int = 512) -> AsyncIterator[EventStream]:
+    async def ask(self, question: Question) -> AsyncIterator[Answers]:
+        await self._command("ask", question)
+
+        async def replies() -> AsyncGenerator[QueryAcked | QueryAnswered, None]:
+            for reply in self.replies:
+                await trio.lowlevel.checkpoint()
+                if reply is None:
+                    await trio.sleep_forever()
+                else:
+                    yield reply
+
+        async with contextlib.aclosing(replies()) as iterator:
+            yield iterator
+
+    async def respond(self, query: int, payload: bytes | None) -> None:
+        await self._command("respond", query, payload)
+
+    async def manage_keys(self, command: KeyCommand, key: bytes | None = None) -> KeyReport:
+        await self._command(command.value, key)
+        return self.key_report
+
+    def coordinate(self, node: str) -> Coordinate | None:
+        return self.coordinates.get(node)
+
+    @contextlib.asynccontextmanager
+    async def subscribe(
+        self,
+        capacity: int = 512,
+        *,
+        coalesced: bool = True,
+        may_answer: Callable[[str], bool] | None = None,
+    ) -> AsyncIterator[EventStream]:
         feed = Feed(capacity)
         self.feeds.append(feed)
         try:
@@ -193,7 +257,7 @@ class FakeHandle(NodeHandle):
         finally:
             self.log_feeds.remove(entry)
 
-    def emit(self, event: NodeEvent) -> None:
+    def emit(self, event: ApplicationEvent) -> None:
         """Tell all subscribers."""
         for feed in self.feeds:
             feed.put(event)
@@ -202,7 +266,7 @@ class FakeHandle(NodeHandle):
         """Put ``member`` into the view and tell subscribers that ``kind`` happened."""
         others = [m for m in self.current.members if m.name != member.name]
         self.current = make_view(*others, member, name=self.current.name)
-        self.emit(MemberChange(kind, member))
+        self.emit(MembersChanged(kind, (member,)))
 
     def log(self, level: str, text: str) -> None:
         """Write a log line."""

@@ -122,7 +122,7 @@ def test_a_retry_interval_below_one_second_is_raised_with_a_warning() -> None:
         (toml(f"a = {'[' * 5000}{']' * 5000}"), "Error decoding 'g.toml': "),
         (serf_json("{"), "Error decoding 'serf.json': "),
         (serf_json("[]"), "Error decoding 'serf.json': it is not a JSON object"),
-        (serf_json('{"snapshot_path": "/s"}'), "serf.json: snapshot_path: not supported"),
+        (serf_json('{"statsd_addr": "/s"}'), "serf.json: statsd_addr: not supported"),
         (serf_json('{"encrypt_key": "!"}'), "serf.json: encrypt_key: Invalid encryption key"),
         (serf_json('{"encrypt_key": "AAAA"}'), "serf.json: encrypt_key: Invalid encryption key: 3"),
         (serf_json('{"leave_on_terminate": 3}'), "serf.json: leave_on_terminate: 3 is neither"),
