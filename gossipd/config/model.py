@@ -40,6 +40,8 @@ class SwimConfig(Value, kw_only=True):
     """Random nodes told at each gossip tick; with 0 claims only ride on pings and acks."""
     gossip_to_the_dead_time: float = 30.0
     """Seconds for which a dead node is still gossiped to, so that it can refute."""
+    eager_gossip: bool = True
+    """Gossip a new user event or query at once, not at the next tick as memberlist does."""
     retransmit_mult: int = 4
     """A claim is sent this times ceil(log10(n + 1)) times."""
     push_pull_interval: float = 30.0

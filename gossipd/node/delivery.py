@@ -17,7 +17,7 @@ from gossipd.node.sessions import PushPullCall, Sessions
 from gossipd.node.traffic import Traffic
 from gossipd.node.unsealed import UnsealedPacket
 from gossipd.outbox import Outbox
-from gossipd.serf.effects import Recall, Reconnect, SendPayload, SerfEffect, SetMeta
+from gossipd.serf.effects import HurryGossip, Recall, Reconnect, SendPayload, SerfEffect, SetMeta
 from gossipd.serf.serf import Serf
 from gossipd.swim.effects import (
     Gossip,
@@ -86,6 +86,8 @@ class Delivery:
                 member = self._swim.table.get(effect.node)
                 if member is not None and member.state not in _GONE:
                     self._serf.recall(member, now)
+            case HurryGossip():
+                self._swim.hurry_gossip(now)
             case _:
                 assert_never(effect)
 

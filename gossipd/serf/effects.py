@@ -35,4 +35,8 @@ class Recall(Value):
     node: str
 
 
-SerfEffect: TypeAlias = SendPayload | SetMeta | Reconnect | Recall
+class HurryGossip(Value):
+    """Gossip soon: a new user event or query waits to be told."""
+
+
+SerfEffect: TypeAlias = SendPayload | SetMeta | Reconnect | Recall | HurryGossip

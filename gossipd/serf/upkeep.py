@@ -15,7 +15,7 @@ from random import Random
 from gossipd.config.model import SerfConfig
 from gossipd.outbox import Outbox
 from gossipd.serf.broadcasts import Broadcasts, Topic
-from gossipd.serf.effects import Reconnect, SerfEffect
+from gossipd.serf.effects import HurryGossip, Reconnect, SerfEffect
 from gossipd.serf.events import BroadcastDone, QueueTooDeep, ReconnectTried, SerfEvent
 from gossipd.serf.intents import IntentBuffer
 from gossipd.serf.reconnect import choose_failed
@@ -29,6 +29,8 @@ from gossipd.serf.timers import (
     next_tick,
 )
 from gossipd.timers import Handle, Timers
+
+_HURRY = HurryGossip()
 
 
 class Upkeep:
@@ -102,6 +104,8 @@ class Upkeep:
             timeout = BroadcastTimeout(token)
             self._waits[token] = self._timers.set(now + self._config.broadcast_timeout, timeout)
         self._broadcasts.enqueue(topic, payload, self._queue_maximum(), name=name, token=token)
+        if topic is not Topic.INTENT:
+            self._outbox.effects.append(_HURRY)
         self.report_finished()
         self.arm(now)
 

@@ -28,7 +28,7 @@ from gossipd.outbox import Outbox
 from gossipd.swim import scaling
 from gossipd.swim.anti_entropy import claim_of, state_of, version_complaint
 from gossipd.swim.claims import Claims
-from gossipd.swim.effects import Gossip, Send, SwimEffect, SyncWith
+from gossipd.swim.effects import Send, SwimEffect, SyncWith
 from gossipd.swim.events import (
     MemberForgotten,
     MergeRefused,
@@ -36,6 +36,7 @@ from gossipd.swim.events import (
     PingMisdirected,
     SwimEvent,
 )
+from gossipd.swim.gossiper import Gossiper
 from gossipd.swim.health import LocalHealth
 from gossipd.swim.member import Member
 from gossipd.swim.membership import Membership, MemberTable
@@ -51,7 +52,6 @@ from gossipd.swim.timers import (
     RoundOver,
     SuspicionOver,
     SwimTimer,
-    Ticker,
 )
 from gossipd.timers import Timers
 from gossipd.wire.messages import (
@@ -142,12 +142,10 @@ class Swim:
             outbox,
         )
         self._ack_payload: bytes | None = None
-        self._gossip_ticker: Ticker | None = None
-        self._is_gossip_armed = False
-        self._is_gossip_wanted = False
+        self._gossiper = Gossiper(
+            config, self._membership, self._rotation, self._claims.queue, self.timers, outbox
+        )
         self._is_blocked = False
-        self._stalled_gossip: list[str] | None = None
-        """Whom a gossip tick that is stuck in its first send has still to tell."""
         self._is_push_pull_stalled = False
 
     # What is known
@@ -223,7 +221,7 @@ class Swim:
         push_pull_stagger = random.random() * config.push_pull_interval
         gossip_stagger = random.random() * config.gossip_interval
         self._prober.start(now + probe_stagger)
-        self._gossip_ticker = Ticker(now + gossip_stagger, config.gossip_interval)
+        self._gossiper.start(now + gossip_stagger)
         self._arm(now)
         if config.push_pull_interval > 0:
             self._arm_push_pull(now + push_pull_stagger)
@@ -255,8 +253,11 @@ class Swim:
 
     def wake_gossip(self, now: float) -> None:
         """Make sure that a gossip tick comes: a queue above holds something."""
-        self._is_gossip_wanted = True
-        self._arm_gossip(now)
+        self._gossiper.wake(now)
+
+    def hurry_gossip(self, now: float) -> None:
+        """Gossip before the next tick: a queue above holds news that somebody waits for."""
+        self._gossiper.hurry(now)
 
     def take_claims(self, limit: int, overhead: int) -> list[bytes]:
         """Return queued claims for one packet, encoded (section 11.1).
@@ -356,7 +357,7 @@ class Swim:
                 self._claims.suspicion_over(timer, now)
                 self._arm(now)
             case GossipTick():
-                self._on_gossip_tick(now)
+                self._gossiper.on_tick(now)
             case PushPullTick():
                 self._on_push_pull_tick(now)
             case unreachable:
@@ -373,15 +374,13 @@ class Swim:
         """
         self._is_blocked = True
         self._prober.sending_blocked()
+        self._gossiper.sending_blocked()
 
     def sending_unblocked(self, now: float) -> None:
         """Go on where the periodic work rests; of the ticks that passed one is made up for."""
         self._is_blocked = False
         accusation = self._prober.sending_unblocked(now)
-        rest, self._stalled_gossip = self._stalled_gossip, None
-        if rest is not None:
-            self._gossip_to(rest)
-            self._arm_gossip(now, grace=self._config.gossip_interval)
+        self._gossiper.sending_unblocked(now)
         if self._is_push_pull_stalled:
             self._is_push_pull_stalled = False
             self._arm_push_pull(now)
@@ -418,30 +417,7 @@ class Swim:
             self._tell(MemberForgotten(member))
         return [member.name for member in forgotten]
 
-    # Gossip and push/pull ticks (section 11)
-
-    def _on_gossip_tick(self, now: float) -> None:
-        self._is_gossip_armed = False
-        if not self._claims.queue and not self._is_gossip_wanted:
-            return
-
-        def may_tell(name: str) -> bool:
-            return self._membership.may_gossip_to(name, now)
-
-        chosen = self._rotation.choose(self._config.gossip_nodes, may_tell)
-        if not chosen and not any(may_tell(member.name) for member in self._membership):
-            return  # nobody to tell: whoever appears next makes a claim, which wakes us
-        if self._is_blocked and chosen:
-            self._stalled_gossip, chosen = chosen[1:], chosen[:1]
-        self._gossip_to(chosen)
-        self._is_gossip_wanted = False
-        self._arm_gossip(now)
-
-    def _gossip_to(self, names: Sequence[str]) -> None:
-        for name in names:
-            member = self._membership.get(name)
-            if member is not None:
-                self._do(Gossip(member.address, member.versions.protocol_max))
+    # Push/pull ticks (section 11.3); those of gossip are in gossiper.py
 
     def _on_push_pull_tick(self, now: float) -> None:
         for name in self._rotation.choose(1, self._membership.may_help):
@@ -455,19 +431,7 @@ class Swim:
     def _arm(self, now: float) -> None:
         """See to the ticks that news makes necessary; harmless without news."""
         self._prober.arm(now)
-        self._arm_gossip(now)
-
-    def _arm_gossip(self, now: float, grace: float = 0.0) -> None:
-        ticker = self._gossip_ticker
-        if self._is_gossip_armed or self.count < 2 or ticker is None:
-            return
-        if not self._config.gossip_nodes:
-            return  # nobody is told at a tick: claims ride on pings and acks
-        if self._stalled_gossip is not None:
-            return
-        if self._claims.queue or self._is_gossip_wanted:
-            self.timers.set(ticker.next_tick(now, grace), GossipTick())
-            self._is_gossip_armed = True
+        self._gossiper.arm(now)
 
     def _arm_push_pull(self, now: float) -> None:
         interval = scaling.push_pull_interval(self._config.push_pull_interval, self.count)

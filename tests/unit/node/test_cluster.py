@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gossipd.config.model import PROFILES, SerfConfig, WireConfig
+from gossipd.config.model import PROFILES, SerfConfig, SwimConfig, WireConfig
 from gossipd.errors import UsageError
 from gossipd.node.events import InputDropped, OperationFinished
-from gossipd.serf.events import ChangeKind, MemberChange
+from gossipd.serf.events import ChangeKind, MemberChange, QueryAcked, QueryClosed
 from gossipd.swim.events import MemberFailed
 from gossipd.wire.serf_messages import MemberStatus
 from support.node_net import NodeNet, all_show
@@ -231,8 +231,6 @@ def test_equal_seeds_give_equal_runs() -> None:
 
 
 def test_all_members_answer_the_reachability_query() -> None:
-    from gossipd.serf.events import QueryAcked, QueryClosed
-
     net = NodeNet()
     machines = net.cluster("abcd")
     query = machines[1].do(machines[1].node.ping_all)
@@ -243,3 +241,16 @@ def test_all_members_answer_the_reachability_query() -> None:
     acked = sorted(e.node for e in machines[1].events if isinstance(e, QueryAcked))
     assert acked == list("abcd")
     assert took < 3.2
+
+
+@pytest.mark.parametrize("eager", [True, False])
+def test_a_query_costs_hops_and_not_gossip_ticks(eager: bool) -> None:
+    net = NodeNet()
+    machines = net.cluster("abcde", swim=SwimConfig(eager_gossip=eager))
+    net.run(60.0)
+    query = machines[1].do(machines[1].node.ping_all)
+    took = net.run_until(
+        lambda: QueryClosed(query) in machines[1].events,  # type: ignore[arg-type]
+        limit=5,
+    )
+    assert (took <= SwimConfig().gossip_interval / 2) is eager  # it looks every 50 ms

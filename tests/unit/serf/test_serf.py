@@ -178,7 +178,7 @@ def test_ping_all_asks_everybody_and_closes_when_all_alive_members_acked() -> No
     serf.receive(QueryResponse(query.ltime, query.id, "d", FLAG_ACK), at=1.5)
     serf.advance(10.0)
     assert serf.events() == []
-    assert serf.outbox.take_effects() == []
+    assert serf.sent() == []
 
 
 def test_ping_all_does_not_wait_for_a_member_that_dies_meanwhile() -> None:

@@ -102,6 +102,41 @@ def test_nobody_left_to_tell_lets_the_ticker_rest() -> None:
     assert deadline is None or deadline > 1000.0
 
 
+def test_news_from_above_that_is_waited_for_does_not_wait_for_the_tick() -> None:
+    swim = gossiping("b", "c", "d", "e")
+    swim.swim.hurry_gossip(1.0)
+    assert len(set(gossip_targets(swim.effects()))) == 3
+
+
+def test_a_flood_of_news_earns_as_many_early_rounds_as_there_are_ticks() -> None:
+    swim = gossiping("b")
+    rounds = 0
+    for millisecond in range(1000, 11_000):
+        swim.swim.hurry_gossip(millisecond / 1000)
+        rounds += len(gossip_targets(swim.effects()))
+    ticks = 10.0 / 0.2
+    assert ticks <= rounds <= ticks + 4
+
+
+@pytest.mark.parametrize(
+    "config", [SwimConfig(eager_gossip=False), SwimConfig(gossip_nodes=0), SwimConfig()]
+)
+def test_nothing_runs_ahead_where_that_is_off_or_nobody_is_there(config: SwimConfig) -> None:
+    swim = SwimHarness(config)
+    if config != SwimConfig():
+        swim.knows("b")
+    swim.forget()
+    swim.swim.hurry_gossip(1.0)
+    assert swim.effects() == []
+
+
+def test_blocked_sending_lets_nothing_run_ahead() -> None:
+    swim = gossiping("b")
+    swim.swim.sending_blocked(1.0)
+    swim.swim.hurry_gossip(1.0)
+    assert swim.effects() == []
+
+
 @pytest.mark.parametrize(
     ("claim", "at", "is_told"),
     [
