@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import selectors
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from support.agents import AgentKind, AgentProcess
@@ -21,9 +21,11 @@ DETECTION_TIMEOUT = 90.0
 class Fleet:
     """``count`` running agents of ``kind``; ends every process on ``close``."""
 
-    def __init__(self, kind: AgentKind, count: int, folder: Path) -> None:
+    def __init__(
+        self, kind: AgentKind, count: int, folder: Path, *, more: Sequence[str] = ()
+    ) -> None:
         self.kind = kind
-        self._cluster = Cluster(folder, log_level="info")
+        self._cluster = Cluster(folder, log_level="info", more=more)
         self.agents = [self._cluster.prepare(kind, f"node-{number:03}") for number in range(count)]
         self.prefix = self.agents[0].options.bind.rpartition(".")[0]
 

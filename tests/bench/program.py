@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.commands import measure_commands
+from bench.messaging import Messaging, MessagingPlan, measure_messaging
 from bench.reality import Reality, measure_reality
 from bench.report import (
     Row,
@@ -22,6 +23,8 @@ from bench.report import (
     command_rows,
     document,
     fleet_rows,
+    messaging_misses,
+    messaging_rows,
     simulator_rows,
     summary,
 )
@@ -32,6 +35,7 @@ from support.agents import GOSSIPD, PROJECT, SERF, has_serf
 BUDGET_SECONDS = 720.0
 """No further round of trials is begun that would end later than this."""
 NODES_MIN, NODES_MAX = 5, 200
+MESSAGING = MessagingPlan()
 
 
 def main() -> int:
@@ -41,6 +45,8 @@ def main() -> int:
         rows = simulator_rows(measure_sweep(_say))
         _say(as_text(rows))
         return _exit_code(rows)
+    if words.only_messaging:
+        return _messaging_alone()
     if not has_serf() or not may_capture():
         _say("needs the serf program (Debian package serf) and root, to count packets")
         return 2
@@ -52,6 +58,7 @@ def main() -> int:
         folder = Path(name)
         times = measure_commands(_new(folder / "commands"), words.rounds, _say)
         sweep = measure_sweep(_say)
+        messaging = measure_messaging(MESSAGING, lambda text: _new(folder / text), _tell)
         for number in range(words.joins):
             for kind in (SERF, GOSSIPD):
                 took = run_join(kind, plan.nodes, _new(folder / f"join-{kind.name}-{number}"))
@@ -73,27 +80,47 @@ def main() -> int:
     if words.reality:
         _say(f"[{time.monotonic() - started:4.0f} s] real daemons beside the simulator")
         reality = measure_reality(lambda text: _say(f"  {text}"))
-    _say("\n" + summary(joins, trials, times, sweep, reality))
+    _say("\n" + summary(joins, trials, times, sweep, (MESSAGING, messaging), reality))
     if words.write:
         page = PROJECT / "docs" / "benchmarks.md"
         page.parent.mkdir(exist_ok=True)
         page.write_text(
-            document(plan, joins, trials, times, sweep, reality, _serf_version()),
+            document(
+                plan, joins, trials, times, sweep, (MESSAGING, messaging), reality, _serf_version()
+            ),
             encoding="utf-8",
         )
         _say(f"wrote {page.relative_to(PROJECT)}")
-    rows = [*fleet_rows(joins, trials, times), *command_rows(times), *simulator_rows(sweep)]
-    return _exit_code(rows, reality.missed if reality is not None else [])
+    rows = [
+        *fleet_rows(joins, trials, times),
+        *messaging_rows(MESSAGING, messaging),
+        *command_rows(times),
+        *simulator_rows(sweep),
+    ]
+    misses = _misses_of(messaging) + list(reality.missed if reality is not None else [])
+    return _exit_code(rows, misses)
 
 
-def _exit_code(rows: list[Row], missed_by_model: Sequence[str] = ()) -> int:
+def _messaging_alone() -> int:
+    with tempfile.TemporaryDirectory(prefix="gossipd-bench-") as name:
+        results = measure_messaging(MESSAGING, lambda text: _new(Path(name) / text), _tell)
+    rows = messaging_rows(MESSAGING, results)
+    _say(as_text(rows))
+    return _exit_code(rows, _misses_of(results))
+
+
+def _misses_of(results: Sequence[Messaging]) -> list[str]:
+    return [line for line in messaging_misses(MESSAGING, results) if line.startswith(GOSSIPD.name)]
+
+
+def _exit_code(rows: list[Row], other_misses: Sequence[str] = ()) -> int:
     """Say which bars are missed; returns 1 if any is."""
     missed = [row for row in rows if not row.is_met]
     for row in missed:
         _say(f"missed: {row.what}: {row.ratio:.2f}, the bar is {row.bar:.3g}")
-    for line in missed_by_model:
+    for line in other_misses:
         _say(f"missed: {line}")
-    return 1 if missed or missed_by_model else 0
+    return 1 if missed or other_misses else 0
 
 
 def _parse() -> argparse.Namespace:
@@ -106,6 +133,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=15, help="repeats of each command (15)")
     parser.add_argument(
         "--only-sweep", action="store_true", help="measure the simulator's sweep alone"
+    )
+    parser.add_argument(
+        "--only-messaging", action="store_true", help="measure events and queries alone"
     )
     parser.add_argument(
         "--no-reality", dest="reality", action="store_false", help="no run beside the simulator"
@@ -138,6 +168,10 @@ def _serf_version() -> str:
         return asked.stdout
     said = subprocess.run(["serf", "version"], capture_output=True, text=True, check=False)
     return said.stdout.partition("\n")[0]
+
+
+def _tell(text: str) -> None:
+    _say(f"  {text}")
 
 
 def _say(text: str) -> None:

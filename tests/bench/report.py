@@ -10,6 +10,7 @@ from statistics import median
 from typing import TypeAlias
 
 from bench.commands import CROWD, CommandTimes
+from bench.messaging import Messaging, MessagingPlan
 from bench.reality import Reality, reality_section, reality_text
 from bench.sweeping import SweepTimes
 from bench.trials import Plan, Trial
@@ -158,6 +159,48 @@ def simulator_rows(sweep: SweepTimes) -> list[Row]:
     ]  # fmt: skip
 
 
+def messaging_rows(plan: MessagingPlan, results: Sequence[Messaging]) -> list[Row]:
+    """Return the lines of user events and queries."""
+    ours, theirs = (
+        next(result for result in results if result.kind == kind.name) for kind in (GOSSIPD, SERF)
+    )
+    event = f"user event: until an agent of {plan.event_nodes} tells of it"
+    query = f"query that all {plan.query_nodes} answer"
+    took = median(ours.queries)
+    return [
+        Row(f"{event}, median", "s", median(ours.reached), median(theirs.reached), bar=1.0),
+        Row(f"{event}, 99 of 100", "s", ours.p99, theirs.p99, bar=1.0),
+        Row(query, "s", took, median(theirs.queries)),
+        Row(query, "s", took, 1.0, "a second", 1.0),
+    ]
+
+
+def messaging_misses(plan: MessagingPlan, results: Sequence[Messaging]) -> list[str]:
+    """Return a line for each kind that an event or an answer of somebody did not reach."""
+    lines = []
+    for result in results:
+        short = sum(count < plan.query_nodes for count in result.answers)
+        if result.missed or short:
+            lines.append(
+                f"{result.kind}: {result.missed} of {plan.events * plan.event_nodes} events"
+                f" missed, {short} of {plan.queries} queries without all answers"
+            )
+    return lines
+
+
+def messaging_section(plan: MessagingPlan, results: Sequence[Messaging]) -> str:
+    """Return the part of the page about user events and queries."""
+    misses = messaging_misses(plan, results)
+    everything = "Every event reached every agent, and everybody answered every query."
+    return f"""## Events and queries
+
+{as_markdown(messaging_rows(plan, results))}
+{plan.events} events of 64 bytes from agents in turn, not coalesced, seen by streams on
+all agents at once; {plan.queries} queries with acks, answered by a shell command of each.
+{chr(10).join(misses) or everything}
+"""
+
+
 def as_markdown(rows: Sequence[Row]) -> str:
     """Return the lines as a Markdown table."""
     lines = [HEADINGS, tuple("---" if i in (0, 3) else "---:" for i in range(len(HEADINGS)))]
@@ -188,6 +231,7 @@ def document(
     trials: Sequence[Trial],
     times: CommandTimes,
     sweep: SweepTimes,
+    messaging: tuple[MessagingPlan, Sequence[Messaging]],
     reality: Reality | None,
     serf_version: str,
 ) -> str:
@@ -216,6 +260,7 @@ Packets and bytes are gossip alone (UDP datagrams; payload of UDP and TCP), what
 all agents sent divided by their number. A failure is counted from the kill until
 everyone shows it, at least 15 s.
 
+{messaging_section(*messaging)}
 ## One daemon and its commands
 
 {as_markdown(command_rows(times))}
@@ -236,12 +281,14 @@ def summary(
     trials: Sequence[Trial],
     times: CommandTimes,
     sweep: SweepTimes,
+    messaging: tuple[MessagingPlan, Sequence[Messaging]],
     reality: Reality | None,
 ) -> str:
     """Return all tables for the terminal."""
     against = "" if reality is None else f"{reality_text(reality, columns)}\n\n"
     return (
         f"{against}{as_text(fleet_rows(joins, trials, times))}\n\n"
+        f"{as_text(messaging_rows(*messaging))}\n\n"
         f"{as_text(command_rows(times))}\n\n"
         f"{as_text(simulator_rows(sweep))}\n\n"
         f"live nodes shown as failed: {_wrong(trials)}"
