@@ -25,7 +25,7 @@ from gossipd.serf.events import (
     QueryReceived,
     UserEventReceived,
 )
-from gossipd.serf.question import KeyCommand, KeyReport, Question
+from gossipd.serf.question import PING_ALL, KeyCommand, KeyReport, Question
 
 ACKS_MAX = 65536
 """Unread acks of one reachability query; more than any cluster has members."""
@@ -122,7 +122,7 @@ class AgentHandle:
             return type(event) is QueryAcked or type(event) is QueryClosed
 
         with self._driver.fanout.subscribe(ACKS_MAX, wants) as events:
-            query = self._driver.step(self._driver.node.ping_all)
+            query = self._driver.step(self._driver.node.ask, PING_ALL)
             yield _Acks(events, query)
 
     async def send_event(

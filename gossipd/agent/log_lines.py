@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gossipd.node.events import InputDropped, NodeEvent, SyncFinished
+from gossipd.node.events import InputDropped, NodeEvent, PayloadLost, SyncFinished
 from gossipd.serf.events import (
     ChangeKind,
     LeaveIntentRefuted,
@@ -137,6 +137,10 @@ def _sync(event: SyncFinished, _us: str, _now: float) -> str:
     return f"memberlist: Finished push/pull sync with: {event.node} {event.to}"
 
 
+def _payload_lost(event: PayloadLost, _us: str, _now: float) -> str:
+    return f"serf: Failed to send a large response to {event.to} over TCP: {event.error}"
+
+
 def _queue(event: QueueTooDeep, _us: str, _now: float) -> str:
     if event.dropped:
         limit = event.depth - event.dropped
@@ -174,6 +178,7 @@ DESCRIBED: dict[type, tuple[str, Describe]] = {
     MemberForgotten: ("DEBUG", _forgotten),
     InputDropped: ("DEBUG", _dropped),
     SyncFinished: ("DEBUG", _sync),
+    PayloadLost: ("WARN", _payload_lost),
     QueueTooDeep: ("WARN", _queue),
     ReconnectTried: ("INFO", _reconnect),
     LeaveIntentRefuted: ("DEBUG", _leave_refuted),

@@ -17,6 +17,10 @@ NAME_BYTES_MAX = 512
 """Peers take no longer name, and with 512 bytes of tags it must fit into one packet."""
 
 
+STREAM_RESPONSE_BYTES_MAX = 2**20
+"""No longer message is decoded."""
+
+
 class SwimConfig(Value, kw_only=True):
     """Failure detection and dissemination (gossip.md, sections 8-13); defaults are ``lan``."""
 
@@ -98,6 +102,8 @@ class SerfConfig(Value, kw_only=True):
     """Default query timeout in gossip intervals, times ceil(log10(n + 1))."""
     query_size_limit: int = 1024
     query_response_size_limit: int = 1024
+    query_stream_response_limit: int = STREAM_RESPONSE_BYTES_MAX
+    """Bytes of an answer that is too large for a packet, sent over a stream to a gossipd."""
     user_event_size_limit: int = 512
     queue_check_interval: float = 30.0
     """Seconds between looks at the queue depths."""
@@ -224,6 +230,11 @@ def check_node_config(config: NodeConfig) -> None:
         raise ConfigError(
             f"probe_timeout {swim.probe_timeout:g} is above probe_interval"
             f" {swim.probe_interval:g}: the direct ack must be due within the round"
+        )
+    if not 0 <= serf.query_stream_response_limit <= STREAM_RESPONSE_BYTES_MAX:
+        raise ConfigError(
+            f"query_stream_response_limit is {serf.query_stream_response_limit}:"
+            f" it must be within 0..{STREAM_RESPONSE_BYTES_MAX}"
         )
     if not 512 <= wire.packet_bytes_max <= 65000:
         raise ConfigError(

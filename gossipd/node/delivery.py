@@ -17,7 +17,15 @@ from gossipd.node.sessions import PushPullCall, Sessions
 from gossipd.node.traffic import Traffic
 from gossipd.node.unsealed import UnsealedPacket
 from gossipd.outbox import Outbox
-from gossipd.serf.effects import HurryGossip, Recall, Reconnect, SendPayload, SerfEffect, SetMeta
+from gossipd.serf.effects import (
+    HurryGossip,
+    Recall,
+    Reconnect,
+    SendByStream,
+    SendPayload,
+    SerfEffect,
+    SetMeta,
+)
 from gossipd.serf.serf import Serf
 from gossipd.swim.effects import (
     Gossip,
@@ -75,6 +83,8 @@ class Delivery:
             case SendPayload():
                 packet = self._packer.payload(effect.payload)
                 self._send(effect.to, packet, UserPayload.__name__)
+            case SendByStream():
+                self._sessions.send_payload(effect.to, effect.payload, now)
             case SetMeta():
                 self._swim.set_meta(effect.meta, effect.token, now)
             case Reconnect():

@@ -38,4 +38,13 @@ class SyncFinished(Value):
     error: str = ""
 
 
-NodeEvent: TypeAlias = SwimEvent | SerfEvent | OperationFinished | InputDropped | SyncFinished
+class PayloadLost(Value):
+    """An answer too large for a packet could not be sent over a stream; ``error`` says why."""
+
+    to: Address
+    error: str
+
+
+NodeEvent: TypeAlias = (
+    SwimEvent | SerfEvent | OperationFinished | InputDropped | SyncFinished | PayloadLost
+)

@@ -31,6 +31,7 @@ from gossipd.node.view import View
 from gossipd.outbox import Outbox
 from gossipd.serf.effects import SerfEffect
 from gossipd.serf.events import BroadcastDone, MessageIgnored, SerfEvent
+from gossipd.serf.question import Question
 from gossipd.serf.serf import Serf
 from gossipd.serf.tags import encode_own_tags
 from gossipd.swim.effects import (
@@ -345,11 +346,31 @@ class Node:
         self._settle(now)
         return operation
 
-    def ping_all(self, now: float) -> int:
-        """Ask all members for an ack; returns the query number of the events that follow."""
-        query = self._serf.ping_all(now)
+    def ask(self, question: Question, now: float) -> int:
+        """Ask the cluster; returns the query number of the events that follow.
+
+        Raises:
+            UsageError: it is reserved or too large, or a tag's expression is none.
+            Unavailable: too many queries are open.
+        """
+        query = self._serf.ask(question, now)
         self._settle(now)
         return query
+
+    def respond(self, number: int, payload: bytes | None, now: float) -> None:
+        """Answer the ``QueryReceived`` of that number, once and until its deadline.
+
+        Raises:
+            UsageError: there was none, it was answered already, its deadline has passed,
+                or the answer is too large for whoever asked; nothing was sent.
+        """
+        self._serf.respond(number, payload, now)
+        self._settle(now)
+
+    def decline(self, number: int, now: float) -> None:
+        """Tell whoever asked the ``QueryReceived`` of that number that no answer will come."""
+        self._serf.decline(number, now)
+        self._settle(now)
 
     # -- readers --------------------------------------------------------------
 

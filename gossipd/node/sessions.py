@@ -16,7 +16,13 @@ from typing import TypeAlias
 
 from gossipd.address import Address
 from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, WriteStream
-from gossipd.node.events import InputDropped, NodeEvent, OperationFinished, SyncFinished
+from gossipd.node.events import (
+    InputDropped,
+    NodeEvent,
+    OperationFinished,
+    PayloadLost,
+    SyncFinished,
+)
 from gossipd.node.exchange import Exchange, Work
 from gossipd.node.unsealed import StateSnapshot, UnsealedStream
 from gossipd.outbox import Outbox
@@ -45,6 +51,8 @@ HELD_BYTES_MAX = 64 * 2**20
 One state of a full table (65,536 members) needs some 46 MiB; every stream alone may
 announce 40 MiB, and without this 127 of them could be filled by some megabytes.
 """
+PAYLOAD_CALLS_MAX = 64
+"""Streams that carry a user message out at the same time."""
 PEER_TEXT_MAX = 256
 """Characters of a peer's error that are passed on."""
 
@@ -72,7 +80,13 @@ class Accepted(Value):
     source: Address
 
 
-Purpose: TypeAlias = PushPullCall | PingCall | Accepted
+class PayloadCall(Value):
+    """A user message that goes out on a stream of its own; nothing comes back (section 6.4)."""
+
+    to: Address
+
+
+Purpose: TypeAlias = PushPullCall | PingCall | PayloadCall | Accepted
 
 
 class Session:
@@ -123,6 +137,7 @@ class Sessions:
         self.timers: Timers[int] = Timers()
         self._last_stream = 0
         self._inbound_busy = 0
+        self._payload_calls = 0
         self.waiting_work: deque[Work] = deque()
         """Always the same one; long work that waits for its next portion."""
         self._work_since = 0.0
@@ -149,6 +164,17 @@ class Sessions:
         data = self._sealed(ping, is_dialer=True)
         self._dial(PingCall(to, ping.seq), to, data, deadline - now, deadline)
 
+    def send_payload(self, to: Address, payload: bytes, now: float) -> None:
+        """Send a user message over a stream; when that fails ``PayloadLost`` tells."""
+        if self._payload_calls >= PAYLOAD_CALLS_MAX:
+            self.dropped["payload-not-sent"] += 1
+            reason = f"{PAYLOAD_CALLS_MAX} others are being sent"
+            self._outbox.events.append(PayloadLost(to, reason))
+            return
+        self._payload_calls += 1
+        data = self._sealed(UserPayload(payload), is_dialer=True)
+        self._dial(PayloadCall(to), to, data, self._timeout, now + self._timeout)
+
     # -- what the driver reports ----------------------------------------------
 
     def accepted(self, stream: int, source: Address, now: float) -> None:
@@ -160,6 +186,8 @@ class Sessions:
         session = self._sessions.get(stream)
         if session is not None and isinstance(session.purpose, PushPullCall):
             self._rearm(stream, session, now + self._timeout)
+        elif session is not None and isinstance(session.purpose, PayloadCall):
+            self._close(stream)  # after what is written, which is all there is to say
 
     def received(self, stream: int, data: bytes | UnsealedStream, now: float) -> None:
         """Take bytes that arrived; unknown streams (already closed) are ignored."""
@@ -304,6 +332,8 @@ class Sessions:
                 self._close(stream)
                 if isinstance(message, Ack) and message.seq == purpose.seq:
                     self._exchange.ping_answered(purpose.seq, now)
+            case PayloadCall():
+                self._close(stream)
 
     def _serve(
         self,
@@ -387,7 +417,7 @@ class Sessions:
         return UnsealedStream(snapshot, size, self._layers, is_dialer=is_dialer)
 
     def _sealed(
-        self, message: Ping | Ack | ErrorReply, *, is_dialer: bool
+        self, message: Ping | Ack | ErrorReply | UserPayload, *, is_dialer: bool
     ) -> bytes | UnsealedStream:
         """Return a small message as it goes on a stream."""
         encoded = encode_stream_message(message)
@@ -420,6 +450,8 @@ class Sessions:
         session.deadline.cancel()
         if session.has_input and isinstance(session.purpose, Accepted):
             self._inbound_busy -= 1
+        if isinstance(session.purpose, PayloadCall):
+            self._payload_calls -= 1
 
     def _refuse(self, stream: int, session: Session, error: StreamError) -> None:
         self._drop(error.reason, error.detail, session)
@@ -441,6 +473,9 @@ class Sessions:
             self._outbox.events.append(SyncFinished(call.node, call.to, call.is_join, error))
             if call.operation is not None:
                 self._outbox.events.append(OperationFinished(call.operation, error))
+        elif isinstance(call, PayloadCall):
+            self.dropped["payload-not-sent"] += 1
+            self._outbox.events.append(PayloadLost(call.to, error))
 
 
 def _in_one_line(text: str) -> str:

@@ -16,7 +16,7 @@ from gossipd.swim.anti_entropy import state_of
 from gossipd.swim.member import Member
 from gossipd.wire.codec import decode_untrusted, encode_node_state
 from gossipd.wire.compound import HEADER_BYTES, PART_OVERHEAD_BYTES, make_compounds
-from gossipd.wire.messages import Ack, ErrorReply, PacketMessage, Ping
+from gossipd.wire.messages import Ack, ErrorReply, PacketMessage, Ping, UserPayload
 from gossipd.wire.packet import CHECKSUM_BYTES, PacketLayers
 from gossipd.wire.serf_codec import encode_serf_state
 from gossipd.wire.serf_messages import SerfPushPull
@@ -126,7 +126,7 @@ class UnsealedStream:
 
     def __init__(
         self,
-        message: StateSnapshot | Ping | Ack | ErrorReply,
+        message: StateSnapshot | Ping | Ack | ErrorReply | UserPayload,
         size: int,
         layers: PacketLayers,
         *,

@@ -2,7 +2,7 @@
 
 gossip.md, sections 17 and 17.1. Pure rules: they return what to send, in
 order, and what to complain about. Queries of applications are acked here;
-delivering them is not this file's part.
+what becomes of them then is ``answering.py``'s.
 """
 
 from __future__ import annotations
@@ -17,76 +17,114 @@ from gossipd.serf.conflict import answer_conflict
 from gossipd.serf.filters import are_met_untrusted
 from gossipd.serf.key_queries import CHANGES, LIST_KEYS, answer_key_query_untrusted
 from gossipd.serf.queries import INTERNAL_PREFIX, choose_relays
+from gossipd.serf.question import PING_ALL
 from gossipd.serf.roster import Roster
 from gossipd.wire.serf_codec import encode_serf
-from gossipd.wire.serf_messages import FLAG_ACK, Query, QueryResponse, Relay
+from gossipd.wire.serf_messages import (
+    FLAG_ACK,
+    FLAG_NO_ANSWER,
+    TAKES_NO_ANSWER,
+    Query,
+    QueryResponse,
+    Relay,
+)
 
-PING = "_serf_ping"
 CONFLICT = "_serf_conflict"
 
 
-class Answers:
-    """Answers to the queries that reach this node."""
+class Replies:
+    """What to send, the ack first, and what was wrong; filled while a query is looked at."""
 
-    __slots__ = ("_config", "_encrypted", "_name", "_random", "_roster")
+    __slots__ = ("complaints", "is_for_application", "payloads")
+
+    def __init__(self) -> None:
+        self.payloads: list[tuple[Address, bytes]] = []
+        self.complaints: list[WireError] = []
+        self.is_for_application = False
+
+
+def as_response(query: Query, responder: str, flags: int, payload: bytes | None) -> bytes:
+    """Return the bytes of a response to ``query``."""
+    return encode_serf(QueryResponse(query.ltime, query.id, responder, flags, payload))
+
+
+class Answers:
+    """Answers to the queries that reach the node ``name``."""
+
+    __slots__ = ("_config", "_encrypted", "_random", "_roster", "name")
 
     def __init__(
         self, config: SerfConfig, name: str, roster: Roster, random: Random, *, encrypted: bool
     ) -> None:
         self._config = config
-        self._name = name
+        self.name = name
         self._roster = roster
         self._random = random
         self._encrypted = encrypted
 
-    def to_query(
-        self, query: Query, own_tags: Mapping[str, str]
-    ) -> tuple[list[tuple[Address, bytes]], list[WireError]]:
-        """Return the payloads to send, the ack first, and what was wrong with the query."""
-        replies: list[tuple[Address, bytes]] = []
+    def to_query(self, query: Query, own_tags: Mapping[str, str]) -> Replies:
+        """Return what ``query`` gets at once."""
+        replies = Replies()
         try:
-            if not are_met_untrusted(query.filters, self._name, own_tags):
-                return [], []
-            if query.flags & FLAG_ACK:
-                self._respond_untrusted(query, FLAG_ACK, None, replies)
-            answer = self._internal_answer_untrusted(query)
-            if answer is not None and query.timeout_ns > 0:
-                self._respond_untrusted(query, 0, answer, replies)
+            if are_met_untrusted(query.filters, self.name, own_tags):
+                self._answer_untrusted(query, replies)
         except WireError as error:
-            return replies, [error]
-        return replies, []
+            replies.complaints.append(error)
+        return replies
 
-    def _internal_answer_untrusted(self, query: Query) -> bytes | None:
+    def to_origin(self, query: Query, response: bytes) -> Replies:
+        """Return ``response`` to ``query`` and its copies for relays."""
+        replies = Replies()
+        try:
+            self._send_untrusted(query, response, replies)
+        except WireError as error:
+            replies.complaints.append(error)
+        return replies
+
+    def _answer_untrusted(self, query: Query, replies: Replies) -> None:
+        is_internal = query.name.startswith(INTERNAL_PREFIX)
+        replies.is_for_application = not is_internal
+        answer, complaint = self._internal_answer(query) if is_internal else (None, None)
+        if complaint is not None:
+            replies.complaints.append(complaint)
+        if query.timeout_ns <= 0:
+            answer = None
+        flags = query.flags & FLAG_ACK
+        if is_internal and answer is None and query.features & TAKES_NO_ANSWER:
+            flags |= FLAG_NO_ANSWER  # the ack says it; without one, this alone
+        if flags:
+            self._send_untrusted(query, as_response(query, self.name, flags, None), replies)
+        if answer is not None:
+            self._send_untrusted(query, as_response(query, self.name, 0, answer), replies)
+
+    def _internal_answer(self, query: Query) -> tuple[bytes | None, WireError | None]:
         name = query.name
-        if not name.startswith(INTERNAL_PREFIX) or name == PING:
-            return None
+        if name == PING_ALL.name:
+            return None, None
         if name == CONFLICT:
-            return answer_conflict(query.payload, self._name, self._roster.members)
+            return answer_conflict(query.payload, self.name, self._roster.members), None
         if name == LIST_KEYS or name in CHANGES:
-            return answer_key_query_untrusted(name, query.payload, encrypted=self._encrypted)
-        raise WireError("unknown-internal-query", name)
+            try:
+                answer = answer_key_query_untrusted(name, query.payload, encrypted=self._encrypted)
+            except WireError as error:
+                return None, error
+            return answer, None
+        return None, WireError("unknown-internal-query", name)
 
-    def _respond_untrusted(
-        self,
-        query: Query,
-        flags: int,
-        payload: bytes | None,
-        replies: list[tuple[Address, bytes]],
-    ) -> None:
-        """Add the response to ``query`` and its copies for relays to ``replies``.
+    def _send_untrusted(self, query: Query, response: bytes, replies: Replies) -> None:
+        """Add ``response`` and its copies for relays to ``replies``.
 
         Raises:
             WireError: it is larger than a response may be; what fits was added.
         """
         limit = self._config.query_response_size_limit
-        response = encode_serf(QueryResponse(query.ltime, query.id, self._name, flags, payload))
         if len(response) > limit:
             raise WireError("response-too-large", f"{query.name}: {len(response)} > {limit} bytes")
-        replies.append((query.origin, response))
-        relays = choose_relays(query, self._roster.members.values(), self._name, self._random)
+        replies.payloads.append((query.origin, response))
+        relays = choose_relays(query, self._roster.members.values(), self.name, self._random)
         if not relays:
             return
         relayed = encode_serf(Relay(query.origin, query.origin_node, response))
         if len(relayed) > limit:
             raise WireError("response-too-large", f"{query.name}: the relayed copy")
-        replies.extend((member.address, relayed) for member in relays)
+        replies.payloads.extend((member.address, relayed) for member in relays)

@@ -15,6 +15,13 @@ class SendPayload(Value):
     payload: bytes
 
 
+class SendByStream(Value):
+    """Send a Serf message to ``to`` over a stream of its own: it is too large for a packet."""
+
+    to: Address
+    payload: bytes
+
+
 class SetMeta(Value):
     """Announce new node meta (tags); ``token`` comes back when it was gossiped."""
 
@@ -39,4 +46,4 @@ class HurryGossip(Value):
     """Gossip soon: a new user event or query waits to be told."""
 
 
-SerfEffect: TypeAlias = SendPayload | SetMeta | Reconnect | Recall | HurryGossip
+SerfEffect: TypeAlias = SendPayload | SendByStream | SetMeta | Reconnect | Recall | HurryGossip

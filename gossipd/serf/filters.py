@@ -1,4 +1,4 @@
-"""Whether a query is meant for us (gossip.md, section 17, filters).
+"""Whom a query is meant for: filters made, read and held against a node (gossip.md, section 17).
 
 A filter is a type byte and a msgpack value: 0 is a list of node names, 1 a
 map ``Tag``, ``Expr``. All must match. A filter that cannot be understood
@@ -7,16 +7,66 @@ matches nothing and is reported; one that merely fails is not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from gossipd.errors import WireError
+from gossipd.errors import UsageError, WireError
 from gossipd.pattern import Pattern
-from gossipd.wire.dialect import struct_of_untrusted, text_untrusted, unpack_untrusted
+from gossipd.wire.dialect import (
+    LIST_ITEMS_MAX,
+    pack,
+    struct_of_untrusted,
+    text_untrusted,
+    unpack_untrusted,
+)
 
 NODE_FILTER = 0
 TAG_FILTER = 1
 FILTERS_MAX = 128
 """Filters looked at in one query; a packet of the usual size holds fewer."""
+
+
+class Audience:
+    """Whom something of ours is meant for.
+
+    Args:
+        nodes: names, of which one must be the node's; empty is every node.
+        tags: tag to RE2 expression, searched in the tag's value, which is empty for a node
+            without it; all must match.
+
+    Raises:
+        UsageError: an expression is none, or more names or tags are given than nodes read.
+    """
+
+    __slots__ = ("_nodes", "_patterns", "_tags")
+
+    def __init__(self, nodes: Sequence[str], tags: Mapping[str, str]) -> None:
+        if len(nodes) > LIST_ITEMS_MAX:
+            raise UsageError(f"{len(nodes)} node names: at most {LIST_ITEMS_MAX} can be given")
+        if len(tags) >= FILTERS_MAX:
+            raise UsageError(f"{len(tags)} tag filters: at most {FILTERS_MAX - 1} can be given")
+        self._nodes = dict.fromkeys(nodes)
+        self._tags = dict(tags)
+        self._patterns = [(tag, _pattern_of(tag, text)) for tag, text in tags.items()]
+
+    def has(self, name: str, tags: Mapping[str, str]) -> bool:
+        """Say whether the node ``name`` with ``tags`` belongs to it."""
+        if self._nodes and name not in self._nodes:
+            return False
+        return all(pattern.search(tags.get(tag, "")) for tag, pattern in self._patterns)
+
+    def filters(self) -> tuple[bytes, ...]:
+        """Return it as the filters of a query."""
+        encoded = [bytes((NODE_FILTER,)) + pack(list(self._nodes))] if self._nodes else []
+        for tag, expression in self._tags.items():
+            encoded.append(bytes((TAG_FILTER,)) + pack({"Expr": expression, "Tag": tag}))
+        return tuple(encoded)
+
+
+def _pattern_of(tag: str, expression: str) -> Pattern:
+    try:
+        return Pattern(expression)
+    except WireError as error:
+        raise UsageError(f"tag filter {tag}={expression}: {error.detail}") from None
 
 
 def are_met_untrusted(filters: tuple[bytes, ...], name: str, tags: Mapping[str, str]) -> bool:

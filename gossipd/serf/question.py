@@ -1,13 +1,14 @@
 """What can be asked of the whole cluster, and what came of asking for keys.
 
-Values only: ``inquiries.py`` asks, ``key_queries.py`` answers (gossip.md, sections
-17 and 18.1).
+Values, and who listens: ``asking.py`` asks, ``key_queries.py`` answers (gossip.md,
+sections 17 and 18.1).
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from typing import Final, Protocol
 
 from gossipd.value import Value
 
@@ -29,6 +30,23 @@ class Question(Value, kw_only=True):
     relay_factor: int = 0
     timeout: float | None = None
     full_time: bool = False
+
+
+PING_ALL: Final = Question(name="_serf_ping", wants_acks=True)
+"""Asks everybody for an ack and nothing else; the only query of Serf's own that users may ask."""
+
+
+class Listener(Protocol):
+    """Who asked within this floor: told of the answers to one query instead of applications.
+
+    Both may be called from within ``ask``. Nothing follows ``closed``.
+    """
+
+    def answered(self, node: str, payload: bytes | None) -> None:
+        """``node`` answered; once a node."""
+
+    def closed(self) -> None:
+        """Everybody has answered who will, or the time is up."""
 
 
 class KeyCommand(enum.StrEnum):

@@ -31,6 +31,7 @@ from gossipd.serf.inquiries import Inquiries
 from gossipd.serf.intents import IntentBuffer
 from gossipd.serf.lamport import LamportClock
 from gossipd.serf.members import Members
+from gossipd.serf.question import Question
 from gossipd.serf.roster import Roster
 from gossipd.serf.state_sync import StateSync, join_intents, leave_intents, replayed_events
 from gossipd.serf.tags import change_tags, encode_own_tags
@@ -38,6 +39,7 @@ from gossipd.serf.timers import (
     BroadcastTimeout,
     LeaveOverdue,
     PruneDue,
+    QueryExpired,
     QueryTimeout,
     QueueCheck,
     ReapTick,
@@ -134,6 +136,7 @@ class Serf:
             lambda: self._tags,
             random,
             partial(self._upkeep.gossip, Topic.QUERY),
+            payload_bytes_max,
             self.timers,
             outbox,
             encrypted=encrypted,
@@ -145,7 +148,7 @@ class Serf:
             self._roster,
             intents,
             self._upkeep,
-            self._inquiries.stop_waiting_for,
+            self._inquiries.asking.stop_waiting_for,
             self.timers,
             outbox,
         )
@@ -265,9 +268,17 @@ class Serf:
         self._tags = changed
         self._outbox.effects.append(SetMeta(meta, token))
 
-    def ping_all(self, now: float) -> int:
-        """Ask every member for an ack; see ``Inquiries.ping_all``."""
-        return self._inquiries.ping_all(now)
+    def ask(self, question: Question, now: float) -> int:
+        """Ask the cluster; see ``Asking.ask``."""
+        return self._inquiries.asking.ask(question, now)
+
+    def respond(self, number: int, payload: bytes | None, now: float) -> None:
+        """Answer a query that was told as ``QueryReceived``; see ``Answering.respond``."""
+        self._inquiries.answering.respond(number, payload, now)
+
+    def decline(self, number: int, now: float) -> None:
+        """Say that a query told as ``QueryReceived`` gets no answer; ``Answering.decline``."""
+        self._inquiries.answering.decline(number, now)
 
     # Inputs.
 
@@ -379,7 +390,9 @@ class Serf:
                 case BroadcastTimeout(token=token):
                     self._upkeep.give_up(token)
                 case QueryTimeout(number=number):
-                    self._inquiries.end(number)
+                    self._inquiries.asking.end(number)
+                case QueryExpired(number=number):
+                    self._inquiries.answering.expire(number)
                 case unreachable:
                     assert_never(unreachable)
             self._upkeep.arm(now)
@@ -414,7 +427,7 @@ class Serf:
             case Query():
                 self._inquiries.take_query(message, payload, source, now)
             case QueryResponse():
-                self._inquiries.take_response(message, source, now)
+                self._inquiries.asking.take_response(message, source, now)
             case Relay():
                 self._inquiries.take_relay(message, source, now)
             case unreachable:

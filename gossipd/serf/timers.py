@@ -48,6 +48,12 @@ class QueryTimeout(Value):
     number: int
 
 
+class QueryExpired(Value):
+    """The query told to applications as ``number`` cannot be answered any more."""
+
+    number: int
+
+
 SerfTimer: TypeAlias = (
     ReapTick
     | ReconnectTick
@@ -56,6 +62,7 @@ SerfTimer: TypeAlias = (
     | LeaveOverdue
     | BroadcastTimeout
     | QueryTimeout
+    | QueryExpired
 )
 
 

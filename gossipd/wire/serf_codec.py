@@ -52,6 +52,9 @@ from gossipd.wire.serf_messages import (
 
 TAGS_MAGIC: Final = b"\xff"
 """First byte of a meta that holds tags; anything else is a legacy role."""
+OURS: Final = "Zgossipd"
+"""Key of what only gossipd says: real nodes skip it and pass it on (section 22)."""
+OURS_RAW: Final = OURS.encode()
 STATE_MEMBERS_MAX: Final = 131_072
 """Names in a push/pull state, as many as nodes in the push/pull itself."""
 STATE_EVENTS_MAX: Final = 65_536
@@ -221,6 +224,8 @@ def _encode_query(query: Query, signed: bool) -> bytes:
         "SourceNode": query.origin_node,
         "Timeout": query.timeout_ns,
     }
+    if query.features:
+        fields[OURS] = query.features
     return b"\x04" + (pack_struct_signed(fields, ("Timeout",)) if signed else pack(fields))
 
 
@@ -293,6 +298,7 @@ def _decode_query_untrusted(body: bytes) -> Query:
         timeout_ns=int64_untrusted(fields, b"Timeout"),
         name=text_untrusted(fields, b"Name"),
         payload=raw_untrusted(fields, b"Payload"),
+        features=uint_untrusted(fields, OURS_RAW),
     )
 
 

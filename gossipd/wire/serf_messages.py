@@ -20,6 +20,12 @@ FLAG_ACK = 1
 """Query wants an ack; in a response: this is the ack."""
 FLAG_NO_BROADCAST = 2
 """Query must not be gossiped onward."""
+FLAG_NO_ANSWER = 1 << 16
+"""In a response: no answer will come from this node. gossipd's own (section 22)."""
+TAKES_NO_ANSWER = 1
+"""``Query.features``: the asker understands ``FLAG_NO_ANSWER``."""
+TAKES_STREAMS = 2
+"""``Query.features``: the asker takes an answer too large for a packet over a stream."""
 
 
 class MemberStatus(enum.IntEnum):
@@ -85,7 +91,11 @@ class UserEvent(Value):
 
 
 class Query(Value):
-    """A question to the cluster (section 17); ``timeout_ns`` is nanoseconds."""
+    """A question to the cluster (section 17); ``timeout_ns`` is nanoseconds.
+
+    ``features`` are the bits of what gossipd understands beyond Serf, in a key of its own
+    that real nodes skip and pass on (section 22); 0 is a Serf's query.
+    """
 
     ltime: int
     id: int
@@ -97,6 +107,7 @@ class Query(Value):
     timeout_ns: int
     name: str
     payload: bytes | None = None
+    features: int = 0
 
 
 class QueryResponse(Value):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from gossipd.serf.question import PING_ALL
 from gossipd.wire.serf_codec import encode_serf
 from gossipd.wire.serf_messages import (
     LAMPORT_TIME_MAX,
@@ -178,7 +179,7 @@ def test_no_input_raises_and_clocks_never_fall(inputs: list[Any]) -> None:
             case ("die", name):
                 serf.die(name, at=now)
             case ("ping", _):
-                serf.serf.ping_all(now)
+                serf.serf.ask(PING_ALL, now)
             case ("leave", _):
                 serf.serf.announce_leave(token, now)
             case ("force", name):

@@ -87,6 +87,7 @@ query = st.builds(
     st.integers(0, 2**63 - 1),
     text,
     payload,
+    u32,
 )
 serf_message = st.one_of(
     st.builds(serf.LeaveIntent, ltime, text, st.booleans()),

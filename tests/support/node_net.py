@@ -187,8 +187,8 @@ class NodeNet:
             sender.streams[effect.stream] = (target, theirs)
             target.streams[theirs] = (sender, effect.stream)
             target.do(lambda now: target.node.accept_stream(theirs, sender.address, now))
-            sender.do(lambda now: sender.node.stream_opened(effect.stream, now))
             self._write(sender, effect.stream, bytes(effect.data))
+            sender.do(lambda now: sender.node.stream_opened(effect.stream, now))
 
         self.at(self.now + LATENCY, connect)
 

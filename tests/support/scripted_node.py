@@ -10,6 +10,7 @@ from gossipd.node.effects import NodeEffect
 from gossipd.node.events import NodeEvent, OperationFinished
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
+from gossipd.serf.question import Question
 
 ADDRESS = Address(bytes([10, 0, 0, 1]), 7946)
 
@@ -95,9 +96,15 @@ class ScriptedNode:
         self.calls.append(("set_tags", dict(tags), tuple(delete)))
         return self._operation("")
 
-    def ping_all(self, now: float) -> int:
-        self.calls.append(("ping_all",))
+    def ask(self, question: Question, now: float) -> int:
+        self.calls.append(("ask", question))
         return 7
+
+    def respond(self, number: int, payload: bytes | None, now: float) -> None:
+        self.calls.append(("respond", number, payload))
+
+    def decline(self, number: int, now: float) -> None:
+        self.calls.append(("decline", number))
 
     def view(self) -> View:
         return View(name="us", address=ADDRESS, version=1, members=(), suspicions={})

@@ -16,7 +16,7 @@ from typing import TypeVar
 from gossipd.address import Address
 from gossipd.config.model import SerfConfig, SwimConfig
 from gossipd.outbox import Outbox
-from gossipd.serf.effects import SendPayload, SerfEffect
+from gossipd.serf.effects import HurryGossip, SendPayload, SerfEffect
 from gossipd.serf.events import ChangeKind, MemberChange, SerfEvent
 from gossipd.serf.serf import Serf
 from gossipd.swim.events import (
@@ -183,9 +183,14 @@ class SerfHarness:
         """Take the direct messages, decoded."""
         return [
             (effect.to, decode_serf_untrusted(effect.payload))
-            for effect in self.outbox.take_effects()
+            for effect in self.effects()
             if isinstance(effect, SendPayload)
         ]
+
+    def effects(self) -> list[SerfEffect]:
+        """Take all effects but the wish to gossip soon, which says nothing of its own."""
+        effects = self.outbox.take_effects()
+        return [effect for effect in effects if not isinstance(effect, HurryGossip)]
 
     def events(self) -> list[SerfEvent]:
         """Take all events."""

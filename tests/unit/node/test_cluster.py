@@ -8,6 +8,7 @@ from gossipd.config.model import PROFILES, SerfConfig, SwimConfig, WireConfig
 from gossipd.errors import UsageError
 from gossipd.node.events import InputDropped, OperationFinished
 from gossipd.serf.events import ChangeKind, MemberChange, QueryAcked, QueryClosed
+from gossipd.serf.question import PING_ALL
 from gossipd.swim.events import MemberFailed
 from gossipd.wire.serf_messages import MemberStatus
 from support.node_net import NodeNet, all_show
@@ -233,7 +234,7 @@ def test_equal_seeds_give_equal_runs() -> None:
 def test_all_members_answer_the_reachability_query() -> None:
     net = NodeNet()
     machines = net.cluster("abcd")
-    query = machines[1].do(machines[1].node.ping_all)
+    query = machines[1].do(machines[1].node.ask, PING_ALL)
     took = net.run_until(
         lambda: QueryClosed(query) in machines[1].events,  # type: ignore[arg-type]
         limit=5,
@@ -248,7 +249,7 @@ def test_a_query_costs_hops_and_not_gossip_ticks(eager: bool) -> None:
     net = NodeNet()
     machines = net.cluster("abcde", swim=SwimConfig(eager_gossip=eager))
     net.run(60.0)
-    query = machines[1].do(machines[1].node.ping_all)
+    query = machines[1].do(machines[1].node.ask, PING_ALL)
     took = net.run_until(
         lambda: QueryClosed(query) in machines[1].events,  # type: ignore[arg-type]
         limit=5,

@@ -20,6 +20,7 @@ from gossipd.serf.events import (
     ReconnectTried,
 )
 from gossipd.serf.queries import default_query_timeout
+from gossipd.serf.question import PING_ALL
 from gossipd.wire.serf_codec import decode_serf_untrusted, encode_serf
 from gossipd.wire.serf_messages import (
     FLAG_ACK,
@@ -162,7 +163,7 @@ def test_ping_all_asks_everybody_and_closes_when_all_alive_members_acked() -> No
     serf.join("b", "c", "dead")
     serf.die("dead", at=0.5)
     serf.events()
-    number = serf.serf.ping_all(1.0)
+    number = serf.serf.ask(PING_ALL, 1.0)
     assert serf.events() == [QueryAcked(number, "us")]
     [payload] = serf.gossiped()
     query = decode_serf_untrusted(payload)
@@ -184,7 +185,7 @@ def test_ping_all_asks_everybody_and_closes_when_all_alive_members_acked() -> No
 def test_ping_all_does_not_wait_for_a_member_that_dies_meanwhile() -> None:
     serf = SerfHarness()
     serf.join("b")
-    number = serf.serf.ping_all(1.0)
+    number = serf.serf.ask(PING_ALL, 1.0)
     serf.die("b", at=2.0)
     assert serf.events_of(QueryClosed) == [QueryClosed(number)]
 
@@ -192,7 +193,7 @@ def test_ping_all_does_not_wait_for_a_member_that_dies_meanwhile() -> None:
 def test_ping_all_does_not_wait_for_a_member_that_begins_to_leave() -> None:
     serf = SerfHarness()
     serf.join("b")
-    number = serf.serf.ping_all(1.0)
+    number = serf.serf.ask(PING_ALL, 1.0)
     serf.receive(LeaveIntent(5, "b"), at=1.1)
     assert serf.events_of(QueryClosed) == [QueryClosed(number)]
 
@@ -201,7 +202,7 @@ def test_ping_all_gives_time_by_the_number_of_members_that_are_not_gone() -> Non
     serf = SerfHarness()
     serf.join(*(f"b{number}" for number in range(12)))
     serf.die(*(f"b{number}" for number in range(9)), at=0.5)
-    serf.serf.ping_all(1.0)
+    serf.serf.ask(PING_ALL, 1.0)
     serf.events()
     serf.advance(4.19)
     assert serf.events_of(QueryClosed) == []
@@ -211,11 +212,11 @@ def test_ping_all_gives_time_by_the_number_of_members_that_are_not_gone() -> Non
 
 def test_ping_all_alone_is_closed_at_once_and_silence_ends_at_the_timeout() -> None:
     alone = SerfHarness()
-    number = alone.serf.ping_all(1.0)
+    number = alone.serf.ask(PING_ALL, 1.0)
     assert alone.events() == [QueryAcked(number, "us"), QueryClosed(number)]
     serf = SerfHarness()
     serf.join("b")
-    number = serf.serf.ping_all(1.0)
+    number = serf.serf.ask(PING_ALL, 1.0)
     serf.advance(4.1)
     assert serf.events_of(QueryClosed) == []
     serf.advance(4.3)
@@ -225,7 +226,7 @@ def test_ping_all_alone_is_closed_at_once_and_silence_ends_at_the_timeout() -> N
 def test_an_ack_relayed_to_us_by_ourselves_counts_without_the_network() -> None:
     serf = SerfHarness()
     serf.join("b")
-    serf.serf.ping_all(1.0)
+    serf.serf.ask(PING_ALL, 1.0)
     query = decode_serf_untrusted(serf.gossiped()[0])
     assert isinstance(query, Query)
     serf.events()
@@ -244,11 +245,11 @@ def test_too_many_open_queries_are_refused() -> None:
     serf = SerfHarness()
     serf.join("b")
     for _ in range(256):
-        serf.serf.ping_all(1.0)
+        serf.serf.ask(PING_ALL, 1.0)
     with pytest.raises(Unavailable):
-        serf.serf.ping_all(1.0)
+        serf.serf.ask(PING_ALL, 1.0)
     serf.advance(10.0)
-    serf.serf.ping_all(10.0)
+    serf.serf.ask(PING_ALL, 10.0)
 
 
 @pytest.mark.parametrize(("nodes", "seconds"), [(9, 3.2), (10, 6.4), (99, 6.4), (100, 9.6)])
@@ -357,7 +358,7 @@ def test_equal_inputs_give_equal_runs() -> None:
         serf = SerfHarness(seed=3)
         serf.join("asker", *[f"n{number}" for number in range(8)])
         serf.receive(query_of(flags=FLAG_ACK, relay_factor=3))
-        serf.serf.ping_all(2.0)
+        serf.serf.ask(PING_ALL, 2.0)
         return [*serf.outbox.take_effects(), *serf.events(), *serf.gossiped()]
 
     assert run() == run()
