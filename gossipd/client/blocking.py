@@ -20,7 +20,7 @@ from gossipd.client.connection import (
 )
 from gossipd.client.endpoint import Endpoint, find_auth, find_endpoint
 from gossipd.errors import GossipdError, WireError
-from gossipd.query import requests
+from gossipd.query import commands, requests
 from gossipd.query.records import (
     BAD_REPLY,
     EventRecord,
@@ -205,7 +205,7 @@ class Client:
     def _transact(self, request: requests.Request) -> tuple[int, Any]:
         """Send a request and return its number and its answer's body."""
         seq, data = self._connection.request(request)
-        opens_records = requests.COMMANDS[request.command].opens_records
+        opens_records = commands.COMMANDS[request.command].opens_records
         if opens_records:
             self._records[seq] = deque(maxlen=RECORDS_MAX)
         try:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import msgpack
 
 from gossipd.errors import GossipdError, Unavailable, WireError
-from gossipd.query import requests
+from gossipd.query import commands, requests
 from gossipd.query.framing import BAD_OBJECT, TOO_LARGE, encode
 
 TYPE_CHECKING = False
@@ -132,7 +132,7 @@ class Connection:
         request = self._awaited.get(seq)
         if request is None:
             return not error and (seq in self._open or seq in self._stopped)
-        command = requests.COMMANDS[request.command]
+        command = commands.COMMANDS[request.command]
         return command.has_reply_body and error not in requests.BODILESS_ERRORS
 
     def _message(self, seq: int, error: str, body: object) -> Message | None:
@@ -140,7 +140,7 @@ class Connection:
         if request is None:
             return Record(seq, body) if seq in self._open and not error else None
         if not error:
-            if requests.COMMANDS[request.command].opens_records:
+            if commands.COMMANDS[request.command].opens_records:
                 self._open.add(seq)
             elif isinstance(request, requests.Stop) and request.target in self._open:
                 self._open.discard(request.target)

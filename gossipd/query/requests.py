@@ -1,10 +1,8 @@
-"""Requests of the local socket: one value per command, and the command table.
+"""Requests of the local socket: one value per command, and the error texts both ends know.
 
-Whether a body follows a header is known only from the command, so both ends
-need the table (rpc.md, section 2.1). Names on the wire (``Existing``) end
-here. Fields are read leniently, as the reference does: a missing field, nil
-and an empty body mean the default, keys may be bin, a body may be an array
-in declaration order (section 2.4).
+Names on the wire (``Existing``) end here and in the table of ``commands.py``,
+which reads them (rpc.md, section 6). Keys that Serf does not have are left out
+where they say nothing, so a request to a Serf agent is one of its own.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from gossipd.query.fields import Fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 SEQ_MAX = 2**64 - 1
 IPC_VERSION = 1
@@ -29,6 +27,9 @@ INVALID_FILTER = "Invalid event filter"
 STREAM_EXISTS = "Stream with given sequence exists"
 MONITOR_EXISTS = "Monitor already exists"
 NO_PENDING_QUERY = "No pending queries matching ID"
+RESPOND_FAILED = "failed to respond to key query: "
+"""Stands before every refusal of an answer, as Serf has it (section 6, respond)."""
+RESERVED_NAMES = "_serf_"
 RESERVED_PREFIX = "Queries cannot contain the '_serf_' prefix"
 REQUEST_TOO_LARGE = "request too large"
 BODILESS_ERRORS = frozenset({AUTH_REQUIRED, HANDSHAKE_REQUIRED, UNSUPPORTED_COMMAND})
@@ -163,19 +164,44 @@ class SetTags:
 
 
 class Stream:
-    """Follow events that match ``filters``; ``wants_gaps`` asks to be told of losses."""
+    """Follow events that match ``filters``.
 
-    __slots__ = ("filters", "wants_gaps")
+    The rest is gossipd's own. ``wants_gaps`` asks to be told of losses, ``wants_senders``
+    who sent user events and queries, ``is_immediate`` for each event at once and alone
+    instead of gathered for a moment; ``never_answers`` promises that this reader does
+    not ``respond`` to queries, so that nobody waits for it.
+    """
+
+    __slots__ = ("filters", "is_immediate", "never_answers", "wants_gaps", "wants_senders")
     command = "stream"
 
-    def __init__(self, filters: str = "*", wants_gaps: bool = False) -> None:
+    def __init__(
+        self,
+        filters: str = "*",
+        wants_gaps: bool = False,
+        *,
+        wants_senders: bool = False,
+        is_immediate: bool = False,
+        never_answers: bool = False,
+    ) -> None:
         self.filters = filters
         self.wants_gaps = wants_gaps
+        self.wants_senders = wants_senders
+        self.is_immediate = is_immediate
+        self.never_answers = never_answers
 
     def body(self) -> dict[str, object] | None:
         """Return the request's body as it goes on the wire."""
         body: dict[str, object] = {"Type": self.filters}
-        return body | {"Gaps": True} if self.wants_gaps else body
+        for key, is_wanted in (
+            ("Gaps", self.wants_gaps),
+            ("Senders", self.wants_senders),
+            ("Immediate", self.is_immediate),
+            ("NeverAnswers", self.never_answers),
+        ):
+            if is_wanted:
+                body[key] = True
+        return body
 
 
 class Monitor:
@@ -209,11 +235,15 @@ class Stop:
 
 
 class Query:
-    """Ask the cluster; ``timeout_ns`` is nanoseconds, 0 means the default."""
+    """Ask the cluster; ``timeout_ns`` is nanoseconds, 0 means the default.
+
+    ``full_time`` (gossipd's own) keeps it open until then, even when all have answered.
+    """
 
     __slots__ = (
         "filter_nodes",
         "filter_tags",
+        "full_time",
         "name",
         "payload",
         "relay_factor",
@@ -232,6 +262,7 @@ class Query:
         wants_acks: bool = False,
         relay_factor: int = 0,
         timeout_ns: int = 0,
+        full_time: bool = False,
     ) -> None:
         self.name = name
         self.payload = payload
@@ -240,10 +271,11 @@ class Query:
         self.wants_acks = wants_acks
         self.relay_factor = relay_factor
         self.timeout_ns = timeout_ns
+        self.full_time = full_time
 
     def body(self) -> dict[str, object] | None:
         """Return the request's body as it goes on the wire."""
-        return {
+        body: dict[str, object] = {
             "FilterNodes": list(self.filter_nodes) or None,
             "FilterTags": dict(self.filter_tags) or None,
             "Name": self.name,
@@ -252,6 +284,7 @@ class Query:
             "RequestAck": self.wants_acks,
             "Timeout": self.timeout_ns,
         }
+        return body | {"FullTime": True} if self.full_time else body
 
 
 class GetCoordinate:
@@ -269,19 +302,38 @@ class GetCoordinate:
 
 
 class UserEvent:
-    """Send a user event to the cluster."""
+    """Send a user event to the cluster; ``nodes`` and ``tags`` (gossipd's own) say to whom."""
 
-    __slots__ = ("may_coalesce", "name", "payload")
+    __slots__ = ("may_coalesce", "name", "nodes", "payload", "tags")
     command = "event"
 
-    def __init__(self, name: str, payload: bytes | None = None, may_coalesce: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        payload: bytes | None = None,
+        may_coalesce: bool = False,
+        *,
+        nodes: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
         self.payload = payload
         self.may_coalesce = may_coalesce
+        self.nodes = tuple(nodes)
+        self.tags: Mapping[str, str] = tags or {}
 
     def body(self) -> dict[str, object] | None:
         """Return the request's body as it goes on the wire."""
-        return {"Coalesce": self.may_coalesce, "Name": self.name, "Payload": self.payload}
+        body: dict[str, object] = {
+            "Coalesce": self.may_coalesce,
+            "Name": self.name,
+            "Payload": self.payload,
+        }
+        if self.nodes:
+            body["Nodes"] = list(self.nodes)
+        if self.tags:
+            body["Tags"] = dict(self.tags)
+        return body
 
 
 class Respond:
@@ -333,122 +385,3 @@ if TYPE_CHECKING:
         | Respond
         | ChangeKey
     )
-
-
-class Command:
-    """One row of the command table.
-
-    Args:
-        names: body fields in the reference's declaration order; ``None`` if the
-            request has no body.
-        read: makes the request from its fields.
-        has_reply_body: whether a body follows the response header.
-        opens_records: whether records follow a success until it is stopped or done.
-    """
-
-    __slots__ = ("has_reply_body", "names", "opens_records", "read")
-
-    def __init__(
-        self,
-        names: tuple[str, ...] | None,
-        read: Callable[[Fields], Request],
-        *,
-        has_reply_body: bool = False,
-        opens_records: bool = False,
-    ) -> None:
-        self.names = names
-        self.read = read
-        self.has_reply_body = has_reply_body
-        self.opens_records = opens_records
-
-
-def _plain(command: str, has_reply_body: bool) -> Command:
-    return Command(None, lambda _: Plain(command), has_reply_body=has_reply_body)
-
-
-def _key(command: str) -> Command:
-    return Command(("Key",), lambda f: ChangeKey(command, f.text("Key")), has_reply_body=True)
-
-
-def _read_query(f: Fields) -> Query:
-    return Query(
-        f.text("Name"),
-        f.payload("Payload"),
-        filter_nodes=f.texts("FilterNodes"),
-        filter_tags=f.text_map("FilterTags"),
-        wants_acks=f.flag("RequestAck"),
-        relay_factor=f.whole("RelayFactor", 0, 255),
-        timeout_ns=f.whole("Timeout", -(2**63), 2**63 - 1),
-    )
-
-
-COMMANDS: dict[str, Command] = {
-    "handshake": Command(
-        ("Version",), lambda f: Handshake(f.whole("Version", -(2**31), 2**31 - 1))
-    ),
-    "auth": Command(("AuthKey",), lambda f: Auth(f.text("AuthKey"))),
-    "event": Command(
-        ("Name", "Payload", "Coalesce"),
-        lambda f: UserEvent(f.text("Name"), f.payload("Payload"), f.flag("Coalesce")),
-    ),
-    "force-leave": Command(
-        ("Node", "Prune"), lambda f: ForceLeave(f.text("Node"), f.flag("Prune"))
-    ),
-    "join": Command(
-        ("Existing", "Replay"),
-        lambda f: Join(f.texts("Existing"), f.flag("Replay")),
-        has_reply_body=True,
-    ),
-    "members": _plain("members", True),
-    "members-filtered": Command(
-        ("Tags", "Status", "Name"),
-        lambda f: MembersFiltered(f.text_map("Tags"), f.text("Status"), f.text("Name")),
-        has_reply_body=True,
-    ),
-    "tags": Command(
-        ("Tags", "DeleteTags"), lambda f: SetTags(f.text_map("Tags"), f.texts("DeleteTags"))
-    ),
-    "stream": Command(
-        ("Type",), lambda f: Stream(f.text("Type"), f.flag("Gaps")), opens_records=True
-    ),
-    "monitor": Command(
-        ("LogLevel",), lambda f: Monitor(f.text("LogLevel"), f.flag("Gaps")), opens_records=True
-    ),
-    "stop": Command(("Stop",), lambda f: Stop(f.whole("Stop", 0, SEQ_MAX))),
-    "leave": _plain("leave", False),
-    "query": Command(
-        (
-            "FilterNodes",
-            "FilterTags",
-            "RequestAck",
-            "RelayFactor",
-            "Timeout",
-            "Name",
-            "Payload",
-        ),
-        _read_query,
-        opens_records=True,
-    ),
-    "respond": Command(
-        ("ID", "Payload"), lambda f: Respond(f.whole("ID", 0, SEQ_MAX), f.payload("Payload"))
-    ),
-    "install-key": _key("install-key"),
-    "use-key": _key("use-key"),
-    "remove-key": _key("remove-key"),
-    "list-keys": _plain("list-keys", True),
-    "stats": _plain("stats", True),
-    "get-coordinate": Command(
-        ("Node",), lambda f: GetCoordinate(f.text("Node")), has_reply_body=True
-    ),
-}
-"""All commands of the protocol by name (rpc.md, section 2.1)."""
-
-
-def read_request_untrusted(command: str, body: object) -> Request:
-    """Return the typed request of a known ``command``.
-
-    Raises:
-        WireError: ``bad-field``, the body or one of its fields has a wrong type.
-    """
-    row = COMMANDS[command]
-    return row.read(Fields(body, row.names or ()))

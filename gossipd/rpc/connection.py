@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from gossipd.errors import GossipdError, WireError
-from gossipd.query import requests
+from gossipd.query import commands, requests
 from gossipd.query.event_filter import EventFilter
 from gossipd.query.framing import TOO_LARGE, FrameReader
 from gossipd.rpc import answers
@@ -123,7 +123,7 @@ class Connection:
         seq, name = header.seq, header.command
         if not self._is_greeted and name != "handshake":
             raise await self._refuse(seq, requests.HANDSHAKE_REQUIRED)
-        command = requests.COMMANDS.get(name)
+        command = commands.COMMANDS.get(name)
         is_open = self._is_trusted or name in ("handshake", "auth")
         if command is None:
             if is_open:
@@ -135,7 +135,7 @@ class Connection:
             await self._refuse_untrusted(seq)
             return
         try:
-            request = requests.read_request_untrusted(name, body)
+            request = commands.read_request_untrusted(name, body)
         except WireError as error:
             if not isinstance(body, (dict, list)) or name == "handshake":
                 raise await self._refuse(seq, f"bad request: {error.detail}", name) from None

@@ -11,7 +11,7 @@ import pytest
 
 from gossipd.client.connection import Connection, Record, Reply
 from gossipd.errors import WireError
-from gossipd.query import requests
+from gossipd.query import commands, requests
 from gossipd.query.framing import encode
 from gossipd.query.records import (
     read_event_untrusted,
@@ -57,8 +57,8 @@ def test_requests_are_as_serf_sends_them_and_its_answers_are_understood(
             found = iter(objects(data))
             for header in found:
                 command = header["Command"]
-                body = next(found) if requests.COMMANDS[command].names else None
-                request = requests.read_request_untrusted(command, body)
+                body = next(found) if commands.COMMANDS[command].names else None
+                request = commands.read_request_untrusted(command, body)
                 seq, sent = connection.request(request)
                 assert seq == header["Seq"]
                 ours = objects(sent)
