@@ -37,3 +37,5 @@ class Statistics(Value):
     """Peers' input dropped, by reason."""
     lost: Mapping[str, int]
     """What the machine could not send or take in, by kind; the agent counts it."""
+    event_handlers: Mapping[str, str] = {}
+    """Scripts by the filter they run for (``user:deploy``); the agent fills it in."""

@@ -13,18 +13,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from gossipd.coordinate import Coordinate
 from gossipd.errors import WireError
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
 from gossipd.query import requests
 from gossipd.query.framing import encode
 from gossipd.serf.events import SerfMember
+from gossipd.serf.question import KeyCommand, KeyReport
 
 if TYPE_CHECKING:
     from gossipd.pattern import Pattern
-
-NOT_YET = "this version of gossipd does not {}"
-"""Honest refusal of commands that Serf has and this version has not."""
 
 
 def header(seq: int, error: str = "") -> bytes:
@@ -75,9 +74,36 @@ def join_message(seq: int, asked: Sequence[str], contacted: int, errors: Sequenc
     return message(seq, {"Num": 0}, f"{count}{lines}\n\n")
 
 
-def coordinate_message(seq: int) -> bytes:
-    """Return the answer that no coordinate is known."""
-    return message(seq, _NO_COORDINATE)
+def coordinate_message(seq: int, coordinate: Coordinate | None) -> bytes:
+    """Return where a node is; zeros and ``Ok`` false if that is not known."""
+    if coordinate is None:
+        return message(seq, _NO_COORDINATE)
+    shown = {
+        "Adjustment": coordinate.adjustment,
+        "Error": coordinate.error,
+        "Height": coordinate.height,
+        "Vec": list(coordinate.vec),
+    }
+    return message(seq, {"Coord": shown, "Ok": True})
+
+
+def key_message(seq: int, command: KeyCommand, report: KeyReport) -> bytes:
+    """Return what the members said to a key command.
+
+    Only a list names keys; beside Serf's it tells of how many nodes each is the
+    primary one.
+    """
+    is_list = command is KeyCommand.LIST
+    body: dict[str, object] = {
+        "Keys": dict(report.keys) if is_list else None,
+        "Messages": dict(report.messages),
+        "NumErr": report.errors,
+        "NumNodes": report.nodes,
+        "NumResp": report.responses,
+    }
+    if is_list:
+        body["PrimaryKeys"] = dict(report.primary_keys)
+    return message(seq, body, report.error)
 
 
 def member_map(member: SerfMember) -> dict[str, object]:
@@ -96,31 +122,6 @@ def member_map(member: SerfMember) -> dict[str, object]:
         "Status": member.status.name.lower(),
         "Tags": dict(member.tags),
     }
-
-
-def event_message(seq: int, kind: str, members: Iterable[SerfMember]) -> bytes:
-    """Return a stream record of a membership event."""
-    return message(seq, {"Event": kind, "Members": [member_map(member) for member in members]})
-
-
-def event_gap_message(seq: int, lost: int) -> bytes:
-    """Return the record that tells a stream how many events it lost (gossipd's own)."""
-    return message(seq, {"Event": "gap", "Lost": lost})
-
-
-def log_message(seq: int, line: str) -> bytes:
-    """Return a monitor record."""
-    return message(seq, {"Log": line})
-
-
-def log_gap_message(seq: int, lost: int) -> bytes:
-    """Return the record that tells a monitor how many lines it lost (gossipd's own)."""
-    return message(seq, {"Log": "", "Lost": lost})
-
-
-def query_message(seq: int, kind: str, sender: str) -> bytes:
-    """Return a query record without payload: ``ack`` of ``sender``, or ``done``."""
-    return message(seq, {"From": sender, "Payload": None, "Type": kind})
 
 
 class MembersReply:
@@ -220,7 +221,7 @@ def stats_message(
     serf["encrypted"] = "true" if s.encrypted else "false"
     sections: dict[str, dict[str, str]] = {
         "agent": {"name": view.name},
-        "event_handlers": {},
+        "event_handlers": dict(s.event_handlers),
         "gossipd": {
             "address": str(view.address),
             "bytes_received": str(s.bytes_received),

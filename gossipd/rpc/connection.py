@@ -21,8 +21,12 @@ from gossipd.errors import GossipdError, WireError
 from gossipd.query import commands, requests
 from gossipd.query.event_filter import EventFilter
 from gossipd.query.framing import TOO_LARGE, FrameReader
+from gossipd.query.key_text import decode_key_untrusted
 from gossipd.rpc import answers
-from gossipd.rpc.followers import Follower, follow_events, follow_log, follow_ping
+from gossipd.rpc.followers import Follower, follow_events, follow_log
+from gossipd.rpc.pending import PendingQueries
+from gossipd.rpc.questions import follow_question, is_ping
+from gossipd.serf.question import KeyCommand
 
 if TYPE_CHECKING:
     from gossipd.rpc.server import Service
@@ -52,7 +56,8 @@ class Connection:
         self._sending = trio.Lock()
         self._streams: dict[int, Follower] = {}
         self._monitor: tuple[int, Follower] | None = None
-        self._pings = 0
+        self._pending = PendingQueries()
+        self._questions = 0
         self._is_greeted = False
         self._is_trusted = service.auth is None
         self._nursery: trio.Nursery
@@ -72,11 +77,11 @@ class Connection:
             "query": self._query,
             "respond": self._respond,
             "get-coordinate": self._get_coordinate,
-            "event": self._refuse_event,
-            "install-key": self._refuse_keys,
-            "use-key": self._refuse_keys,
-            "remove-key": self._refuse_keys,
-            "list-keys": self._refuse_keys,
+            "event": self._event,
+            "install-key": self._manage_keys,
+            "use-key": self._manage_keys,
+            "remove-key": self._manage_keys,
+            "list-keys": self._manage_keys,
         }
 
     async def serve(self) -> None:
@@ -267,29 +272,50 @@ class Connection:
     async def _tags(self, seq: int, request: requests.SetTags) -> None:
         await self._answer_when_done(seq, self._handle.set_tags(request.tags, request.delete))
 
-    async def _answer_when_done(self, seq: int, work: Awaitable[None]) -> None:
+    async def _answer_when_done(self, seq: int, work: Awaitable[None], prefix: str = "") -> None:
         error = ""
         try:
             await work
         except GossipdError as failure:
-            error = str(failure)
+            error = f"{prefix}{failure}"
         await self.send(answers.header(seq, error))
 
     async def _stats(self, seq: int, request: requests.Plain) -> None:
         await self.send(self._service.stats_message(seq))
 
     async def _get_coordinate(self, seq: int, request: requests.GetCoordinate) -> None:
-        await self.send(answers.coordinate_message(seq))
+        coordinate = self._handle.coordinate(request.node)
+        await self.send(answers.coordinate_message(seq, coordinate))
+
+    async def _event(self, seq: int, request: requests.UserEvent) -> None:
+        work = self._handle.send_event(
+            request.name,
+            request.payload,
+            may_coalesce=request.may_coalesce,
+            nodes=request.nodes,
+            tags=request.tags,
+        )
+        await self._answer_when_done(seq, work)
 
     async def _respond(self, seq: int, request: requests.Respond) -> None:
-        await self.send(answers.header(seq, requests.NO_PENDING_QUERY))
+        query = self._pending.find(request.query, self._handle.now())
+        if query is None:
+            await self.send(answers.header(seq, requests.NO_PENDING_QUERY))
+            return
+        work = self._handle.respond(query, request.payload)
+        await self._answer_when_done(seq, work, requests.RESPOND_FAILED)
 
-    async def _refuse_event(self, seq: int, request: requests.UserEvent) -> None:
-        await self.send(answers.header(seq, answers.NOT_YET.format("send user events")))
-
-    async def _refuse_keys(self, seq: int, request: requests.ChangeKey | requests.Plain) -> None:
-        refusal = answers.NOT_YET.format("manage keys on a running cluster")
-        await self.send(answers.error_message(seq, request.command, refusal))
+    async def _manage_keys(self, seq: int, request: requests.ChangeKey | requests.Plain) -> None:
+        command, key = KeyCommand(request.command), None
+        try:
+            if isinstance(request, requests.ChangeKey):
+                key = decode_key_untrusted(request.key)
+            report = await self._handle.manage_keys(command, key)
+        except GossipdError as error:
+            refusal = error.detail if isinstance(error, WireError) else str(error)
+            await self.send(answers.error_message(seq, request.command, refusal))
+            return
+        await self.send(answers.key_message(seq, command, report))
 
     # --- records ---------------------------------------------------------------
 
@@ -307,7 +333,7 @@ class Connection:
             return
         follower = self._follower(seq, request.wants_gaps)
         self._streams[seq] = follower
-        await self._nursery.start(follow_events, follower, wanted)
+        await self._nursery.start(follow_events, follower, request, wanted, self._pending)
 
     async def _open_monitor(self, seq: int, request: requests.Monitor) -> None:
         level = request.level.upper()
@@ -331,32 +357,25 @@ class Connection:
         await self.send(answers.header(seq))
 
     async def _query(self, seq: int, request: requests.Query) -> None:
-        refusal = ""
-        if request.name == requests.PING_QUERY and request.payload is None:
-            if request.filter_tags:
-                refusal = answers.NOT_YET.format("filter pings by tags")
-            elif self._pings >= self._service.limits.pings_max:
-                refusal = "too many queries at a time on this connection"
-        elif request.name.startswith("_serf_"):
-            refusal = requests.RESERVED_PREFIX
-        else:
-            refusal = answers.NOT_YET.format("send queries")
-        if refusal:
-            await self.send(answers.header(seq, refusal))
+        if request.name.startswith(requests.RESERVED_NAMES) and not is_ping(request):
+            await self.send(answers.header(seq, requests.RESERVED_PREFIX))
             return
-        self._pings += 1
-        await self._nursery.start(self._run_ping, seq, request)
+        if self._questions >= self._service.limits.queries_max:
+            await self.send(answers.header(seq, "too many queries at a time on this connection"))
+            return
+        self._questions += 1
+        await self._nursery.start(self._run_question, seq, request)
 
-    async def _run_ping(
+    async def _run_question(
         self,
         seq: int,
         request: requests.Query,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         try:
-            await follow_ping(self._follower(seq, False), request, task_status=task_status)
+            await follow_question(self._follower(seq, False), request, task_status=task_status)
         finally:
-            self._pings -= 1
+            self._questions -= 1
 
     def _follower(self, seq: int, wants_gaps: bool) -> Follower:
         return Follower(

@@ -1,4 +1,4 @@
-"""Tasks that send records: event streams, log monitors, the reachability ping.
+"""Tasks that send records: event streams and log monitors.
 
 Each first subscribes, then sends the bare success header, then reports that
 it has started; so the client gets the header before the first record, and no
@@ -14,12 +14,17 @@ from typing import TypeAlias
 
 import trio
 
-from gossipd.errors import GossipdError
 from gossipd.node.handle import LogLine, Lost, NodeHandle
 from gossipd.query import requests
 from gossipd.query.event_filter import EventFilter
-from gossipd.rpc import answers
-from gossipd.serf.events import ApplicationEvent, MembersChanged
+from gossipd.rpc import answers, records
+from gossipd.rpc.pending import PendingQueries
+from gossipd.serf.events import (
+    ApplicationEvent,
+    MembersChanged,
+    QueryReceived,
+    UserEventReceived,
+)
 
 QUEUE_MAX = 512
 """Records kept for a client that does not read; what comes on top is lost to it."""
@@ -111,23 +116,42 @@ class Backlog:
 
 async def follow_events(
     follower: Follower,
+    request: requests.Stream,
     wanted: EventFilter,
+    pending: PendingQueries,
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Send a record for each wanted event until stopped."""
-    seq = follower.seq
+    """Send a record for each wanted event until stopped.
+
+    Queries are entered into ``pending`` under the number that their record shows.
+    Those of the cluster itself (``_serf_``) are never shown.
+    """
+    seq, handle, with_sender = follower.seq, follower.handle, request.wants_senders
+
+    def wants_query(name: str) -> bool:
+        return wanted.wants_query(name) and not name.startswith(requests.RESERVED_NAMES)
 
     def record(event: Item) -> bytes | None:
-        if isinstance(event, MembersChanged) and wanted.wants_member_event(event.kind.value):
-            return answers.event_message(seq, event.kind.value, event.members)
+        match event:
+            case MembersChanged(kind, members) if wanted.wants_member_event(kind.value):
+                return records.members_message(seq, kind.value, members)
+            case UserEventReceived() if wanted.wants_user_event(event.name):
+                return records.user_event_message(seq, event, with_sender=with_sender)
+            case QueryReceived() if wants_query(event.name):
+                number = pending.register(event, handle.now())
+                return records.query_event_message(seq, number, event, with_sender=with_sender)
         return None
 
     await _follow(
         follower,
-        lambda: follower.handle.subscribe(QUEUE_MAX),
+        lambda: handle.subscribe(
+            QUEUE_MAX,
+            coalesced=not request.is_immediate,
+            may_answer=None if request.never_answers else wants_query,
+        ),
         record,
-        ("event", answers.event_gap_message),
+        ("event", records.event_gap_message),
         task_status,
     )
 
@@ -142,13 +166,13 @@ async def follow_log(
     seq = follower.seq
 
     def record(line: Item) -> bytes | None:
-        return answers.log_message(seq, line.text) if isinstance(line, LogLine) else None
+        return records.log_message(seq, line.text) if isinstance(line, LogLine) else None
 
     await _follow(
         follower,
         lambda: follower.handle.follow_log(level, QUEUE_MAX),
         record,
-        ("logs", answers.log_gap_message),
+        ("logs", records.log_gap_message),
         task_status,
     )
 
@@ -202,43 +226,3 @@ async def _pump(
             message = record(item)
             if message is not None:
                 backlog.put(message)
-
-
-async def follow_ping(
-    follower: Follower,
-    request: requests.Query,
-    *,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Send an ack record for each node that answers, then ``done``.
-
-    ``done`` comes when every alive member answered, or at the query's timeout.
-    """
-    seq, handle = follower.seq, follower.handle
-    timeout = request.timeout_ns / 1e9 if request.timeout_ns else float("inf")
-    is_started = False
-    try:
-        with follower.scope:
-            try:
-                with trio.move_on_after(max(0.0, timeout)):
-                    async with handle.ask_reachability() as names:
-                        await follower.send(answers.header(seq))
-                        is_started = True
-                        task_status.started()
-                        async for name in names:
-                            if request.wants_acks and (
-                                not request.filter_nodes or name in request.filter_nodes
-                            ):
-                                await follower.send(answers.query_message(seq, "ack", name))
-            except GossipdError as error:
-                if not is_started:
-                    await follower.send(answers.header(seq, str(error)))
-                    task_status.started()
-                    return
-            if not is_started:
-                await follower.send(answers.header(seq))
-                task_status.started()
-            await follower.send(answers.query_message(seq, "done", ""))
-    except (trio.BrokenResourceError, trio.ClosedResourceError):
-        if not is_started:
-            task_status.started()

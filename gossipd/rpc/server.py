@@ -35,8 +35,8 @@ class Limits(Value, kw_only=True):
     """Time to complete a header or body that has begun."""
     streams_max: int = 64
     """Event streams of one connection."""
-    pings_max: int = 8
-    """Reachability pings of one connection at a time."""
+    queries_max: int = 64
+    """Queries of one connection at a time."""
     last_words_seconds: float = 1.0
     """How long an error before closing may wait for the client to read."""
 

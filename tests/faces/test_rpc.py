@@ -195,10 +195,13 @@ async def test_leave_is_answered_even_when_the_daemon_ends_at_once() -> None:
 
 async def test_stats_are_text_in_serfs_sections_and_our_own() -> None:
     view = make_view(make_member("a", tags={"role": "web"}), make_member("b"))
-    async with serving(FakeHandle(view)) as server:
+    handle = FakeHandle(view)
+    handle.event_handlers = {"user:deploy": "./deploy.sh"}
+    async with serving(handle) as server:
         peer = await server.greet()
         error, stats = await peer.ask("stats", has_body=True)
     assert error == ""
+    assert stats["event_handlers"] == {"user:deploy": "./deploy.sh"}
     assert all(isinstance(v, str) for section in stats.values() for v in section.values())
     assert stats["agent"] == {"name": "a"}
     assert stats["tags"] == {"role": "web"}
@@ -212,29 +215,6 @@ async def test_stats_are_text_in_serfs_sections_and_our_own() -> None:
     }  # fmt: skip
     assert stats["gossipd_dropped"] == {"bad-checksum": "2"}
     assert stats["gossipd_lost"] == {"datagrams-unsent": "3"}
-
-
-async def test_commands_of_later_versions_are_refused_with_the_body_the_table_demands() -> None:
-    async with serving() as server:
-        peer = await server.greet()
-        assert "user events" in await peer.ask("event", {"Name": "x", "Payload": [1, 2]})
-        assert "queries" in await peer.ask("query", {"Name": "load"})
-        error = await peer.ask("query", {"Name": "_serf_keys"})
-        assert error == "Queries cannot contain the '_serf_' prefix"
-        error = await peer.ask("query", {"Name": "_serf_ping", "Payload": b"x"})
-        assert error == "Queries cannot contain the '_serf_' prefix"
-        assert await peer.ask("respond", {"ID": 1}) == "No pending queries matching ID"
-        error, body = await peer.ask("list-keys", has_body=True)
-        assert "keys" in error
-        assert body == {"Keys": {}, "Messages": {}, "NumErr": 0, "NumNodes": 0, "NumResp": 0}
-        error, body = await peer.ask("install-key", {"Key": "x"}, has_body=True)
-        assert body["Keys"] is None
-        error, body = await peer.ask(" get-coordinate", {"Node": "zz"}, has_body=True)
-        assert error == ""
-        assert body == {
-            "Coord": {"Adjustment": 0.0, "Error": 0.0, "Height": 0.0, "Vec": None},
-            "Ok": False,
-        }
 
 
 async def test_a_ping_sends_acks_and_then_done() -> None:

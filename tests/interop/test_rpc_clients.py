@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from gossipd.coordinate import Coordinate
+from gossipd.errors import UsageError
 from gossipd.node.view import Suspicion
-from gossipd.serf.events import ChangeKind
+from gossipd.serf.events import ChangeKind, QueryAcked, QueryAnswered
+from gossipd.serf.question import KeyReport, Question
 from gossipd.wire.serf_messages import MemberStatus
 from support.fake_handle import FakeHandle, make_member, make_view
 from support.rpc_thread import RpcThread, rpc_thread
@@ -113,11 +116,58 @@ class TestSerfCommand:
             finally:
                 monitor.kill()
 
-    def test_commands_of_later_versions_end_with_an_honest_error(self, server: RpcThread) -> None:
-        assert "does not send user events" in serf(server, "event", "x", code=1)
-        assert "does not send queries" in serf(server, "query", "load", code=1)
-        assert "does not manage keys" in serf(server, "keys", "-list", code=1)
-        assert "Could not find a coordinate" in serf(server, "rtt", "a", "b", code=1)
+    def test_event(self, server: RpcThread) -> None:
+        text = serf(server, "event", "deploy", "v1")
+        assert text == "Event 'deploy' dispatched! Coalescing enabled: true\n"
+        serf(server, "event", "-coalesce=false", "restart")
+        assert server.handle.calls == [
+            ("event", "deploy", b"v1", True, (), {}),
+            ("event", "restart", None, False, (), {}),
+        ]
+        refusal = "user event exceeds configured limit of 512 bytes before encoding"
+        server.handle.refusals["event"] = UsageError(refusal)
+        assert refusal in serf(server, "event", "big", code=1)
+
+    def test_query(self, server: RpcThread) -> None:
+        server.handle.replies = [
+            QueryAcked(1, "a"), QueryAnswered(1, "a", b"0.42\n"), QueryAnswered(1, "b", None),
+        ]  # fmt: skip
+        words = ("-node=a", "-tag", "role=w.", "-timeout=600ms", "-relay-factor=2", "load", "now")
+        assert serf(server, "query", *words) == (
+            "Query 'load' dispatched\nAck from 'a'\nResponse from 'a': 0.42\n"
+            "Response from 'b': \nTotal Acks: 1\nTotal Responses: 2\n"
+        )
+        question = Question(
+            name="load", payload=b"now", nodes=("a",), tags={"role": "w."}, wants_acks=True,
+            relay_factor=2, timeout=0.6,
+        )  # fmt: skip
+        assert server.handle.calls == [("ask", question)]
+        found = json.loads(serf(server, "query", "-format=json", "load"))
+        assert found == {"Acks": ["a"], "Responses": {"a": "0.42\n", "b": ""}}
+        assert "cannot contain the '_serf_' prefix" in serf(server, "query", "_serf_x", code=1)
+
+    def test_keys(self, server: RpcThread) -> None:
+        key = "AAECAwQFBgcICQoLDA0ODw=="
+        server.handle.key_report = KeyReport(2, 2, 0, {}, {key: 2}, {key: 2})
+        assert f"{key}  [2/2]" in serf(server, "keys", "-list")
+        for action, told in (("install", "installed"), ("use", "changed primary"), ("remove", "r")):
+            assert f"Successfully {told}" in serf(server, "keys", f"-{action}", key)
+        failed = {"b": "Removing the primary key is not allowed"}
+        error = "1/2 nodes reported failure"
+        server.handle.key_report = KeyReport(2, 2, 1, failed, {}, {}, error)
+        text = serf(server, "keys", "-remove", key, code=1)
+        assert failed["b"] in text
+        assert f"Error removing key: {error}" in text
+        assert "illegal base64 data at input byte 0" in serf(server, "keys", "-use=@", code=1)
+
+    def test_rtt(self, server: RpcThread) -> None:
+        server.handle.coordinates = {
+            "a": Coordinate(vec=(0.003, *[0.0] * 7), height=0.001),
+            "b": Coordinate(vec=(0.0, 0.004, *[0.0] * 6), height=0.002, adjustment=-0.0005),
+        }
+        assert serf(server, "rtt", "a", "b") == "Estimated a <-> b rtt: 7.500 ms\n"
+        assert serf(server, "rtt", "b") == "Estimated b <-> a rtt: 7.500 ms\n"
+        assert "Could not find a coordinate" in serf(server, "rtt", "a", "zz", code=1)
 
 
 def test_serfclient_from_the_package_index(server: RpcThread) -> None:
@@ -130,8 +180,12 @@ def test_serfclient_from_the_package_index(server: RpcThread) -> None:
     assert client.join(["127.0.0.42"]).body == {"Num": 1}
     client.force_leave("c")
     assert client.stats().body["agent"] == {"name": "a"}
+    client.event("deploy", b"\x00\xff", coalesce=False)
+    client.event("deploy", None)
     assert server.handle.calls == [
         ("join", ("127.0.0.42",), False),
         ("force-leave", "c", False),
+        ("event", "deploy", b"\x00\xff", False, (), {}),
+        ("event", "deploy", None, True, (), {}),
     ]
     client.close()

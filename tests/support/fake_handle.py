@@ -59,7 +59,15 @@ def make_view(
 class Feed:
     """One subscriber's bounded queue, as the real fanout keeps it."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        coalesced: bool = True,
+        may_answer: Callable[[str], bool] | None = None,
+    ) -> None:
+        self.coalesced = coalesced
+        self.may_answer = may_answer
         self._items: deque[object] = deque()
         self._capacity = capacity
         self._lost = 0
@@ -98,6 +106,7 @@ class FakeHandle(NodeHandle):
         replies: what a query brings; ``None`` among them waits for ever.
         key_report: what a key command brings.
         coordinates: known ones by node.
+        event_handlers: scripts by filter.
         joinable: addresses that a join reaches.
         clock: what ``now`` returns.
     """
@@ -110,6 +119,7 @@ class FakeHandle(NodeHandle):
         self.replies: list[QueryAcked | QueryAnswered | None] = []
         self.key_report = KeyReport(1, 1, 0, {}, {}, {})
         self.coordinates: dict[str, Coordinate] = {}
+        self.event_handlers: dict[str, str] = {}
         self.joinable: set[str] = set()
         self.log_ring: list[LogLine] = []
         self.clock = 100.0
@@ -150,6 +160,7 @@ class FakeHandle(NodeHandle):
             stream_bytes_received=20,
             dropped={"bad-checksum": 2},
             lost={"datagrams-unsent": 3},
+            event_handlers=self.event_handlers,
         )
 
     async def _command(self, *call: object) -> None:
@@ -237,7 +248,7 @@ class FakeHandle(NodeHandle):
         coalesced: bool = True,
         may_answer: Callable[[str], bool] | None = None,
     ) -> AsyncIterator[EventStream]:
-        feed = Feed(capacity)
+        feed = Feed(capacity, coalesced=coalesced, may_answer=may_answer)
         self.feeds.append(feed)
         try:
             yield feed  # type: ignore[misc]  # one queue serves both kinds of items

@@ -1,0 +1,148 @@
+"""Tasks that ask the cluster for a client: queries, and the reachability ping.
+
+Each sends the bare success header before its first record, and ``done`` last
+(rpc.md, section 6, query). It ends as soon as nobody is left who could answer;
+the records of a client that has gone are dropped.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from gossipd.errors import GossipdError, WireError
+from gossipd.query import requests
+from gossipd.rpc import answers, records
+from gossipd.rpc.followers import Follower
+from gossipd.serf.events import QueryAcked, SerfMember
+from gossipd.serf.question import Question
+
+
+def as_question(request: requests.Query) -> Question:
+    """Return what ``request`` asks of the cluster; its timeout must not be negative."""
+    return Question(
+        name=request.name,
+        payload=request.payload,
+        nodes=request.filter_nodes,
+        tags=request.filter_tags,
+        wants_acks=request.wants_acks,
+        relay_factor=request.relay_factor,
+        timeout=request.timeout_ns / 1e9 if request.timeout_ns else None,
+        full_time=request.full_time,
+    )
+
+
+def is_ping(request: requests.Query) -> bool:
+    """Say whether ``request`` is the one internal query that clients may send."""
+    return request.name == requests.PING_QUERY and request.payload is None
+
+
+async def follow_question(
+    follower: Follower,
+    request: requests.Query,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Ask, and send a record for each ack and answer, then ``done``.
+
+    What the node refuses is answered with its reason. A negative timeout is over
+    before it began: nobody is asked.
+    """
+    beginning = _Beginning(follower, task_status)
+    try:
+        with follower.scope:
+            if request.timeout_ns < 0:
+                await beginning.succeed()
+            elif is_ping(request):
+                await _ping(follower, request, beginning)
+            else:
+                await _ask(follower, request, beginning)
+            if beginning.is_over:
+                await follower.send(records.query_message(follower.seq, "done"))
+    except GossipdError as error:
+        if beginning.is_over:
+            raise
+        await beginning.fail(error)
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        # The reading side of the connection notices and ends it.
+        beginning.give_up()
+
+
+class _Beginning:
+    """The header of the answer: sent once, and the client's next request waits for it."""
+
+    def __init__(self, follower: Follower, task_status: trio.TaskStatus[None]) -> None:
+        self._follower = follower
+        self._task_status = task_status
+        self.is_over = False
+
+    async def succeed(self) -> None:
+        """Tell the client that records will come."""
+        await self._follower.send(answers.header(self._follower.seq))
+        self.give_up()
+
+    async def fail(self, error: GossipdError) -> None:
+        """Tell the client that nobody was asked."""
+        text = answers.filter_refusal(error) if isinstance(error, WireError) else str(error)
+        try:
+            await self._follower.send(answers.header(self._follower.seq, text))
+        finally:
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Let the next request be read."""
+        if not self.is_over:
+            self.is_over = True
+            self._task_status.started()
+
+
+async def _ask(follower: Follower, request: requests.Query, beginning: _Beginning) -> None:
+    seq = follower.seq
+    async with follower.handle.ask(as_question(request)) as replies:
+        await beginning.succeed()
+        async for reply in replies:
+            if isinstance(reply, QueryAcked):
+                record = records.query_message(seq, "ack", reply.node)
+            else:
+                record = records.query_message(seq, "response", reply.node, reply.payload)
+            await follower.send(record)
+
+
+async def _ping(follower: Follower, request: requests.Query, beginning: _Beginning) -> None:
+    selected, handle = _Selected(request), follower.handle
+    timeout = request.timeout_ns / 1e9 if request.timeout_ns else float("inf")
+    with trio.move_on_after(timeout):
+        async with handle.ask_reachability() as names:
+            await beginning.succeed()
+            async for name in names:
+                if request.wants_acks and selected.has(name, handle.view().members):
+                    await follower.send(records.query_message(follower.seq, "ack", name))
+    if not beginning.is_over:
+        await beginning.succeed()
+
+
+class _Selected:
+    """Whom a ping is for, judged here: everybody is asked, some acks are shown.
+
+    Raises:
+        WireError: ``bad-pattern``, a tag's expression is none.
+    """
+
+    def __init__(self, request: requests.Query) -> None:
+        self._nodes = frozenset(request.filter_nodes)
+        self._tags = []
+        if request.filter_tags:
+            # Loaded when first needed, for its memory.
+            from gossipd.pattern import Pattern
+
+            self._tags = [(key, Pattern(text)) for key, text in request.filter_tags.items()]
+
+    def has(self, name: str, members: tuple[SerfMember, ...]) -> bool:
+        """Say whether the filters select ``name``; expressions are searched, not anchored."""
+        if self._nodes and name not in self._nodes:
+            return False
+        if not self._tags:
+            return True
+        tags = next((member.tags for member in members if member.name == name), None)
+        return tags is not None and all(
+            pattern.search(tags.get(key, "")) for key, pattern in self._tags
+        )
