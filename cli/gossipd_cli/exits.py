@@ -68,8 +68,8 @@ def complain(text: str) -> None:
 
 
 def _exit_code(error: Exception) -> int | None:
-    from gossipd.client.blocking import NoAnswer
     from gossipd.client.connection import DaemonUnreachable
+    from gossipd.client.link import NoAnswer
     from gossipd.errors import ConfigError, GossipdError, UsageError
 
     if isinstance(error, (DaemonUnreachable, NoAnswer)):

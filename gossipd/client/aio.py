@@ -13,24 +13,16 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-import anyio
-import anyio.abc
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-
+from gossipd.client.aio_link import AsyncLink, Inbox
 from gossipd.client.connection import (
-    Connection,
     DaemonUnreachable,
-    Record,
-    Reply,
     RequestRefused,
-    gone,
-    unreachable,
+    as_payload,
+    as_timeout_ns,
 )
 from gossipd.client.endpoint import Endpoint, find_auth, find_endpoint
-from gossipd.errors import GossipdError, WireError
 from gossipd.query import requests
 from gossipd.query.records import (
-    BAD_REPLY,
     EventRecord,
     LogRecord,
     MemberRecord,
@@ -39,60 +31,18 @@ from gossipd.query.records import (
     read_members_untrusted,
     read_query_record_untrusted,
 )
-
-CONNECT_SECONDS = 5.0
-RECEIVE_BYTES = 1 << 18
-RECORDS_MAX = 1024
-"""Records kept for a stream whose reader is slow; newer ones are then lost."""
+from gossipd.query.replies import (
+    CoordinateReply,
+    KeysReply,
+    QueryOutcome,
+    QueryReply,
+    read_coordinate_untrusted,
+    read_joined_untrusted,
+    read_keys_untrusted,
+    read_stats_untrusted,
+)
 
 T = TypeVar("T")
-
-
-class _Waiting:
-    """A request that waits for its answer."""
-
-    __slots__ = ("answered", "error", "reply")
-
-    def __init__(self) -> None:
-        self.answered = anyio.Event()
-        self.reply: Reply | None = None
-        self.error: GossipdError | None = None
-
-
-class _Gap:
-    """Stands among the records where ``count`` of them are missing."""
-
-    __slots__ = ("count",)
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-
-class _Inbox:
-    """Records of one stream on their way to its reader; ``lost`` counts what did not fit."""
-
-    __slots__ = ("lost", "receive", "send")
-
-    def __init__(self) -> None:
-        self.send: MemoryObjectSendStream[object]
-        self.receive: MemoryObjectReceiveStream[object]
-        self.send, self.receive = anyio.create_memory_object_stream[object](RECORDS_MAX)
-        self.lost = 0
-
-    def put(self, body: object) -> None:
-        try:
-            if self.lost:  # told at its place: before what comes later
-                self.send.send_nowait(_Gap(self.lost))
-                self.lost = 0
-            self.send.send_nowait(body)
-        except anyio.WouldBlock:
-            self.lost += 1
-        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
-            return
-
-    def close(self) -> None:
-        self.send.close()
-        self.receive.close()
 
 
 class _Done(Exception):
@@ -132,12 +82,7 @@ class AsyncClient:
     def __init__(self, socket: str | None = None, *, auth: str | None = None) -> None:
         self.endpoint: Endpoint = find_endpoint(socket, os.environ, os.geteuid())
         self._auth = find_auth(auth, os.environ)
-        self._connection: Connection
-        self._waiting: dict[int, _Waiting] = {}
-        self._inboxes: dict[int, _Inbox] = {}
-        self._over: GossipdError | None = None
-        self._stream: anyio.abc.ByteStream
-        self._sending: anyio.Lock
+        self._link = AsyncLink(self.endpoint)
         self._session: AbstractAsyncContextManager[Self]
 
     async def __aenter__(self) -> Self:
@@ -154,30 +99,11 @@ class AsyncClient:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Self]:
-        """Connect, read in the background, and greet; everything ends with the context."""
-        failure: Exception | None = None
-        self._connection, self._over = Connection(), None  # entered again, it begins afresh
-        self._stream = await _connect(self.endpoint)
-        self._sending = anyio.Lock()
-        try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._read)
-                try:
-                    await self._ask(requests.Handshake())
-                    if self._auth:
-                        await self._ask(requests.Auth(self._auth))
-                    yield self
-                except Exception as error:
-                    # Raised again below: the task group would wrap it in a group.
-                    failure = error
-                tasks.cancel_scope.cancel()
-        finally:
-            self._fail(gone(self.endpoint))
-            for inbox in self._inboxes.values():
-                inbox.close()
-            await anyio.aclose_forcefully(self._stream)
-        if failure is not None:
-            raise failure
+        async with self._link.connected():
+            await self._link.ask(requests.Handshake())
+            if self._auth:
+                await self._link.ask(requests.Auth(self._auth))
+            yield self
 
     async def members(self) -> list[MemberRecord]:
         """Return all members of every status, sorted by name."""
@@ -199,11 +125,7 @@ class AsyncClient:
         Raises:
             RequestRefused: none could be contacted.
         """
-        body = await self._ask(requests.Join(addresses, replay))
-        contacted = body.get("Num") if isinstance(body, dict) else None
-        if not isinstance(contacted, int):
-            raise WireError(BAD_REPLY, "a join without its number")
-        return contacted
+        return read_joined_untrusted(await self._ask(requests.Join(addresses, replay)))
 
     async def leave(self) -> None:
         """Make the daemon leave the cluster gracefully and end."""
@@ -229,25 +151,155 @@ class AsyncClient:
 
     async def stats(self) -> dict[str, dict[str, str]]:
         """Return the daemon's numbers by section; all values are text."""
-        body = await self._ask(requests.Plain("stats"))
-        if not isinstance(body, dict) or not all(isinstance(v, dict) for v in body.values()):
-            raise WireError(BAD_REPLY, "stats that are no map of maps")
-        return body
+        return read_stats_untrusted(await self._ask(requests.Plain("stats")))
+
+    async def event(
+        self,
+        name: str,
+        payload: bytes | str | None = None,
+        *,
+        may_coalesce: bool = True,
+        nodes: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send a user event to the cluster.
+
+        Args:
+            name: name and payload together take 512 bytes by default.
+            payload: text is sent as UTF-8.
+            may_coalesce: of several of one name within a moment only the newest counts.
+            nodes: only nodes of these names are told of it.
+            tags: only nodes whose tags match these RE2 expressions are (searched, not
+                anchored). Both filters are gossipd's own: Serf nodes are told anyway.
+
+        Raises:
+            RequestRefused: it is too large, or an expression is none.
+        """
+        event = requests.UserEvent(name, as_payload(payload), may_coalesce, nodes=nodes, tags=tags)
+        await self._ask(event)
 
     @asynccontextmanager
-    async def stream(self, filters: str = "*") -> AsyncIterator[AsyncIterator[EventRecord]]:
+    async def query(
+        self,
+        name: str,
+        payload: bytes | str | None = None,
+        *,
+        nodes: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+        wants_acks: bool = True,
+        relay_factor: int = 0,
+        timeout: float | None = None,
+        full_time: bool = False,
+    ) -> AsyncIterator[AsyncIterator[QueryReply]]:
+        """Ask the cluster; the iterator yields acks and responses until the query is over.
+
+        Args:
+            name, payload: name, payload and filters take 1024 bytes by default.
+            nodes: only these are asked.
+            tags: only nodes whose tags match these RE2 expressions (searched) are asked.
+            wants_acks: yield also that a node has got the query.
+            relay_factor: over how many others each reply is sent as well, 0 to 255.
+            timeout: seconds that answers may take; ``None`` is the cluster's default.
+            full_time: go on to the end of that time even when all have answered.
+
+        Raises:
+            RequestRefused: it is too large, or an expression is none.
+        """
+        request = requests.Query(
+            name,
+            as_payload(payload),
+            filter_nodes=nodes,
+            filter_tags=tags,
+            wants_acks=wants_acks,
+            relay_factor=relay_factor,
+            timeout_ns=as_timeout_ns(timeout),
+            full_time=full_time,
+        )
+        async with self._link.following(request) as (seq, inbox):
+            yield _Reader(lambda: self._next_reply(seq, inbox))
+
+    async def ask(
+        self, name: str, payload: bytes | str | None = None, **options: Any
+    ) -> QueryOutcome:
+        """Ask the cluster and return all that came; options are those of ``query``."""
+        outcome = QueryOutcome()
+        async with self.query(name, payload, **options) as replies:
+            async for reply in replies:
+                outcome.add(reply)
+        return outcome
+
+    async def respond(self, number: int, payload: bytes | str | None = None) -> None:
+        """Answer the query that a stream of this client showed under ``number``.
+
+        Raises:
+            RequestRefused: it was answered already, is over, or the answer is too large.
+        """
+        await self._ask(requests.Respond(number, as_payload(payload)))
+
+    async def list_keys(self) -> KeysReply:
+        """Return the encryption keys of all members; see ``KeysReply``.
+
+        Raises:
+            KeysRefused: not all members answered, or some have no keys.
+        """
+        return read_keys_untrusted(await self._ask(requests.Plain("list-keys")))
+
+    async def install_key(self, key: str) -> KeysReply:
+        """Give all members the key ``key`` (base64 of 16, 24 or 32 bytes) to read with.
+
+        Raises:
+            KeysRefused: not all members have it now; ``reply.messages`` says why.
+        """
+        return read_keys_untrusted(await self._ask(requests.ChangeKey("install-key", key)))
+
+    async def use_key(self, key: str) -> KeysReply:
+        """Make all members encrypt with ``key``, which they have; errors as ``install_key``."""
+        return read_keys_untrusted(await self._ask(requests.ChangeKey("use-key", key)))
+
+    async def remove_key(self, key: str) -> KeysReply:
+        """Take ``key`` from all members; it must not be the one they encrypt with."""
+        return read_keys_untrusted(await self._ask(requests.ChangeKey("remove-key", key)))
+
+    async def coordinate(self, node: str) -> CoordinateReply | None:
+        """Return the network coordinate of ``node``, ``None`` if it is not known."""
+        return read_coordinate_untrusted(await self._ask(requests.GetCoordinate(node)))
+
+    async def rtt(self, a: str, b: str) -> float | None:
+        """Return the estimated round trip between two nodes in seconds.
+
+        ``None`` if the coordinate of one of them is not known.
+        """
+        here, there = await self.coordinate(a), await self.coordinate(b)
+        return None if here is None or there is None else here.rtt(there)
+
+    @asynccontextmanager
+    async def stream(
+        self, filters: str = "*", *, immediate: bool = False, never_answers: bool = False
+    ) -> AsyncIterator[AsyncIterator[EventRecord]]:
         """Follow events that match ``filters`` while the context is open.
 
         A record of kind ``gap`` says how many were lost because they were
         read too slowly.
+
+        Args:
+            filters: comma separated: ``member-join``, ``user:deploy`` and so on.
+            immediate: each event at once and alone, instead of gathered for a moment.
+            never_answers: queries are only looked at, so nobody waits for this client.
         """
-        async with self._following(requests.Stream(filters, wants_gaps=True)) as (_, inbox):
+        request = requests.Stream(
+            filters,
+            wants_gaps=True,
+            wants_senders=True,
+            is_immediate=immediate,
+            never_answers=never_answers,
+        )
+        async with self._link.following(request) as (_, inbox):
             yield _Reader(lambda: self._next_event(inbox))
 
     @asynccontextmanager
     async def monitor(self, level: str = "INFO") -> AsyncIterator[AsyncIterator[LogRecord]]:
         """Follow the daemon's log at ``level``, the kept lines first."""
-        async with self._following(requests.Monitor(level, wants_gaps=True)) as (_, inbox):
+        async with self._link.following(requests.Monitor(level, wants_gaps=True)) as (_, inbox):
             yield _Reader(lambda: self._next_line(inbox))
 
     @asynccontextmanager
@@ -257,145 +309,41 @@ class AsyncClient:
         It ends when every alive member has answered, or after ``timeout`` seconds
         (by default the cluster's query timeout).
         """
-        query = requests.Query(
-            requests.PING_QUERY, wants_acks=True, timeout_ns=int((timeout or 0) * 1e9)
-        )
-        async with self._following(query) as (seq, inbox):
-            yield _Reader(lambda: self._next_ack(seq, inbox))
+        async with self.query(requests.PING_QUERY, timeout=timeout) as replies:
 
-    # --- below: one request, its records ----------------------------------------
+            async def name() -> str:
+                try:
+                    return (await anext(replies)).node
+                except StopAsyncIteration:
+                    raise _Done from None
 
-    async def _next_record(self, inbox: _Inbox) -> tuple[object, int]:
-        """Return (record, 0), or (None, count) after the records before a loss."""
-        if inbox.lost and not inbox.receive.statistics().current_buffer_used:
-            lost, inbox.lost = inbox.lost, 0
-            return None, lost
-        try:
-            record = await inbox.receive.receive()
-            return (None, record.count) if isinstance(record, _Gap) else (record, 0)
-        except (anyio.EndOfStream, anyio.ClosedResourceError):
-            raise self._over or gone(self.endpoint) from None
+            yield _Reader(name)
 
-    async def _next_event(self, inbox: _Inbox) -> EventRecord:
-        body, lost = await self._next_record(inbox)
+    # --- below: records as values -----------------------------------------------
+
+    async def _ask(self, request: requests.Request) -> Any:
+        return await self._link.ask(request)
+
+    async def _next_event(self, inbox: Inbox) -> EventRecord:
+        body, lost = await self._link.next_record(inbox)
         if lost:
             return EventRecord("gap", [], lost, {"Event": "gap", "Lost": lost})
         return read_event_untrusted(body)
 
-    async def _next_line(self, inbox: _Inbox) -> LogRecord:
-        body, lost = await self._next_record(inbox)
+    async def _next_line(self, inbox: Inbox) -> LogRecord:
+        body, lost = await self._link.next_record(inbox)
         return LogRecord("", lost) if lost else read_log_untrusted(body)
 
-    async def _next_ack(self, seq: int, inbox: _Inbox) -> str:
-        while True:
-            body, lost = await self._next_record(inbox)
-            if lost:
-                continue
-            kind, sender, _payload = read_query_record_untrusted(body)
-            if kind == "ack":
-                return sender
-            if kind == "done":
-                self._connection.forget(seq)
-                raise _Done
-
-    @asynccontextmanager
-    async def _following(self, request: requests.Request) -> AsyncIterator[tuple[int, _Inbox]]:
-        inbox = _Inbox()
-        seq, data = self._connection.request(request)
-        self._inboxes[seq] = inbox
-        try:
-            await self._transact(seq, data)
-            yield seq, inbox
-        finally:
-            del self._inboxes[seq]
-            inbox.close()
-            if self._over is None and request.command != "query":
-                # Told even when the caller was cancelled, or records would go on.
-                with anyio.move_on_after(1, shield=True):
-                    await self._send(self._connection.request(requests.Stop(seq))[1])
-
-    async def _ask(self, request: requests.Request) -> Any:
-        return await self._transact(*self._connection.request(request))
-
-    async def _transact(self, seq: int, data: bytes) -> Any:
-        if self._over is not None:
-            raise self._over
-        waiting = self._waiting[seq] = _Waiting()
-        try:
-            await self._send(data)
-            await waiting.answered.wait()
-        finally:
-            del self._waiting[seq]
-        if waiting.error is not None:
-            raise waiting.error
-        reply = waiting.reply
-        assert reply is not None
-        if reply.error:
-            raise RequestRefused(reply.error, reply.body)
-        return reply.body
-
-    async def _send(self, data: bytes) -> None:
-        """Send one whole request: half of one would spoil all that follow."""
-        async with self._sending:
-            try:
-                with anyio.CancelScope(shield=True):
-                    await self._stream.send(data)
-            except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-                raise gone(self.endpoint) from error
-
-    async def _read(self) -> None:
-        """Hand what the daemon sends to those who wait, until it closes."""
-        try:
-            while True:
-                self._connection.feed(await self._stream.receive(RECEIVE_BYTES))
-                while (message := self._connection.next_message_untrusted()) is not None:
-                    self._hand_over(message)
-        except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            self._fail(gone(self.endpoint))
-        except WireError as error:
-            self._fail(error)
-
-    def _hand_over(self, message: Reply | Record) -> None:
-        if isinstance(message, Record):
-            inbox = self._inboxes.get(message.seq)
-            if inbox is not None:
-                inbox.put(message.body)
-            return
-        waiting = self._waiting.get(message.seq)
-        if waiting is not None:
-            waiting.reply = message
-            waiting.answered.set()
-
-    def _fail(self, error: GossipdError) -> None:
-        """End everybody who waits: nothing will come any more."""
-        if self._over is not None:
-            return
-        self._over = error
-        for waiting in self._waiting.values():
-            if not waiting.answered.is_set():
-                waiting.error = error
-                waiting.answered.set()
-        for inbox in self._inboxes.values():
-            inbox.send.close()
+    async def _next_reply(self, seq: int, inbox: Inbox) -> QueryReply:
+        kind, node, payload = read_query_record_untrusted((await self._link.next_record(inbox))[0])
+        if kind == "done":
+            self._link.forget(seq)
+            raise _Done
+        return QueryReply(kind, node, payload)
 
 
 def _sorted_members(body: object) -> list[MemberRecord]:
     return sorted(read_members_untrusted(body), key=lambda member: member.name)
-
-
-async def _connect(endpoint: Endpoint) -> anyio.abc.ByteStream:
-    try:
-        with anyio.fail_after(CONNECT_SECONDS):
-            if endpoint.path:
-                return await anyio.connect_unix(endpoint.path)
-            return await anyio.connect_tcp(endpoint.host, endpoint.port)
-    except TimeoutError as error:
-        raise unreachable(endpoint, "timed out") from error
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise unreachable(endpoint, reason) from error
-    except ValueError as error:  # no resolver is asked for a name like a..b
-        raise unreachable(endpoint, "not a host name or path") from error
 
 
 __all__ = ["AsyncClient", "DaemonUnreachable", "RequestRefused"]

@@ -8,21 +8,12 @@ for trio and asyncio.
 from __future__ import annotations
 
 import os
-import socket
-from collections import deque
 
-from gossipd.client.connection import (
-    Connection,
-    Record,
-    RequestRefused,
-    gone,
-    unreachable,
-)
-from gossipd.client.endpoint import Endpoint, find_auth, find_endpoint
-from gossipd.errors import GossipdError, WireError
-from gossipd.query import commands, requests
+from gossipd.client.connection import as_payload, as_timeout_ns
+from gossipd.client.endpoint import find_auth, find_endpoint
+from gossipd.client.link import Link, NoAnswer
+from gossipd.query import requests
 from gossipd.query.records import (
-    BAD_REPLY,
     EventRecord,
     LogRecord,
     MemberRecord,
@@ -31,6 +22,16 @@ from gossipd.query.records import (
     read_members_untrusted,
     read_query_record_untrusted,
 )
+from gossipd.query.replies import (
+    CoordinateReply,
+    KeysReply,
+    QueryOutcome,
+    QueryReply,
+    read_coordinate_untrusted,
+    read_joined_untrusted,
+    read_keys_untrusted,
+    read_stats_untrusted,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,12 +39,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
-CONNECT_SECONDS = 5.0
 REPLY_SECONDS = 60.0
 """How long a command may take; a join tries dead addresses for up to 10 s each."""
-RECEIVE_BYTES = 1 << 18
-RECORDS_MAX = 65_536
-"""Records kept while the caller reads something else; older ones are then lost."""
 
 
 class Client:
@@ -69,15 +66,12 @@ class Client:
         timeout: float | None = REPLY_SECONDS,
     ) -> None:
         self.endpoint = find_endpoint(socket, os.environ, os.geteuid())
-        self._timeout = timeout
-        self._connection = Connection()
-        self._records: dict[int, deque[object]] = {}
-        self._socket = _connect(self.endpoint)
+        self._link = Link(self.endpoint, timeout)
         try:
-            self._ask(requests.Handshake())
+            self._link.ask(requests.Handshake())
             token = find_auth(auth, os.environ)
             if token:
-                self._ask(requests.Auth(token))
+                self._link.ask(requests.Auth(token))
         except BaseException:
             self.close()
             raise
@@ -95,7 +89,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connection; its streams end with it."""
-        self._socket.close()
+        self._link.close()
 
     def members(self) -> list[MemberRecord]:
         """Return all members of every status, sorted by name."""
@@ -119,19 +113,15 @@ class Client:
         Raises:
             RequestRefused: none could be contacted.
         """
-        body = self._ask(requests.Join(addresses, replay))
-        contacted = body.get("Num") if isinstance(body, dict) else None
-        if not isinstance(contacted, int):
-            raise WireError(BAD_REPLY, "a join without its number")
-        return contacted
+        return read_joined_untrusted(self._link.ask(requests.Join(addresses, replay)))
 
     def leave(self) -> None:
         """Make the daemon leave the cluster gracefully and end."""
-        self._ask(requests.Plain("leave"))
+        self._link.ask(requests.Plain("leave"))
 
     def force_leave(self, node: str, *, prune: bool = False) -> None:
         """Declare that ``node`` left; with ``prune`` it is forgotten at once."""
-        self._ask(requests.ForceLeave(node, prune))
+        self._link.ask(requests.ForceLeave(node, prune))
 
     def set_tags(
         self, tags: Mapping[str, str] | None = None, *, delete: Sequence[str] = ()
@@ -141,7 +131,7 @@ class Client:
         Raises:
             RequestRefused: the tags are too long together; nothing was changed.
         """
-        self._ask(requests.SetTags(tags, delete))
+        self._link.ask(requests.SetTags(tags, delete))
 
     def tags(self) -> dict[str, str]:
         """Return the tags of the daemon's own node."""
@@ -149,30 +139,149 @@ class Client:
 
     def stats(self) -> dict[str, dict[str, str]]:
         """Return the daemon's numbers by section; all values are text."""
-        body = self._ask(requests.Plain("stats"))
-        if not isinstance(body, dict) or not all(isinstance(v, dict) for v in body.values()):
-            raise WireError(BAD_REPLY, "stats that are no map of maps")
-        return body
+        return read_stats_untrusted(self._link.ask(requests.Plain("stats")))
 
-    def stream(self, filters: str = "*") -> Iterator[EventRecord]:
+    def event(
+        self,
+        name: str,
+        payload: bytes | str | None = None,
+        *,
+        may_coalesce: bool = True,
+        nodes: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send a user event to the cluster.
+
+        Args:
+            name: name and payload together take 512 bytes by default.
+            payload: text is sent as UTF-8.
+            may_coalesce: of several of one name within a moment only the newest counts.
+            nodes: only nodes of these names are told of it.
+            tags: only nodes whose tags match these RE2 expressions are (searched, not
+                anchored). Both filters are gossipd's own: Serf nodes are told anyway.
+
+        Raises:
+            RequestRefused: it is too large, or an expression is none.
+        """
+        event = requests.UserEvent(name, as_payload(payload), may_coalesce, nodes=nodes, tags=tags)
+        self._link.ask(event)
+
+    def query(
+        self,
+        name: str,
+        payload: bytes | str | None = None,
+        *,
+        nodes: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+        wants_acks: bool = True,
+        relay_factor: int = 0,
+        timeout: float | None = None,
+        full_time: bool = False,
+    ) -> Iterator[QueryReply]:
+        """Ask the cluster; yield acks and responses as they come, until the query is over.
+
+        Args:
+            name, payload: name, payload and filters take 1024 bytes by default.
+            nodes: only these are asked.
+            tags: only nodes whose tags match these RE2 expressions (searched) are asked.
+            wants_acks: yield also that a node has got the query.
+            relay_factor: over how many others each reply is sent as well, 0 to 255.
+            timeout: seconds that answers may take; ``None`` is the cluster's default.
+            full_time: go on to the end of that time even when all have answered.
+
+        Raises:
+            RequestRefused: it is too large, or an expression is none.
+        """
+        request = requests.Query(
+            name,
+            as_payload(payload),
+            filter_nodes=nodes,
+            filter_tags=tags,
+            wants_acks=wants_acks,
+            relay_factor=relay_factor,
+            timeout_ns=as_timeout_ns(timeout),
+            full_time=full_time,
+        )
+        return self._replies(self._link.open(request), timeout)
+
+    def ask(self, name: str, payload: bytes | str | None = None, **options: Any) -> QueryOutcome:
+        """Ask the cluster and return all that came; options are those of ``query``."""
+        outcome = QueryOutcome()
+        for reply in self.query(name, payload, **options):
+            outcome.add(reply)
+        return outcome
+
+    def respond(self, number: int, payload: bytes | str | None = None) -> None:
+        """Answer the query that a stream of this client showed under ``number``.
+
+        Raises:
+            RequestRefused: it was answered already, is over, or the answer is too large.
+        """
+        self._link.ask(requests.Respond(number, as_payload(payload)))
+
+    def list_keys(self) -> KeysReply:
+        """Return the encryption keys of all members; see ``KeysReply``.
+
+        Raises:
+            KeysRefused: not all members answered, or some have no keys.
+        """
+        return read_keys_untrusted(self._link.ask(requests.Plain("list-keys")))
+
+    def install_key(self, key: str) -> KeysReply:
+        """Give all members the key ``key`` (base64 of 16, 24 or 32 bytes) to read with.
+
+        Raises:
+            KeysRefused: not all members have it now; ``reply.messages`` says why.
+        """
+        return read_keys_untrusted(self._link.ask(requests.ChangeKey("install-key", key)))
+
+    def use_key(self, key: str) -> KeysReply:
+        """Make all members encrypt with ``key``, which they have; errors as ``install_key``."""
+        return read_keys_untrusted(self._link.ask(requests.ChangeKey("use-key", key)))
+
+    def remove_key(self, key: str) -> KeysReply:
+        """Take ``key`` from all members; it must not be the one they encrypt with."""
+        return read_keys_untrusted(self._link.ask(requests.ChangeKey("remove-key", key)))
+
+    def coordinate(self, node: str) -> CoordinateReply | None:
+        """Return the network coordinate of ``node``, ``None`` if it is not known."""
+        return read_coordinate_untrusted(self._link.ask(requests.GetCoordinate(node)))
+
+    def rtt(self, a: str, b: str) -> float | None:
+        """Return the estimated round trip between two nodes in seconds.
+
+        ``None`` if the coordinate of one of them is not known.
+        """
+        here, there = self.coordinate(a), self.coordinate(b)
+        return None if here is None or there is None else here.rtt(there)
+
+    def stream(
+        self, filters: str = "*", *, immediate: bool = False, never_answers: bool = False
+    ) -> Events:
         """Yield events that match ``filters``, from now on, until the daemon ends.
 
         Filters are comma separated: ``member-join``, ``user:deploy`` and so on.
         A record of kind ``gap`` says how many were lost because they were
         read too slowly.
+
+        Args:
+            filters: which events.
+            immediate: each event at once and alone, instead of gathered for a moment.
+            never_answers: queries are only looked at, so nobody waits for this client.
         """
-        seq = self._open(requests.Stream(filters, wants_gaps=True))
-        return self._follow(seq, read_event_untrusted)
+        return Events(self._link, self._open_stream(filters, immediate, never_answers))
 
     def monitor(self, level: str = "INFO") -> Iterator[LogRecord]:
         """Yield the daemon's kept log lines at ``level``, then live ones, until it ends."""
-        seq = self._open(requests.Monitor(level, wants_gaps=True))
+        seq = self._link.open(requests.Monitor(level, wants_gaps=True))
         return self._follow(seq, read_log_untrusted)
 
-    def follow(self, filters: str = "*", level: str = "INFO") -> Iterator[EventRecord | LogRecord]:
+    def follow(
+        self, filters: str = "*", level: str = "INFO", *, immediate: bool = False
+    ) -> Iterator[EventRecord | LogRecord]:
         """Yield events and log lines as they come, over this one connection."""
-        events = self._open(requests.Stream(filters, wants_gaps=True))
-        lines = self._open(requests.Monitor(level, wants_gaps=True))
+        events = self._open_stream(filters, immediate, True)
+        lines = self._link.open(requests.Monitor(level, wants_gaps=True))
         return self._follow_both(events, lines)
 
     def reachability(self, timeout: float | None = None) -> Iterator[str]:
@@ -181,123 +290,73 @@ class Client:
         Ends when every alive member has answered, or after ``timeout`` seconds
         (by default the cluster's query timeout).
         """
-        seq = self._open(
-            requests.Query(
-                requests.PING_QUERY, wants_acks=True, timeout_ns=int((timeout or 0) * 1e9)
-            )
-        )
-        # The daemon promises an end; a frozen one must not keep the caller for ever.
-        return self._acks(seq, None if self._timeout is None else self._timeout + (timeout or 0))
+        replies = self.query(requests.PING_QUERY, timeout=timeout)
+        return (reply.node for reply in replies)
 
-    # --- below: one request, its records ----------------------------------------
+    # --- below: records as values -----------------------------------------------
 
     def _read_members(self, request: requests.Request) -> list[MemberRecord]:
-        found = read_members_untrusted(self._ask(request))
+        found = read_members_untrusted(self._link.ask(request))
         found.sort(key=_by_name)
         return found
 
-    def _ask(self, request: requests.Request) -> Any:
-        return self._transact(request)[1]
-
-    def _open(self, request: requests.Request) -> int:
-        return self._transact(request)[0]
-
-    def _transact(self, request: requests.Request) -> tuple[int, Any]:
-        """Send a request and return its number and its answer's body."""
-        seq, data = self._connection.request(request)
-        opens_records = commands.COMMANDS[request.command].opens_records
-        if opens_records:
-            self._records[seq] = deque(maxlen=RECORDS_MAX)
-        try:
-            self._socket.settimeout(self._timeout)
-            self._socket.sendall(data)
-        except OSError as error:
-            raise gone(self.endpoint) from error
-        while True:
-            message = self._next_message()
-            if isinstance(message, Record):
-                self._keep(message)
-            elif message.seq == seq:
-                if message.error:
-                    self._records.pop(seq, None)
-                    raise RequestRefused(message.error, message.body)
-                return seq, message.body
-
-    def _next_message(self) -> Any:
-        """Return the next reply or record, waiting for it."""
-        while True:
-            message = self._connection.next_message_untrusted()
-            if message is not None:
-                return message
-            try:
-                data = self._socket.recv(RECEIVE_BYTES)
-            except TimeoutError as error:
-                raise NoAnswer(f"no answer from {self.endpoint} in time") from error
-            except OSError as error:
-                raise gone(self.endpoint) from error
-            if not data:
-                raise gone(self.endpoint)
-            self._connection.feed(data)
-
-    def _keep(self, record: Record) -> None:
-        queue = self._records.get(record.seq)
-        if queue is not None:
-            queue.append(record.body)
-
-    def _next_record(self, *seqs: int, timeout: float | None = None) -> tuple[int, object]:
-        """Return (number, body) of the next record of one of ``seqs``, waiting for it."""
-        while True:
-            for seq in seqs:
-                queue = self._records[seq]
-                if queue:
-                    return seq, queue.popleft()
-            self._socket.settimeout(timeout)
-            message = self._next_message()
-            if isinstance(message, Record):
-                self._keep(message)
-
     def _follow(self, seq: int, read: Any) -> Iterator[Any]:
         while True:
-            yield read(self._next_record(seq)[1])
+            yield read(self._link.next_record(seq)[1])
 
     def _follow_both(self, events: int, lines: int) -> Iterator[EventRecord | LogRecord]:
         while True:
-            seq, body = self._next_record(events, lines)
+            seq, body = self._link.next_record(events, lines)
             yield read_event_untrusted(body) if seq == events else read_log_untrusted(body)
 
-    def _acks(self, seq: int, timeout: float | None) -> Iterator[str]:
+    def _open_stream(self, filters: str, immediate: bool, never_answers: bool) -> int:
+        return self._link.open(
+            requests.Stream(
+                filters,
+                wants_gaps=True,
+                wants_senders=True,
+                is_immediate=immediate,
+                never_answers=never_answers,
+            )
+        )
+
+    def _replies(self, seq: int, timeout: float | None) -> Iterator[QueryReply]:
+        # The daemon promises an end; a frozen one must not keep the caller for ever.
+        limit = self._link.timeout
+        if limit is not None:
+            limit += timeout or 0
         while True:
-            body = self._next_record(seq, timeout=timeout)[1]
-            kind, sender, _ = read_query_record_untrusted(body)
-            if kind == "ack":
-                yield sender
-            elif kind == "done":
-                self._connection.forget(seq)
-                del self._records[seq]
+            body = self._link.next_record(seq, timeout=limit)[1]
+            kind, node, payload = read_query_record_untrusted(body)
+            if kind == "done":
+                self._link.forget(seq)
                 return
+            yield QueryReply(kind, node, payload)
 
 
-class NoAnswer(GossipdError):
-    """The daemon did not answer within the client's timeout."""
+class Events:
+    """The events of one stream, in order; a ``for`` over them ends with the daemon."""
+
+    __slots__ = ("_link", "_seq")
+
+    def __init__(self, link: Link, seq: int) -> None:
+        self._link = link
+        self._seq = seq
+
+    def __iter__(self) -> Events:
+        return self
+
+    def __next__(self) -> EventRecord:
+        return read_event_untrusted(self._link.next_record(self._seq)[1])
+
+    def next_within(self, seconds: float) -> EventRecord | None:
+        """Return the next event, ``None`` if none comes within ``seconds``."""
+        try:
+            body = self._link.next_record(self._seq, timeout=max(seconds, 0.001))[1]
+        except NoAnswer:
+            return None
+        return read_event_untrusted(body)
 
 
 def _by_name(member: MemberRecord) -> str:
     return member.name
-
-
-def _connect(endpoint: Endpoint) -> socket.socket:
-    try:
-        if not endpoint.path:
-            return socket.create_connection((endpoint.host, endpoint.port), CONNECT_SECONDS)
-        connected = socket.socket(socket.AF_UNIX)
-        try:
-            connected.settimeout(CONNECT_SECONDS)
-            connected.connect(endpoint.path)
-        except BaseException:
-            connected.close()
-            raise
-    except OSError as error:
-        raise unreachable(endpoint, error.strerror or str(error)) from error
-    except ValueError as error:  # no resolver is asked for a name like a..b
-        raise unreachable(endpoint, "not a host name or path") from error
-    return connected

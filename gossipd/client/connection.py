@@ -13,6 +13,7 @@ import msgpack
 from gossipd.errors import GossipdError, Unavailable, WireError
 from gossipd.query import commands, requests
 from gossipd.query.framing import BAD_OBJECT, TOO_LARGE, encode
+from gossipd.query.replies import read_keys_untrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ REPLY_BYTES_MAX = 256 << 20
 """Bytes of replies held while they are incomplete; 10,000 members take about 2 MB."""
 REPLY_ENTRIES_MAX = 4 << 20
 """Entries of one list in a reply."""
+KEY_COMMANDS = ("install-key", "use-key", "remove-key", "list-keys")
 
 
 class DaemonUnreachable(Unavailable):
@@ -35,6 +37,25 @@ class RequestRefused(GossipdError):
         super().__init__(error.strip())
         self.error = error
         self.body = body
+
+
+class KeysRefused(RequestRefused):
+    """Not all members did what a key command asked; ``reply`` says what each of them said."""
+
+    def __init__(self, error: str, body: object) -> None:
+        super().__init__(error, body)
+        self.reply = read_keys_untrusted(body)
+
+
+def refused(command: str, error: str, body: object) -> RequestRefused:
+    """Return the error for a request that was answered with ``error``.
+
+    Raises:
+        WireError: ``bad-reply``, what came with it is not what the command promises.
+    """
+    if command in KEY_COMMANDS and error not in requests.BODILESS_ERRORS:
+        return KeysRefused(error, body)
+    return RequestRefused(error, body)
 
 
 class Reply:
@@ -179,3 +200,15 @@ def unreachable(endpoint: object, reason: str) -> DaemonUnreachable:
 def gone(endpoint: object) -> DaemonUnreachable:
     """Return the error for a daemon that closed the connection."""
     return DaemonUnreachable(f"the daemon at {endpoint} closed the connection")
+
+
+def as_payload(payload: bytes | str | None) -> bytes | None:
+    """Return a payload as bytes, text as UTF-8; empty is ``None``."""
+    if isinstance(payload, str):
+        payload = payload.encode("utf-8", "surrogateescape")
+    return payload or None
+
+
+def as_timeout_ns(timeout: float | None) -> int:
+    """Return seconds in nanoseconds, 0 (the daemon's default) for ``None``."""
+    return 0 if timeout is None else int(timeout * 1e9)

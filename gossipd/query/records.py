@@ -150,10 +150,16 @@ class EventRecord:
     """One record of an event stream.
 
     ``kind`` is ``member-join`` and so on, ``user``, ``query``, or ``gap`` when
-    ``lost`` events are missing here; ``body`` is the whole record.
+    ``lost`` events are missing here; ``body`` is the whole record. ``members`` is
+    filled for membership; the rest for user events and queries: ``name``,
+    ``payload``, Lamport time ``ltime`` and ``sender`` (empty if the daemon does not
+    know, as Serf never does), and ``number``, under which a query is answered.
     """
 
-    __slots__ = ("body", "kind", "lost", "members")
+    __slots__ = (
+        "body", "kind", "lost", "ltime", "may_coalesce", "members", "name", "number",
+        "payload", "sender",
+    )  # fmt: skip
 
     def __init__(
         self, kind: str, members: list[MemberRecord], lost: int, body: Mapping[str, object]
@@ -162,6 +168,12 @@ class EventRecord:
         self.members = members
         self.lost = lost
         self.body = body
+        self.name = ""
+        self.payload: bytes | None = None
+        self.ltime = 0
+        self.sender = ""
+        self.number = 0
+        self.may_coalesce = False
 
 
 def read_event_untrusted(body: object) -> EventRecord:
@@ -177,7 +189,37 @@ def read_event_untrusted(body: object) -> EventRecord:
     lost = body.get("Lost", 0)
     if not isinstance(lost, int):
         raise WireError(BAD_REPLY, "a gap of no number")
-    return EventRecord(kind, members, lost, body)
+    record = EventRecord(kind, members, lost, body)
+    if kind in ("user", "query"):
+        _read_message_untrusted(record, body)
+    return record
+
+
+def _read_message_untrusted(record: EventRecord, body: Mapping[str, object]) -> None:
+    """Read what user events and queries have beside their kind."""
+    name, ltime, sender = body.get("Name"), body.get("LTime"), body.get("Sender", "")
+    number, may_coalesce = body.get("ID", 0), body.get("Coalesce", False)
+    payload = _payload_of(body)
+    if (
+        isinstance(name, str)
+        and isinstance(sender, str)
+        and isinstance(ltime, int)
+        and isinstance(number, int)
+        and isinstance(may_coalesce, bool)
+        and (payload is None or isinstance(payload, bytes))
+    ):
+        record.name, record.sender, record.payload = name, sender, payload
+        record.ltime, record.number, record.may_coalesce = ltime, number, may_coalesce
+        return
+    raise WireError(BAD_REPLY, f"a {record.kind} record with a field of a wrong type")
+
+
+def _payload_of(body: Mapping[str, object]) -> object:
+    """Return the payload, as bytes also where an old agent sends it as text."""
+    payload = body.get("Payload")
+    if isinstance(payload, str):
+        return payload.encode("utf-8", "surrogateescape")
+    return payload
 
 
 class LogRecord:
@@ -215,9 +257,7 @@ def read_query_record_untrusted(body: object) -> tuple[str, str, bytes | None]:
         WireError: ``bad-reply``.
     """
     if isinstance(body, dict):
-        kind, sender, payload = body.get("Type"), body.get("From"), body.get("Payload")
-        if isinstance(payload, str):
-            payload = payload.encode("utf-8", "surrogateescape")
+        kind, sender, payload = body.get("Type"), body.get("From"), _payload_of(body)
         if (
             isinstance(kind, str)
             and isinstance(sender, str)

@@ -8,9 +8,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from gossipd.client import aio
 from gossipd.client.aio import AsyncClient
+from gossipd.client.aio_link import AsyncLink, Inbox
 from gossipd.client.connection import DaemonUnreachable, RequestRefused
+from gossipd.client.endpoint import find_endpoint
 from gossipd.serf.events import ChangeKind
 from support.fake_handle import FakeHandle, make_member, make_view
 from support.rpc_thread import RpcThread, rpc_thread
@@ -121,18 +122,14 @@ def test_a_reader_that_is_too_slow_is_told_how_many_it_lost(
 
 
 @both
-def test_a_loss_is_told_at_its_place_even_if_the_reader_never_catches_up(
-    monkeypatch: pytest.MonkeyPatch, backend: str
-) -> None:
-    monkeypatch.setattr(aio, "RECORDS_MAX", 3)
-
+def test_a_loss_is_told_at_its_place_even_if_the_reader_never_catches_up(backend: str) -> None:
     async def work() -> None:
-        client, inbox = AsyncClient("unused"), aio._Inbox()
+        link, inbox = AsyncLink(find_endpoint("unused", {}, 0)), Inbox(3)
         for body in ("1", "2", "3", "lost", "lost"):
             inbox.put(body)
-        seen = [await client._next_record(inbox) for _ in range(2)]
+        seen = [await link.next_record(inbox) for _ in range(2)]
         inbox.put("4")
-        seen += [await client._next_record(inbox) for _ in range(3)]
+        seen += [await link.next_record(inbox) for _ in range(3)]
         inbox.close()
         assert seen == [("1", 0), ("2", 0), ("3", 0), (None, 2), ("4", 0)]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gossipd.client.blocking import Client, NoAnswer
+from gossipd.client.blocking import Client
 from gossipd.client.connection import DaemonUnreachable, RequestRefused
 from gossipd.client.endpoint import default_socket_path, find_auth, find_endpoint, parse_endpoint
+from gossipd.client.link import NoAnswer
 from gossipd.errors import UsageError, WireError
 from gossipd.node.view import Suspicion
 from gossipd.query.framing import encode
