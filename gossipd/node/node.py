@@ -31,6 +31,7 @@ from gossipd.node.view import View
 from gossipd.outbox import Outbox
 from gossipd.serf.effects import SerfEffect
 from gossipd.serf.events import BroadcastDone, MessageIgnored, SerfEvent
+from gossipd.serf.memory import NO_MEMORY, Memory
 from gossipd.serf.question import Question
 from gossipd.serf.serf import Serf
 from gossipd.serf.tags import encode_own_tags
@@ -78,6 +79,7 @@ class Node:
         seals: write what is sent as bytes; otherwise unsealed, for a driver that
             hands it to other nodes of this process (``unsealed.py``).
         storage: where the tables are kept; by default in plain dicts and lists.
+        memory: Lamport times of a former life (section 20).
 
     Raises:
         ConfigError: the configuration cannot work.
@@ -94,6 +96,7 @@ class Node:
         bind_port: int | None = None,
         seals: bool = True,
         storage: Storage | None = None,
+        memory: Memory = NO_MEMORY,
     ) -> None:
         check_node_config(config)
         encode_own_tags(config.tags)  # refused now, not when others wait for the start
@@ -136,6 +139,7 @@ class Node:
             - COMPOUND_OVERHEAD
             - PAYLOAD_OVERHEAD
             - self._layers.overhead,
+            memory=memory,
         )
         self._sessions = Sessions(
             self._layers,
@@ -385,6 +389,10 @@ class Node:
                 self._config.name, self._address, self._view_version, self._swim, self._serf
             )
         return view
+
+    def memory(self) -> Memory:
+        """Return the Lamport times that a next life has to know of."""
+        return self._serf.memory
 
     def statistics(self) -> Statistics:
         """Return the counters as they are now."""

@@ -98,6 +98,15 @@ class Inquiries:
         """The query clock."""
         return self._queries.clock
 
+    @property
+    def newest(self) -> int:
+        """Highest Lamport time of a query that was handled; 0 is none."""
+        return self._queries.newest
+
+    def recall(self, last: int) -> None:
+        """Take queries up to ``last`` for old; see ``QueryBuffer.recall``."""
+        self._queries.recall(last)
+
     def _spread(self, query: Query, payload: bytes, now: float) -> None:
         """Give a query of ours to everybody and to ourselves."""
         self._queries.apply(query.ltime, query.id)

@@ -34,9 +34,12 @@ class QueryVerdict(enum.Enum):
 
 
 class QueryBuffer:
-    """Numbers of the queries of the last ``size`` Lamport times, and their clock."""
+    """Numbers of the queries of the last ``size`` Lamport times, and their clock.
 
-    __slots__ = ("_count", "_ids_max", "_size", "_slots", "clock", "minimum")
+    ``newest`` is the highest time of a query that was new.
+    """
+
+    __slots__ = ("_count", "_ids_max", "_size", "_slots", "clock", "minimum", "newest")
 
     def __init__(self, size: int, ids_max: int = QUERY_IDS_MAX) -> None:
         self._size = size
@@ -45,6 +48,14 @@ class QueryBuffer:
         self._count = 0
         self.clock = LamportClock()
         self.minimum = 0
+        self.newest = 0
+
+    def recall(self, last: int) -> None:
+        """Take queries up to ``last``, seen in a former life, for old (section 20); 0 is none."""
+        if last:
+            self.clock.witness(last)
+            self.minimum = max(self.minimum, last + 1)
+            self.newest = max(self.newest, last)
 
     def apply(self, ltime: int, query_id: int) -> QueryVerdict:
         """Witness and judge a query; remember it if it is new."""
@@ -64,6 +75,7 @@ class QueryBuffer:
         if self._count >= self._ids_max:
             return QueryVerdict.FULL
         slot[1].add(query_id)
+        self.newest = max(self.newest, ltime)
         self._count += 1
         return QueryVerdict.NEW
 

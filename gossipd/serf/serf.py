@@ -31,6 +31,7 @@ from gossipd.serf.inquiries import Inquiries
 from gossipd.serf.intents import IntentBuffer
 from gossipd.serf.lamport import LamportClock
 from gossipd.serf.members import Members
+from gossipd.serf.memory import NO_MEMORY, Memory
 from gossipd.serf.question import Question
 from gossipd.serf.roster import Roster
 from gossipd.serf.state_sync import StateSync, join_intents, leave_intents, replayed_events
@@ -96,6 +97,7 @@ class Serf:
         payload_bytes_max: the largest message gossip can carry: packet budget
             - 2 - 3 - label and encryption overhead. Longer ones are applied
             but not forwarded.
+        memory: times seen in a former life; what is not newer is old.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Serf:
         roster: MutableMapping[str, SerfMember] | None = None,
         encrypted: bool = False,
         payload_bytes_max: int = PAYLOAD_BYTES_MAX,
+        memory: Memory = NO_MEMORY,
     ) -> None:
         self._config = config
         self._swim_config = swim_config
@@ -154,6 +157,9 @@ class Serf:
         )
         self._state = StateSync(self._clock, self._roster, self._events, self._inquiries.clock)
         self._heard: dict[bytes, SerfMessage] = {}
+        self._clock.witness(memory.clock)
+        self._events.recall(memory.event_clock)
+        self._inquiries.recall(memory.query_clock)
 
     # What readers ask.
 
@@ -191,6 +197,11 @@ class Serf:
     def query_time(self) -> int:
         """The query clock."""
         return self._inquiries.clock.time
+
+    @property
+    def memory(self) -> Memory:
+        """The times that a next life has to know of (section 20)."""
+        return Memory(self._clock.time - 1, self._events.newest, self._inquiries.newest)
 
     @property
     def intent_queue(self) -> int:

@@ -49,10 +49,11 @@ class _Slot:
 class EventBuffer:
     """User events of the last ``size`` Lamport times, and their clock.
 
-    ``version`` grows with every event added or given up.
+    ``version`` grows with every event added or given up; ``newest`` is the highest
+    time of an event that was new.
     """
 
-    __slots__ = ("_bytes", "_bytes_max", "_size", "_slots", "clock", "minimum", "version")
+    __slots__ = ("_bytes", "_bytes_max", "_size", "_slots", "clock", "minimum", "newest", "version")
 
     def __init__(self, size: int, bytes_max: int = EVENT_BYTES_MAX) -> None:
         self._size = size
@@ -61,6 +62,7 @@ class EventBuffer:
         self._bytes = 0
         self.clock = LamportClock()
         self.minimum = 0
+        self.newest = 0
         self.version = 0
 
     def apply(self, ltime: int, event: BufferedEvent) -> EventVerdict:
@@ -81,6 +83,13 @@ class EventBuffer:
         self._add(ltime, key, event, cost)
         return EventVerdict.NEW
 
+    def recall(self, last: int) -> None:
+        """Take events up to ``last``, seen in a former life, for old (section 20); 0 is none."""
+        if last:
+            self.clock.witness(last)
+            self.ignore_before(last + 1)
+            self.newest = max(self.newest, last)
+
     def ignore_before(self, ltime: int) -> None:
         """Drop events below ``ltime`` from now on; never lowers the minimum."""
         self.minimum = max(self.minimum, ltime)
@@ -100,6 +109,7 @@ class EventBuffer:
                 self._bytes -= slot.size
             slot = self._slots[index] = _Slot(ltime)
         slot.events[key] = event
+        self.newest = max(self.newest, ltime)
         slot.size += cost
         self._bytes += cost
         self.version += 1
