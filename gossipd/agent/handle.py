@@ -153,7 +153,7 @@ class AgentHandle:
 
     def coordinate(self, node: str) -> Coordinate | None:
         """Return the network coordinate of ``node``; ``None`` if it is not known."""
-        raise NotImplementedError
+        return self._driver.node.coordinate(node)
 
     @asynccontextmanager
     async def subscribe(

@@ -14,6 +14,8 @@ from random import Random
 
 from gossipd.address import Address
 from gossipd.config.model import NodeConfig, check_node_config
+from gossipd.coordinate import Coordinate
+from gossipd.coordinates.chart import Chart
 from gossipd.errors import WireError
 from gossipd.node.delivery import Delivery
 from gossipd.node.effects import NodeEffect
@@ -33,6 +35,13 @@ from gossipd.serf.effects import SerfEffect
 from gossipd.serf.events import BroadcastDone, MessageIgnored, SerfEvent
 from gossipd.serf.memory import NO_MEMORY, Memory
 from gossipd.serf.question import Question
+from gossipd.serf.events import (
+    BroadcastDone,
+    ChangeKind,
+    MemberChange,
+    MessageIgnored,
+    SerfEvent,
+)
 from gossipd.serf.serf import Serf
 from gossipd.serf.tags import encode_own_tags
 from gossipd.swim.effects import (
@@ -42,6 +51,7 @@ from gossipd.swim.events import (
     AckObserved,
     BroadcastFinished,
     MemberFailed,
+    MemberForgotten,
     MemberLeft,
     MemberRefuted,
     MemberSuspected,
@@ -141,6 +151,9 @@ class Node:
             - self._layers.overhead,
             memory=memory,
         )
+        self._chart = Chart(config.name, random) if config.serf.coordinates else None
+        if self._chart is not None:
+            self._swim.set_ack_payload(self._chart.payload)
         self._sessions = Sessions(
             self._layers,
             self.outbox,
@@ -402,8 +415,17 @@ class Node:
             self._serf,
             self._traffic,
             self._sessions,
+            self._chart,
             encrypted=self.keyring is not None,
         )
+
+    def coordinate(self, node: str) -> Coordinate | None:
+        """Return where ``node`` is, as it last told, ours as it is now (section 19).
+
+        Returns:
+            ``None`` if it never answered a probe of ours, or coordinates are off.
+        """
+        return None if self._chart is None else self._chart.coordinate(node)
 
     # -- draining the cores ---------------------------------------------------
 
@@ -427,7 +449,12 @@ class Node:
             self._swim.wake_gossip(now)
 
     def _on_swim_event(self, event: SwimEvent, now: float) -> None:
-        if type(event) is AckObserved:  # nearly every event is one, and nobody here waits for it
+        if type(event) is AckObserved:  # nearly every event is one
+            chart = self._chart
+            if chart is not None and chart.ack_observed(
+                event.member.name, event.payload, event.rtt
+            ):
+                self._swim.set_ack_payload(chart.payload)
             self.outbox.events.append(event)
             return
         if isinstance(event, BroadcastFinished):
@@ -435,6 +462,8 @@ class Node:
             return
         if isinstance(event, _SUSPICION_EVENTS):
             self._suspicion_version += 1
+        elif type(event) is MemberForgotten and event.member.name not in self._serf.members:
+            self._forget_coordinate(event.member.name)
         self._serf.handle(event, now)
         self.outbox.events.append(event)
 
@@ -445,7 +474,13 @@ class Node:
             return
         if isinstance(event, MessageIgnored):
             self._traffic.dropped[event.reason] += 1
+        elif type(event) is MemberChange and event.kind is ChangeKind.REAP:
+            self._forget_coordinate(event.member.name)
         self.outbox.events.append(event)
+
+    def _forget_coordinate(self, node: str) -> None:
+        if self._chart is not None:
+            self._chart.forget(node)
 
     # -- counting ------------------------------------------------------------
 

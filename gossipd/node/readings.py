@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from gossipd.address import Address
+from gossipd.coordinates.chart import Chart
 from gossipd.node.sessions import Sessions
 from gossipd.node.statistics import Statistics
 from gossipd.node.traffic import Traffic
@@ -35,9 +36,20 @@ def picture(name: str, address: Address, version: int, swim: Swim, serf: Serf) -
 
 
 def counters(
-    view: View, swim: Swim, serf: Serf, traffic: Traffic, sessions: Sessions, *, encrypted: bool
+    view: View,
+    swim: Swim,
+    serf: Serf,
+    traffic: Traffic,
+    sessions: Sessions,
+    chart: Chart | None,
+    *,
+    encrypted: bool,
 ) -> Statistics:
-    """Return the counters of all rooms as they are now."""
+    """Return the counters of all rooms as they are now; ``chart`` is none with it off."""
+    dropped = traffic.dropped + sessions.dropped + Counter(swim.refused)
+    if chart is not None:
+        for reason, count in chart.ignored.items():
+            dropped[f"coordinate-{reason}"] += count
     return Statistics(
         members=len(view.members),
         alive=view.count(MemberStatus.ALIVE),
@@ -53,13 +65,13 @@ def counters(
         query_queue=serf.query_queue,
         claim_queue=swim.queue_depth,
         encrypted=encrypted,
-        coordinate_resets=0,
+        coordinate_resets=0 if chart is None else chart.resets,
         packets_sent=dict(traffic.sent),
         packets_received=dict(traffic.received),
         bytes_sent=traffic.bytes_sent,
         bytes_received=traffic.bytes_received,
         stream_bytes_sent=sessions.bytes_sent,
         stream_bytes_received=sessions.bytes_received,
-        dropped=dict(traffic.dropped + sessions.dropped + Counter(swim.refused)),
+        dropped=dict(dropped),
         lost={},
     )
