@@ -33,8 +33,13 @@ class WireError(GossipdError):
 class ConfigError(GossipdError):
     """The operator's configuration cannot be used; the start ends, exit code 2.
 
-    The message names the key and says what would be accepted.
+    The message names the key and says what would be accepted; ``key`` is the
+    setting at fault where the message does not begin with it.
     """
+
+    def __init__(self, message: str, *, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class UsageError(GossipdError):

@@ -16,22 +16,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gossipd.config.options import OPTIONS, Option
-from gossipd.value import replace
 
 if TYPE_CHECKING:
     import click
 
     from gossipd.config.agent_model import AgentConfig
-    from gossipd.config.load import ConfigFile
 
-DEFAULT_FILE = "/etc/gossipd/gossipd.toml"
-CONFIG_BYTES_MAX = 4 * 1024 * 1024
 CONFIG_FLAGS = ("config", "config-file", "config-dir")
 """Our own name and Serf's two; each takes a file or a folder."""
 EXIT_FAILED = 1
 EXIT_CANNOT_START = 2
 _REPEATED = ("list", "tags", "sets")
-_SUFFIXES = (".toml", ".json")
 
 
 def run_plain(argv: list[str]) -> int | None:
@@ -94,10 +89,11 @@ def start_agent(flags: Mapping[str, object]) -> int:
         The exit code.
     """
     from gossipd.errors import ConfigError, GossipdError
+    from gossipd_cli.configuration import configured
     from gossipd_cli.exits import INTERRUPTED
 
     try:
-        return _run(_configured(flags, os.environ))
+        return _run(configured(flags, os.environ).config)
     except ConfigError as error:
         return _complain(error, EXIT_CANNOT_START)
     except GossipdError as error:
@@ -109,47 +105,6 @@ def start_agent(flags: Mapping[str, object]) -> int:
 def _complain(error: Exception, code: int) -> int:
     sys.stderr.write(f"gossipd agent: {error}\n")
     return code
-
-
-def _configured(flags: Mapping[str, object], environment: Mapping[str, str]) -> AgentConfig:
-    """Return the merged configuration, with the default socket filled in.
-
-    Raises:
-        ConfigError: a file cannot be read, or a setting is wrong.
-    """
-
-    from gossipd.client.endpoint import default_socket_path
-    from gossipd.config.load import load_config
-
-    named = flags.get("config", ())
-    assert isinstance(named, tuple)
-    files = [file for path in named for file in _read(path)]
-    if not named and os.path.exists(DEFAULT_FILE):
-        files = _read(DEFAULT_FILE)
-    rest = {key: value for key, value in flags.items() if key != "config"}
-    config = load_config(files, environment, rest, node_name=os.uname().nodename)
-    if not config.socket:
-        config = replace(config, socket=default_socket_path(environment, os.geteuid()))
-    return config
-
-
-def _read(path: str) -> list[ConfigFile]:
-    """Return the file at ``path``, or the configuration files of that folder by name."""
-    from gossipd.config.load import ConfigFile
-    from gossipd.errors import ConfigError
-
-    try:
-        if os.path.isdir(path):
-            names = sorted(name for name in os.listdir(path) if name.endswith(_SUFFIXES))
-            return [file for name in names for file in _read(os.path.join(path, name))]
-        with open(path, encoding="utf-8") as file:
-            text = file.read(CONFIG_BYTES_MAX + 1)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigError(f"Error reading '{path}': {reason}") from error
-    if len(text) > CONFIG_BYTES_MAX:
-        raise ConfigError(f"Error reading '{path}': larger than {CONFIG_BYTES_MAX} bytes")
-    return [ConfigFile(path, text)]
 
 
 def _run(config: AgentConfig) -> int:
@@ -171,13 +126,16 @@ def _run(config: AgentConfig) -> int:
     return trio.run(main)
 
 
-def _command() -> click.Command:
-    """Return the same options as a click command: for help, completion and mistakes."""
+def given_flags(given: Mapping[str, object]) -> dict[str, object]:
+    """Return the flags that click found, without those that were not given."""
+    return {key: value for key, value in given.items() if value not in (None, ())}
+
+
+def click_options() -> list[click.Parameter]:
+    """Return the options of the table, and those that name files, for click."""
     import click
 
-    def callback(**given: object) -> None:
-        flags = {key: value for key, value in given.items() if value not in (None, ())}
-        sys.exit(start_agent(flags))
+    from gossipd_cli.configuration import DEFAULT_FILE
 
     parameters: list[click.Parameter] = [
         click.Option(
@@ -205,9 +163,19 @@ def _command() -> click.Command:
                     help=option.help,
                 )
             )
+    return parameters
+
+
+def _command() -> click.Command:
+    """Return the same options as a click command: for help, completion and mistakes."""
+    import click
+
+    def callback(**given: object) -> None:
+        sys.exit(start_agent(given_flags(given)))
+
     return click.Command(
         "agent",
-        params=parameters,
+        params=click_options(),
         callback=callback,
         help="Run the daemon: join the cluster, and answer on the local socket.",
         epilog="Every option can stand in a file or the environment (GOSSIPD_<KEY>) too.",

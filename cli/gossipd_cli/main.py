@@ -29,6 +29,7 @@ SUMMARIES = {
     "force-leave": "Declare that a failed member has left.",
     "tags": "Show or change the tags of this node.",
     "info": "Show the daemon's numbers.",
+    "config": "Check configuration files, or show what holds.",
     "monitor": "Follow the daemon's log and events.",
     "reachability": "Ask every member for a sign of life.",
     "keygen": "Print a new encryption key.",

@@ -8,7 +8,9 @@ from contextlib import suppress
 from ipaddress import ip_address
 
 from gossipd.address import Address, address_from_host, split_host_port
+from gossipd.agent.interfaces import interface_named
 from gossipd.agent.sockaddr import address_of, family_of
+from gossipd.config.model import DEFAULT_PORT
 from gossipd.errors import ConfigError, UsageError
 
 _SIOCGIFADDR = 0x8915
@@ -34,6 +36,30 @@ def listening_address(key: str, text: str, default_port: int) -> Address:
     sockaddr = infos[0][4]
     assert isinstance(sockaddr[0], str)
     return address_of((sockaddr[0], sockaddr[1]))
+
+
+def bind_address(bind: str, interface: str) -> Address:
+    """Return where the gossip sockets are bound: ``bind``, or an address of ``interface``.
+
+    An unspecified ``bind`` takes the first address of its family that the
+    interface has, no link-local one; any other must be one of the interface's.
+
+    Raises:
+        ConfigError: there is no such interface, or it has no such address.
+    """
+    at = listening_address("bind", bind, DEFAULT_PORT)
+    if not interface:
+        return at
+    own = interface_named("interface", interface).addresses
+    if any(at.ip):
+        if at.ip not in own:
+            raise ConfigError(f"bind: {at.host} is no address of interface {interface}")
+        return at
+    for ip in own:
+        if len(ip) == len(at.ip) and not ip_address(ip).is_link_local:
+            return Address(ip, at.port)
+    family = "IPv4" if len(at.ip) == 4 else "IPv6"
+    raise ConfigError(f"interface: {interface} has no {family} address to bind")
 
 
 def advertised_address(advertise: str, bound: Address) -> Address:

@@ -12,13 +12,12 @@ from typing import Protocol
 import trio
 
 from gossipd.address import Address
-from gossipd.agent.listening import advertised_address, listening_address
+from gossipd.agent.listening import advertised_address, bind_address, listening_address
 from gossipd.agent.ports import PacketPort, StreamPort
 from gossipd.agent.socket_file import SocketFile, listen_tcp
 from gossipd.agent.streams import TcpPort
 from gossipd.agent.udp import UdpPort, bind_gossip_sockets
 from gossipd.config.agent_model import DEFAULT_RPC_PORT, AgentConfig
-from gossipd.config.model import DEFAULT_PORT
 
 
 class Surroundings(Protocol):
@@ -67,7 +66,7 @@ class Machine:
         self._socket_file: SocketFile | None = None
         self.rpc_address: Address | None = None
         self._query_sockets: list[socket.socket] = []
-        at = listening_address("bind", config.bind, DEFAULT_PORT)
+        at = bind_address(config.bind, config.interface)
         datagrams, listener = bind_gossip_sockets(at)
         self.packets = UdpPort(datagrams)
         self.streams = TcpPort(listener)

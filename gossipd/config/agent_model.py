@@ -12,6 +12,15 @@ from gossipd.config.model import DEFAULT_PORT, NodeConfig, check_node_config
 from gossipd.errors import ConfigError, UsageError
 from gossipd.value import Value
 
+PROTOCOL = 5
+PROTOCOLS = range(2, PROTOCOL + 1)
+"""What Serf's agent takes for ``protocol`` (agent.md, section 1)."""
+VALID_NAME_MAX = 128
+"""Characters of a node name under ``validate_node_names`` (gossip.md, section 21)."""
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-")
+LABEL_OF_SERVICE = "_serf_"
+"""What Serf puts before ``discover`` (agent.md, section 8)."""
+DISCOVER_MAX = 128
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERR")
 DEFAULT_RPC_PORT = 7373
 RETRY_INTERVAL_MIN = 1.0
@@ -81,6 +90,16 @@ class AgentConfig(Value, kw_only=True):
     syslog_facility: str = "LOCAL0"
     discover: str = ""
     """Cluster name under which members find each other by mDNS; empty is off."""
+    interface: str = ""
+    """Take the address from this network interface, or check that it has it."""
+    mdns_interface: str = ""
+    """Where mDNS is spoken; empty is ``interface``, or every one that has multicast."""
+    mdns_disable_ipv4: bool = False
+    mdns_disable_ipv6: bool = False
+    protocol: int = PROTOCOL
+    """Serf's protocol number as asked for; what is spoken is always ``PROTOCOL``."""
+    validate_node_names: bool = False
+    """Refuse a name of our own that is more than letters, digits, dots and dashes."""
     warnings: tuple[str, ...] = ()
     """What the operator should know about the settings; logged at start."""
 
@@ -103,7 +122,9 @@ def check_agent_config(config: AgentConfig) -> None:
         raise ConfigError(f"socket {config.socket!r} is not a path; rpc_addr is for host:port")
     if config.log_level not in LOG_LEVELS:
         raise ConfigError(
-            f"Invalid log level: {config.log_level}. Valid log levels are: [{' '.join(LOG_LEVELS)}]"
+            f"Invalid log level: {config.log_level}."
+            f" Valid log levels are: [{' '.join(LOG_LEVELS)}]",
+            key="log_level",
         )
     if config.rpc_request_size_limit not in RPC_REQUEST_SIZES:
         raise ConfigError(
@@ -118,6 +139,41 @@ def check_agent_config(config: AgentConfig) -> None:
         raise ConfigError(
             f"retry_max_attempts is {config.retry_max_attempts}: it must not be negative"
         )
+
+    if config.protocol not in PROTOCOLS:
+        raise ConfigError(
+            f"protocol is {config.protocol}: it must be within {PROTOCOLS[0]}..{PROTOCOLS[-1]}"
+        )
+    if config.validate_node_names:
+        _check_name(config.node.name)
+    _check_discovery(config)
+
+
+def _check_name(name: str) -> None:
+    if len(name) > VALID_NAME_MAX:
+        raise ConfigError(
+            f"node_name has {len(name)} characters: validate_node_names allows {VALID_NAME_MAX}",
+            key="name",
+        )
+    if not _PLAIN.issuperset(name):
+        raise ConfigError(
+            f"node_name {name!r}: validate_node_names allows letters, digits, '.' and '-'",
+            key="name",
+        )
+
+
+def _check_discovery(config: AgentConfig) -> None:
+    if config.mdns_disable_ipv4 and config.mdns_disable_ipv6:
+        raise ConfigError("mdns_disable_ipv4 and mdns_disable_ipv6 leave nothing: give one")
+    if not config.discover:
+        if config.mdns_interface:
+            raise ConfigError("mdns_interface is of no use without discover")
+        return
+    for label in f"{LABEL_OF_SERVICE}{config.discover}".split("."):
+        if not 0 < len(label.encode("utf-8", "surrogateescape")) <= 63:
+            raise ConfigError(f"discover {config.discover!r}: a part between dots is empty or long")
+    if len(config.discover) > DISCOVER_MAX:
+        raise ConfigError(f"discover is longer than {DISCOVER_MAX} characters")
 
 
 def _check_address(key: str, text: str) -> None:

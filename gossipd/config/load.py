@@ -3,20 +3,25 @@
 Text and numbers replace, lists are appended, tags are merged key by key
 (agent.md, section 1). Unlike Serf, a switch can also be turned off again by a
 later source. Nothing is read here: the caller hands in texts and mappings.
-Every complaint names its source and key.
+Beside the configuration goes where each of its values came from. Every
+complaint names its source and key, in a file also the line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from gossipd.config.agent_model import (
+    PROTOCOL,
+    PROTOCOLS,
     RETRY_INTERVAL_MIN,
     AgentConfig,
     check_agent_config,
 )
 from gossipd.config.model import PROFILES, NodeConfig, SerfConfig
 from gossipd.config.options import FILE_ONLY, NOT_YET, OPTIONS, SECTIONS, Option
+from gossipd.config.origin import DEFAULT, Complaint, ConfigFile, Origin, syntax_complaint
 from gossipd.config.values import (
     count_from,
     key_from,
@@ -36,22 +41,44 @@ _NODE_TARGETS = ("name", "tags", "keys")
 _SECTION_KINDS: dict[type, str] = {float: "duration", int: "count", bool: "switch", str: "text"}
 
 
-class ConfigFile(Value):
-    """One configuration file: its name, for messages and to tell TOML from ``.json``."""
+class Loaded(Value):
+    """A configuration, and where its values came from.
 
-    name: str
-    text: str
+    ``origins`` has an entry for each setting that a source speaks of: fields of
+    ``AgentConfig``, ``name``, ``keys``, ``tags.<tag>`` and ``<section>.<field>``;
+    several for a list that was appended to.
+    """
+
+    config: AgentConfig
+    origins: Mapping[str, tuple[Origin, ...]]
+
+
+class _Where(Value):
+    """What is being read now: its source, and its key if the source does not name it."""
+
+    origin: Origin
+    key: str = ""
 
 
 class _Draft:
     """Values gathered so far; ``agent``, ``node`` and each section by field name."""
 
-    def __init__(self) -> None:
+    def __init__(self, node_name: str) -> None:
         self.agent: dict[str, object] = {}
-        self.node: dict[str, object] = {}
+        self.node: dict[str, object] = {"name": node_name}
         self.sections: dict[str, dict[str, object]] = {name: {} for name in SECTIONS}
         self.tags: dict[str, str] = {}
         self.warnings: list[str] = []
+        self.origins: dict[str, tuple[Origin, ...]] = {}
+        self.complaints: list[Complaint] = []
+
+    @contextmanager
+    def reading(self, where: _Where) -> Iterator[None]:
+        """Keep what is wrong with the value at ``where``, and go on with the next one."""
+        try:
+            yield
+        except ConfigError as error:
+            self.complaints.append(Complaint(where.origin, where.key, str(error)))
 
 
 def load_config(
@@ -61,6 +88,17 @@ def load_config(
     *,
     node_name: str,
 ) -> AgentConfig:
+    """Merge the sources, lowest first, and check the result; see ``load``."""
+    return load(files, environment, flags, node_name=node_name).config
+
+
+def load(
+    files: Sequence[ConfigFile],
+    environment: Mapping[str, str],
+    flags: Mapping[str, object],
+    *,
+    node_name: str,
+) -> Loaded:
     """Merge the sources, lowest first, and check the result.
 
     Args:
@@ -72,57 +110,122 @@ def load_config(
     Raises:
         ConfigError: unknown key, wrong type, value that cannot work; one line.
     """
-    draft = _Draft()
-    draft.node["name"] = node_name
+    loaded, complaints = examine(files, environment, flags, node_name=node_name)
+    if loaded is None:
+        raise ConfigError(str(complaints[0]))
+    return loaded
+
+
+def examine(
+    files: Sequence[ConfigFile],
+    environment: Mapping[str, str],
+    flags: Mapping[str, object],
+    *,
+    node_name: str,
+) -> tuple[Loaded | None, tuple[Complaint, ...]]:
+    """Merge as ``load`` does, and return all complaints instead of raising the first.
+
+    How values go together is looked at when each of them is right.
+    """
+    draft = _Draft(node_name)
     for file in files:
         _take_file(draft, file)
     _take_environment(draft, environment)
     by_key = {option.key: option for option in OPTIONS}
     for key, value in flags.items():
         option = by_key[key]
-        if option.flag_negates:
-            value = not switch_from(value)
-        _take(draft, option, value, f"--{option.flag}")
-    return _finish(draft)
+        where = _Where(Origin(f"--{option.flag}"))
+        with draft.reading(where):
+            if option.flag_negates:
+                value = not switch_from(value)
+            _take(draft, option, value, where)
+    config = None
+    if not draft.complaints:
+        try:
+            config = _finish(draft)
+        except ConfigError as error:
+            found = draft.origins.get(error.key or _key_in(str(error)), (DEFAULT,))[-1]
+            draft.complaints.append(Complaint(found, "", str(error)))
+    loaded = None if config is None else Loaded(config, draft.origins)
+    return loaded, tuple(draft.complaints)
+
+
+def _key_in(complaint: str) -> str:
+    """Return the setting that a cross-field check names first, as ``origins`` calls it."""
+    word = complaint.partition(" ")[0].rstrip(":")
+    for name in SECTIONS:
+        if word in fields_of(_section_default(name, "lan")):
+            return f"{name}.{word}"
+    return word
 
 
 def _take_file(draft: _Draft, file: ConfigFile) -> None:
+    try:
+        parsed = _parse(file)
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
+        draft.complaints.append(syntax_complaint(file, error))
+        return
+    lines = _key_lines(file)
+    for key, value in parsed.items():
+        where = _Where(Origin(file.name, lines.get((key,), 0)), key)
+        with draft.reading(where):
+            if key in SECTIONS or key == "mdns":
+                if not isinstance(value, dict):
+                    raise ConfigError(f"{value!r} is not a table")
+                for field, setting in value.items():
+                    origin = Origin(file.name, lines.get((key, field), where.origin.line))
+                    inner = _Where(origin, f"{key}.{field}")
+                    with draft.reading(inner):
+                        if key == "mdns":
+                            _take_key(draft, f"mdns_{field}", setting, inner)
+                        else:
+                            _take_field(draft, key, field, setting, inner.origin)
+            elif key == "tags" and isinstance(value, dict):
+                for tag, text in value.items():
+                    origin = Origin(file.name, lines.get((key, tag), where.origin.line))
+                    inner = _Where(origin, key)
+                    with draft.reading(inner):
+                        _take_key(draft, key, {tag: text}, inner)
+            else:
+                _take_key(draft, key, value, where)
+
+
+def _key_lines(file: ConfigFile) -> dict[tuple[str, ...], int]:
+    from gossipd.config.lines import key_lines  # a start without a file does without it
+
+    return key_lines(file.name, file.text)
+
+
+def _take_key(draft: _Draft, key: str, value: object, where: _Where) -> None:
+    """Put one key of a file where its option says."""
+    if key in NOT_YET:
+        if value and value != NOT_YET[key]:
+            raise ConfigError("not supported by this version of gossipd; remove it")
+        return
     known = {option.key: option for option in (*OPTIONS, *FILE_ONLY) if option.kind != "sets"}
-    for key, value in _parse(file).items():
-        where = f"{file.name}: {key}"
-        if key in SECTIONS:
-            if not isinstance(value, dict):
-                raise ConfigError(f"{where}: {value!r} is not a table")
-            for field, setting in value.items():
-                _take_field(draft, key, field, setting, f"{file.name}: {key}.{field}")
-        elif key in NOT_YET:
-            if value and value != NOT_YET[key]:
-                raise ConfigError(f"{where}: not supported by this version of gossipd; remove it")
-        elif key in known:
-            _take(draft, known[key], value, where)
-        else:
-            hint = _nearest(key, (*known, *SECTIONS))
-            raise ConfigError(f"{file.name}: unknown key {key!r}{hint}")
+    if key in known:
+        _take(draft, known[key], value, where)
+        return
+    hint = _nearest(key, (*known, *SECTIONS))
+    draft.complaints.append(Complaint(where.origin, "", f"unknown key {where.key!r}{hint}"))
 
 
 def _parse(file: ConfigFile) -> dict[str, object]:
-    """Return the keys of a TOML file, or of a JSON object if its name says so."""
+    """Return the keys of a TOML file, or of a JSON object if its name says so.
+
+    Raises:
+        ValueError, RecursionError: it is neither.
+    """
     if file.name.endswith(".json"):
         import json  # a start without a file does without it
 
-        try:
-            value = json.loads(file.text)
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"Error decoding '{file.name}': {error}") from error
+        value = json.loads(file.text)
         if not isinstance(value, dict):
-            raise ConfigError(f"Error decoding '{file.name}': it is not a JSON object")
+            raise ValueError("it is not a JSON object")
         return value
     import tomllib  # likewise
 
-    try:
-        return tomllib.loads(file.text)
-    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
-        raise ConfigError(f"Error decoding '{file.name}': {error}") from error
+    return tomllib.loads(file.text)
 
 
 def _take_environment(draft: _Draft, environment: Mapping[str, str]) -> None:
@@ -133,39 +236,45 @@ def _take_environment(draft: _Draft, environment: Mapping[str, str]) -> None:
     }
     for variable, option in known.items():
         if environment.get(variable):
-            _take(draft, option, environment[variable], variable)
+            where = _Where(Origin(variable))
+            with draft.reading(where):
+                _take(draft, option, environment[variable], where)
     for variable in sorted(environment):
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable in known:
             continue
         section, _, field = variable[len(ENVIRONMENT_PREFIX) :].lower().partition("_")
-        if section in SECTIONS:
-            _take_field(draft, section, field, environment[variable], variable)
-        elif environment[variable] and not variable.startswith(_OF_CONTAINERS):
-            raise ConfigError(f"{variable}: unknown setting{_nearest(variable, known)}")
+        where = _Where(Origin(variable))
+        with draft.reading(where):
+            if section in SECTIONS:
+                _take_field(draft, section, field, environment[variable], where.origin)
+            elif environment[variable] and not variable.startswith(_OF_CONTAINERS):
+                raise ConfigError(f"unknown setting{_nearest(variable, known)}")
 
 
-def _take(draft: _Draft, option: Option, value: object, where: str) -> None:
+def _take(draft: _Draft, option: Option, value: object, where: _Where) -> None:
     """Put one value where its option says; ``where`` names source and key."""
-    if option.kind == "sets":
-        for word in list_from(value):
-            name, equals, text = word.partition("=")
-            section, dot, field = name.partition(".")
-            if not (equals and dot) or section not in SECTIONS:
-                raise ConfigError(f"{where} {word}: write {'|'.join(SECTIONS)}.<field>=<value>")
-            _take_field(draft, section, field, text, f"{where} {name}")
+    if option.kind != "sets":
+        _place(draft, option, value, where.origin)
         return
-    try:
-        _place(draft, option, value)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
+    for word in list_from(value):
+        name, equals, text = word.partition("=")
+        section, dot, field = name.partition(".")
+        origin = Origin(f"{where.origin} {name}")
+        with draft.reading(_Where(origin if dot else Origin(f"{where.origin} {word}"))):
+            if not (equals and dot) or section not in SECTIONS:
+                raise ConfigError(f"write {'|'.join(SECTIONS)}.<field>=<value>")
+            _take_field(draft, section, field, text, origin)
 
 
-def _place(draft: _Draft, option: Option, value: object) -> None:
+def _place(draft: _Draft, option: Option, value: object, origin: Origin) -> None:
     section, _, field = option.target.rpartition(".")
     if option.target == "keys":
         draft.node["keys"] = (key_from(value),)
     elif option.kind == "tags":
-        draft.tags.update(tags_from(value))
+        tags = tags_from(value)
+        draft.tags.update(tags)
+        draft.origins.update({f"tags.{tag}": (origin,) for tag in tags})
+        return
     elif section == "tags":
         draft.tags[field] = text_from(value)
         draft.warnings.append("'Role' has been replaced with 'Tags'")
@@ -173,6 +282,9 @@ def _place(draft: _Draft, option: Option, value: object) -> None:
         before = draft.agent.get(field, ())
         assert isinstance(before, tuple)
         draft.agent[field] = before + list_from(value)
+        origin_before = draft.origins.get(field, ())
+        draft.origins[field] = (*origin_before, origin)
+        return
     else:
         typed = _typed(option.kind, value)
         if option.key_negates:
@@ -181,6 +293,7 @@ def _place(draft: _Draft, option: Option, value: object) -> None:
             draft.sections[section][field] = typed
         else:
             (draft.node if field in _NODE_TARGETS else draft.agent)[field] = typed
+    draft.origins[option.target] = (origin,)
 
 
 def _typed(kind: str, value: object) -> object:
@@ -195,16 +308,14 @@ def _typed(kind: str, value: object) -> object:
             return text_from(value)
 
 
-def _take_field(draft: _Draft, section: str, field: str, value: object, where: str) -> None:
+def _take_field(draft: _Draft, section: str, field: str, value: object, origin: Origin) -> None:
     """Put one value in a section, typed as the default of that field is."""
     default = _section_default(section, "lan")
     if field not in fields_of(default):
-        raise ConfigError(f"{where}: unknown key {field!r}{_nearest(field, fields_of(default))}")
-    try:
-        kind = _SECTION_KINDS[type(getattr(default, field))]
-        draft.sections[section][field] = _typed(kind, value)
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
+        raise ConfigError(f"unknown key {field!r}{_nearest(field, fields_of(default))}")
+    kind = _SECTION_KINDS[type(getattr(default, field))]
+    draft.sections[section][field] = _typed(kind, value)
+    draft.origins[f"{section}.{field}"] = (origin,)
 
 
 def _section_default(section: str, profile: str) -> Value:
@@ -218,7 +329,11 @@ _SERF_DEFAULT = SerfConfig()
 def _finish(draft: _Draft) -> AgentConfig:
     profile = str(draft.agent.get("profile", "lan"))
     if profile not in PROFILES:
-        raise ConfigError(f"Unknown profile: {profile}; known are {', '.join(PROFILES)}")
+        raise ConfigError(
+            f"Unknown profile: {profile}; known are {', '.join(PROFILES)}", key="profile"
+        )
+    if "profile" in draft.agent:
+        _name_profile(draft, profile)
     for name in SECTIONS:
         base = _section_default(name, profile)
         if draft.sections[name]:
@@ -229,6 +344,9 @@ def _finish(draft: _Draft) -> AgentConfig:
         draft.agent["log_level"] = level.upper()
     if isinstance(path := draft.agent.get("socket"), str):
         draft.agent["socket"] = path.removeprefix("unix:")
+    protocol = draft.agent.get("protocol", PROTOCOL)
+    if protocol in PROTOCOLS and protocol != PROTOCOL:
+        draft.warnings.append(f"gossipd speaks protocol {PROTOCOL}, not {protocol}")
     interval = draft.agent.get("retry_interval")
     if isinstance(interval, float) and interval < RETRY_INTERVAL_MIN:
         draft.agent["retry_interval"] = RETRY_INTERVAL_MIN
@@ -240,6 +358,15 @@ def _finish(draft: _Draft) -> AgentConfig:
     )
     check_agent_config(config)
     return config
+
+
+def _name_profile(draft: _Draft, profile: str) -> None:
+    """Note which values of the sections are the profile's own, not everybody's default."""
+    for name in SECTIONS:
+        usual, chosen = _section_default(name, "lan"), _section_default(name, profile)
+        for field in fields_of(chosen):
+            if getattr(usual, field) != getattr(chosen, field):
+                draft.origins.setdefault(f"{name}.{field}", (Origin(f"profile {profile}"),))
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

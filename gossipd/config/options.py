@@ -35,6 +35,7 @@ class Option(NamedTuple):
 OPTIONS: tuple[Option, ...] = (
     Option("node_name", "node", "text", "name", "Name, unique in the cluster (host name).", "NAME"),
     Option("bind", "bind", "text", "bind", "Gossip address, UDP and TCP (0.0.0.0:7946).", "ADDR"),
+    Option("interface", "iface", "text", "interface", "Take the address from here.", "NAME"),
     Option("advertise", "advertise", "text", "advertise", "Address told to others.", "ADDR"),
     Option("profile", "profile", "text", "profile", "Timings: lan, wan or local.", "NAME"),
     Option("start_join", "join", "list", "start_join", "Join this seed at start.", "ADDR"),
@@ -54,6 +55,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("encrypt_key", "encrypt", "text", "keys", "Base64 of 16, 24 or 32 bytes.", "KEY"),
     Option("keyring_file", "keyring-file", "text", "keyring_file", "JSON list of keys.", "FILE"),
     Option("tags", "tag", "tags", "tags", "Own tag, key=value; may be repeated.", "K=V"),
+    Option("role", "role", "text", "tags.role", "Old spelling of the tag role.", "TEXT"),
     Option("label", "label", "text", "wire.label", "Cluster label on every packet.", "TEXT"),
     Option(
         "enable_compression", "disable-compression", "switch", "wire.compression",
@@ -105,18 +107,28 @@ OPTIONS: tuple[Option, ...] = (
     Option("log_format", "log-format", "text", "log_format", "text or json.", "FORMAT"),
     Option("enable_syslog", "syslog", "switch", "enable_syslog", "Copy the log to syslog."),
     Option("discover", "discover", "text", "discover", "Find members of NAME by mDNS.", "NAME"),
+    Option("mdns_interface", "mdns-iface", "text", "mdns_interface", "Use mDNS here.", "NAME"),
+    Option(
+        "mdns_disable_ipv4", "mdns-disable-ipv4", "switch", "mdns_disable_ipv4",
+        "Use mDNS over IPv6 alone.",
+    ),
+    Option(
+        "mdns_disable_ipv6", "mdns-disable-ipv6", "switch", "mdns_disable_ipv6",
+        "Use mDNS over IPv4 alone.",
+    ),
+    Option("protocol", "protocol", "count", "protocol", "Accepted as Serf does: 2 to 5.", "N"),
     Option("set", "set", "sets", "", "Any timing, as swim.probe_interval=500ms.", "KEY=VALUE"),
 )  # fmt: skip
 """Options that have a flag, in the order in which help shows them."""
 
 FILE_ONLY: tuple[Option, ...] = (
-    Option("role", "", "text", "tags.role", "Old spelling of the tag role."),
     Option("reconnect_interval", "", "duration", "serf.reconnect_interval", ""),
     Option("reconnect_timeout", "", "duration", "serf.reconnect_timeout", ""),
     Option("tombstone_timeout", "", "duration", "serf.tombstone_timeout", ""),
     Option("query_size_limit", "", "count", "serf.query_size_limit", ""),
     Option("query_response_size_limit", "", "count", "serf.query_response_size_limit", ""),
     Option("user_event_size_limit", "", "count", "serf.user_event_size_limit", ""),
+    Option("validate_node_names", "", "switch", "validate_node_names", ""),
     Option("coalesce_period", "", "duration", "coalesce_period", ""),
     Option("quiescent_period", "", "duration", "quiescent_period", ""),
     Option("syslog_facility", "", "text", "syslog_facility", ""),
@@ -131,12 +143,8 @@ FILE_ONLY: tuple[Option, ...] = (
 """Further keys of Serf's configuration files."""
 
 NOT_YET: dict[str, object] = {
-    "interface": "",
-    "mdns": {},
     "statsd_addr": "",
     "statsite_addr": "",
-    "protocol": 5,
-    "validate_node_names": False,
 }
 """Serf's keys that this version does not obey, and the one value that asks for nothing.
 

@@ -9,7 +9,8 @@ from math import exp, inf, isclose
 import pytest
 from click.testing import CliRunner, Result
 
-from gossipd.config.load import ConfigFile, load_config
+from gossipd.config.load import load_config
+from gossipd.config.origin import ConfigFile
 from gossipd.errors import UsageError
 from gossipd.value import replace
 from gossipd_cli.simulate import command

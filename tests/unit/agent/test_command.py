@@ -56,7 +56,7 @@ def test_a_folder_is_read_in_the_order_of_its_names(
     (tmp_path / "3.txt").write_text("not a configuration")
     assert start_agent({"config": (str(tmp_path),)}) == 2
     assert capsys.readouterr().err == (
-        "gossipd agent: Unknown profile: moon; known are lan, wan, local\n"
+        f"gossipd agent: {tmp_path}/2.json:1: Unknown profile: moon; known are lan, wan, local\n"
     )
 
 

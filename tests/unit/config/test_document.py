@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from gossipd.config.agent_model import AgentConfig
-from gossipd.config.load import ConfigFile, load_config
+from gossipd.config.load import load_config
 from gossipd.config.model import PROFILES, NodeConfig, SerfConfig
 from gossipd.config.options import FILE_ONLY, NOT_YET, OPTIONS, Option
+from gossipd.config.origin import ConfigFile
 from gossipd.value import Value, fields_of
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")

@@ -1,0 +1,129 @@
+"""``gossipd config``: check files before the start, and show what holds."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from gossipd_cli import exits
+from gossipd_cli.agent import click_options, given_flags
+from gossipd_cli.render import as_json, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gossipd.config.origin import Complaint
+    from gossipd.config.settings import Setting
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def command() -> None:
+    """Check configuration files, or show the configuration that holds."""
+
+
+@command.command("check")
+@click.argument("paths", nargs=-1, metavar="FILE|DIR...")
+@click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
+def check_command(paths: tuple[str, ...], as_json_: bool) -> None:
+    """Check files as the agent would read them, together and in this order.
+
+    Without any the agent's own default file is checked. Exit code 2 if
+    something is wrong; every complaint names file, line and key. What the
+    environment and flags say is not looked at.
+    """
+    sys.exit(exits.run_guarded(lambda: _check(paths, as_json_)))
+
+
+def _check(paths: Sequence[str], wants_json: bool) -> int:
+    from gossipd.config.load import examine
+    from gossipd_cli.configuration import DEFAULT_FILE, default_files, read_files
+
+    files = read_files(paths or default_files())
+    if not files:
+        where = ", ".join(paths) or DEFAULT_FILE
+        exits.complain(f"nothing to check: no *.toml or *.json in {where}")
+        return exits.USAGE
+    loaded, complaints = examine(files, {}, {}, node_name=os.uname().nodename)
+    warnings = () if loaded is None else loaded.config.warnings
+    if wants_json:
+        sys.stdout.write(
+            as_json(
+                {
+                    "files": [file.name for file in files],
+                    "ok": not complaints,
+                    "complaints": [_as_map(complaint) for complaint in complaints],
+                    "warnings": list(warnings),
+                }
+            )
+        )
+    else:
+        for complaint in complaints:
+            sys.stderr.write(f"{printable(str(complaint))}\n")
+        for warning in warnings:
+            sys.stdout.write(f"warning: {printable(warning)}\n")
+        if not complaints:
+            names = ", ".join(printable(file.name) for file in files)
+            sys.stdout.write(f"{names}: ok\n")
+    return exits.USAGE if complaints else exits.DONE
+
+
+def _as_map(complaint: Complaint) -> dict[str, object]:
+    return {
+        "file": complaint.origin.name,
+        "line": complaint.origin.line or None,
+        "column": complaint.origin.column or None,
+        "key": complaint.key or None,
+        "text": complaint.text,
+    }
+
+
+def _show_given(**given: object) -> None:
+    wants_json = bool(given.pop("json"))
+    flags = given_flags(given)
+    sys.exit(exits.run_guarded(lambda: _show(flags, wants_json)))
+
+
+def _show(flags: dict[str, object], wants_json: bool) -> int:
+    from gossipd.config.settings import settings_of
+    from gossipd_cli.configuration import configured
+
+    return _print(settings_of(configured(flags, os.environ)), wants_json)
+
+
+def _print(settings: Sequence[Setting], wants_json: bool) -> int:
+    from gossipd.config.settings import as_toml
+
+    sys.stdout.write(_as_json_text(settings) if wants_json else as_toml(settings))
+    return exits.DONE
+
+
+def _as_json_text(settings: Sequence[Setting]) -> str:
+    return as_json(
+        {
+            ".".join(part for part in (setting.table, setting.key) if part): {
+                "value": list(setting.value) if isinstance(setting.value, tuple) else setting.value,
+                "from": setting.origin,
+            }
+            for setting in settings
+        }
+    )
+
+
+command.add_command(
+    click.Command(
+        "show",
+        params=[
+            click.Option(["--json"], is_flag=True, help="Print JSON."),
+            *click_options(),
+        ],
+        callback=_show_given,
+        help=(
+            "Show every setting and where its value comes from, as TOML.\n\n"
+            "Takes the flags of the agent and reads what it would read. Secrets are not"
+            " shown."
+        ),
+    )
+)

@@ -1,0 +1,70 @@
+"""Where a command finds the agent's configuration: files and folders, environment, flags."""
+
+from __future__ import annotations
+
+import os
+
+from gossipd.config.load import Loaded, load
+from gossipd.config.origin import ConfigFile
+from gossipd.errors import ConfigError
+from gossipd.value import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+DEFAULT_FILE = "/etc/gossipd/gossipd.toml"
+CONFIG_BYTES_MAX = 4 * 1024 * 1024
+_SUFFIXES = (".toml", ".json")
+
+
+def configured(flags: Mapping[str, object], environment: Mapping[str, str]) -> Loaded:
+    """Return the merged configuration, with the default socket filled in.
+
+    Args:
+        flags: by option key, and ``config``: files and folders to read.
+        environment: of the process.
+
+    Raises:
+        ConfigError: a file cannot be read, or a setting is wrong.
+    """
+    from gossipd.client.endpoint import default_socket_path
+
+    named = flags.get("config", ())
+    assert isinstance(named, tuple)
+    rest = {key: value for key, value in flags.items() if key != "config"}
+    files = read_files(named or default_files())
+    loaded = load(files, environment, rest, node_name=os.uname().nodename)
+    if not loaded.config.socket:
+        socket = default_socket_path(environment, os.geteuid())
+        loaded = replace(loaded, config=replace(loaded.config, socket=socket))
+    return loaded
+
+
+def default_files() -> tuple[str, ...]:
+    """Return what is read when no file is named."""
+    return (DEFAULT_FILE,) if os.path.exists(DEFAULT_FILE) else ()
+
+
+def read_files(paths: Sequence[str]) -> list[ConfigFile]:
+    """Return the files at ``paths``; of a folder its configuration files by name.
+
+    Raises:
+        ConfigError: one cannot be read, or is too large.
+    """
+    return [file for path in paths for file in _read(path)]
+
+
+def _read(path: str) -> list[ConfigFile]:
+    try:
+        if os.path.isdir(path):
+            names = sorted(name for name in os.listdir(path) if name.endswith(_SUFFIXES))
+            return [file for name in names for file in _read(os.path.join(path, name))]
+        with open(path, encoding="utf-8") as file:
+            text = file.read(CONFIG_BYTES_MAX + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError(f"Error reading '{path}': {reason}") from error
+    if len(text) > CONFIG_BYTES_MAX:
+        raise ConfigError(f"Error reading '{path}': larger than {CONFIG_BYTES_MAX} bytes")
+    return [ConfigFile(path, text)]

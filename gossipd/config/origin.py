@@ -1,0 +1,57 @@
+"""Where a setting comes from, and what is wrong with one: values beside the configuration."""
+
+from __future__ import annotations
+
+import re
+
+from gossipd.value import Value
+
+
+class Origin(Value):
+    """One source: a file with the line of the key, a variable, a flag, or a default.
+
+    ``line`` and ``column`` count from 1; 0 is unknown or meaningless.
+    """
+
+    name: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        if self.column:
+            return f"{self.name}:{self.line}:{self.column}"
+        return f"{self.name}:{self.line}" if self.line else self.name
+
+
+DEFAULT = Origin("default")
+
+
+class Complaint(Value):
+    """One thing that is wrong; ``key`` is empty where the text or the source names it."""
+
+    origin: Origin
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        parts = (str(self.origin) if self.origin != DEFAULT else "", self.key, self.text)
+        return ": ".join(part for part in parts if part)
+
+
+class ConfigFile(Value):
+    """One configuration file: its name, for messages and to tell TOML from ``.json``."""
+
+    name: str
+    text: str
+
+
+def syntax_complaint(file: ConfigFile, error: Exception) -> Complaint:
+    """Return what the parser said of ``file``, with the place it names."""
+    text = str(error)
+    place = re.search(r"line (\d+),? column (\d+)", text)
+    origin = Origin(file.name)
+    if place is not None:
+        origin = Origin(file.name, int(place[1]), int(place[2]))
+    elif "at end of document" in text:
+        origin = Origin(file.name, file.text.count("\n") + 1)
+    return Complaint(origin, "", f"Error decoding '{file.name}': {text}")

@@ -1,0 +1,82 @@
+"""Every key of a file is found on the line where it stands."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gossipd.config.lines import key_lines
+
+TOML = '''# a comment
+
+node_name = "a"
+retry_join = [   # several lines
+  "x",
+  "[tags]",
+]
+note = """
+bind = 3
+"""
+tags.dc = "east"
+
+[swim]
+probe_interval = "2s"
+[mdns]
+interface = "eth0"
+'''
+
+
+def test_statements_of_toml_are_counted_by_their_first_line() -> None:
+    assert key_lines("a.toml", TOML) == {
+        ("node_name",): 3,
+        ("retry_join",): 4,
+        ("note",): 8,
+        ("tags",): 11,
+        ("tags", "dc"): 11,
+        ("swim",): 13,
+        ("swim", "probe_interval"): 14,
+        ("mdns",): 15,
+        ("mdns", "interface"): 16,
+    }
+
+
+def test_a_table_written_in_one_line_and_lines_of_windows_are_understood() -> None:
+    text = 'tags = { a = "1", b = "2" }\r\nbind = "x"'
+    assert key_lines("a.toml", text) == {
+        ("tags",): 1,
+        ("tags", "a"): 1,
+        ("tags", "b"): 1,
+        ("bind",): 2,
+    }
+
+
+def test_keys_of_json_are_found_also_behind_text_that_looks_like_them() -> None:
+    text = '{\n "a": "\\"b\\": 1 }",\n\n "tags"\n :\n {"x": [{"y": 1}],\n "z": "\\u00e9"}, "c": -1}'
+    assert key_lines("a.json", text) == {
+        ("a",): 2,
+        ("tags",): 4,
+        ("tags", "x"): 6,
+        ("tags", "z"): 7,
+        ("c",): 7,
+    }
+    assert key_lines("a.json", "  {} ") == {}
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), VALUES, max_size=6), st.sampled_from([None, 0, 2]))
+def test_each_key_of_any_json_object_gets_a_line_within_the_text(
+    value: dict[str, object], indent: int | None
+) -> None:
+    text = json.dumps(value, indent=indent)
+    lines = key_lines("a.json", text)
+    assert {path[0] for path in lines} == set(value)
+    for (key, *_), line in lines.items():
+        assert json.dumps(key) in text.splitlines()[line - 1] or len(_) > 0
