@@ -92,6 +92,11 @@ class Value(metaclass=_ValueMeta):
         fields = ", ".join(f"{field}={getattr(self, field)!r}" for field in fields_of(self))
         return f"{type(self).__name__}({fields})"
 
+    def take_over(self, other: Value) -> None:
+        """Become equal to ``other``, of the same type; only for a copy that one owner holds."""
+        for field in fields_of(self):
+            object.__setattr__(self, field, getattr(other, field))
+
 
 def fields_of(value: Value | type[Value]) -> tuple[str, ...]:
     """Return the names of the fields, in their order."""

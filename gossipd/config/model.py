@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gossipd.errors import ConfigError
-from gossipd.value import Value
+from gossipd.value import Value, replace
 
 DEFAULT_PORT = 7946
 LABEL_BYTES_MAX = 255
@@ -176,6 +176,20 @@ PROFILES: dict[str, tuple[SwimConfig, WireConfig]] = {
     ),
 }
 """Settings by profile name, as memberlist's DefaultLAN/WAN/LocalConfig."""
+
+
+FIXED: dict[str, tuple[str, ...]] = {
+    "swim": ("round_robin", "probe_stagger"),
+    "serf": ("event_buffer", "query_buffer", "resolve_name_conflicts", "coordinates"),
+}
+"""Fields of the sections that matter at the start only; all of ``wire`` are of that kind."""
+
+
+def with_fixed(config: NodeConfig, swim: SwimConfig, serf: SerfConfig) -> NodeConfig:
+    """Return ``config`` with other sections, but for what cannot change while a node runs."""
+    keep_swim = {field: getattr(config.swim, field) for field in FIXED["swim"]}
+    keep_serf = {field: getattr(config.serf, field) for field in FIXED["serf"]}
+    return replace(config, swim=replace(swim, **keep_swim), serf=replace(serf, **keep_serf))
 
 
 def check_node_config(config: NodeConfig) -> None:

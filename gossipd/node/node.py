@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from gossipd.address import Address
-from gossipd.config.model import NodeConfig, check_node_config
+from gossipd.config.model import NodeConfig, SerfConfig, SwimConfig, check_node_config, with_fixed
 from gossipd.coordinate import Coordinate
 from gossipd.coordinates.chart import Chart
 from gossipd.errors import WireError
@@ -32,9 +32,6 @@ from gossipd.node.unsealed import UnsealedPacket, UnsealedStream
 from gossipd.node.view import View
 from gossipd.outbox import Outbox
 from gossipd.serf.effects import SerfEffect
-from gossipd.serf.events import BroadcastDone, MessageIgnored, SerfEvent
-from gossipd.serf.memory import NO_MEMORY, Memory
-from gossipd.serf.question import Question
 from gossipd.serf.events import (
     BroadcastDone,
     ChangeKind,
@@ -42,6 +39,8 @@ from gossipd.serf.events import (
     MessageIgnored,
     SerfEvent,
 )
+from gossipd.serf.memory import NO_MEMORY, Memory
+from gossipd.serf.question import Question
 from gossipd.serf.serf import Serf
 from gossipd.serf.tags import encode_own_tags
 from gossipd.swim.effects import (
@@ -59,6 +58,7 @@ from gossipd.swim.events import (
     SwimEvent,
 )
 from gossipd.swim.swim import Swim
+from gossipd.value import replace
 from gossipd.wire.codec import decode_untrusted
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.messages import (
@@ -109,6 +109,8 @@ class Node:
         memory: Memory = NO_MEMORY,
     ) -> None:
         check_node_config(config)
+        # our own copies: the rooms read them when they need them, and ``reconfigure`` writes here
+        config = replace(config, swim=replace(config.swim), serf=replace(config.serf))
         encode_own_tags(config.tags)  # refused now, not when others wait for the start
         self._config = config
         self._address = address
@@ -387,6 +389,23 @@ class Node:
     def decline(self, number: int, now: float) -> None:
         """Tell whoever asked the ``QueryReceived`` of that number that no answer will come."""
         self._serf.decline(number, now)
+        self._settle(now)
+
+    def reconfigure(self, swim: SwimConfig, serf: SerfConfig, now: float) -> None:
+        """Go by other settings from now on; those in ``config.model.FIXED`` stay as they are.
+
+        What runs (probe rounds, suspicions, operations) ends as it began.
+
+        Raises:
+            ConfigError: they cannot work; nothing was changed.
+        """
+        changed = with_fixed(self._config, swim, serf)
+        check_node_config(changed)
+        before = replace(self._config.swim)
+        self._config.swim.take_over(changed.swim)
+        self._config.serf.take_over(changed.serf)
+        self._swim.retime(before, now)
+        self._serf.retime(now)
         self._settle(now)
 
     # -- readers --------------------------------------------------------------

@@ -36,6 +36,10 @@ class IntentBuffer:
         self._maximum = maximum
         self._intents: dict[str, Intent] = {}
 
+    def reconfigure(self, timeout: float) -> None:
+        """Keep intents for ``timeout`` seconds from their arrival."""
+        self._timeout = timeout
+
     def put(self, node: str, *, is_leave: bool, ltime: int, now: float) -> bool:
         """Remember an intent; ``False`` if one of the same or a later time is known.
 

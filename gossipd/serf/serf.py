@@ -291,6 +291,10 @@ class Serf:
         """Say that a query told as ``QueryReceived`` gets no answer; ``Answering.decline``."""
         self._inquiries.answering.decline(number, now)
 
+    def retime(self, now: float) -> None:
+        """Let what was made from earlier settings follow those that hold now."""
+        self._upkeep.retime(now)
+
     # Inputs.
 
     def handle(self, event: SwimEvent, now: float) -> None:

@@ -48,6 +48,7 @@ class Upkeep:
         "_random",
         "_roster",
         "_started_at",
+        "_ticks",
         "_timers",
         "_waits",
         "armed",
@@ -72,12 +73,22 @@ class Upkeep:
         self._outbox = outbox
         self._started_at = 0.0
         self._waits: dict[int, Handle[SerfTimer]] = {}
+        self._ticks: dict[type[SerfTimer], Handle[SerfTimer]] = {}
         self.armed: set[type[SerfTimer]] = set()
         """Ticks that are armed; whoever takes one from the timers takes it out of here."""
 
     def start(self, origin: float) -> None:
         """Let the ticks keep the phase of ``origin`` (seconds, monotonic)."""
         self._started_at = origin
+
+    def retime(self, now: float) -> None:
+        """Let intents expire and ticks come by the settings that hold now."""
+        self._intents.reconfigure(self._config.recent_intent_timeout)
+        for tick in self._ticks.values():
+            tick.cancel()
+        self._ticks.clear()
+        self.armed.clear()
+        self.arm(now)
 
     # Gossip.
 
@@ -161,4 +172,5 @@ class Upkeep:
         self, tick: ReapTick | ReconnectTick | QueueCheck, interval: float, now: float
     ) -> None:
         self.armed.add(type(tick))
-        self._timers.set(next_tick(self._started_at, interval, now), tick)
+        due = next_tick(self._started_at, interval, now)
+        self._ticks[type(tick)] = self._timers.set(due, tick)

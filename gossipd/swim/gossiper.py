@@ -66,8 +66,14 @@ class Gossiper:
         self._stalled: list[str] | None = None
         """Whom a tick that is stuck in its first send has still to tell."""
 
+    @property
+    def is_started(self) -> bool:
+        """Whether ``start`` was called."""
+        return self._ticker is not None
+
     def start(self, origin: float) -> None:
-        """Let the ticks keep the phase of ``origin`` (seconds, monotonic)."""
+        """Let the ticks keep the phase of ``origin`` (seconds, monotonic), from now on."""
+        self._haste = Haste(self._config.gossip_interval)
         self._ticker = Ticker(origin, self._config.gossip_interval)
 
     def wake(self, now: float) -> None:

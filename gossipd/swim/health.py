@@ -17,6 +17,11 @@ class LocalHealth:
         self.score = 0
         self._score_max = max(0, multiplier_max - 1)
 
+    def bound(self, multiplier_max: int) -> None:
+        """Change the upper bound of the multiplier; a score above it comes down to it."""
+        self._score_max = max(0, multiplier_max - 1)
+        self.apply(0)
+
     def apply(self, delta: int) -> None:
         """Worsen (positive) or improve (negative) the score within its bounds."""
         self.score = min(self._score_max, max(0, self.score + delta))

@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from gossipd.address import Address
+from gossipd.config.model import SwimConfig
 from gossipd.swim.member import Member, MemberState
 from gossipd.value import Value, replace
 from gossipd.wire.messages import Alive, Dead, Suspect, Versions
@@ -106,6 +107,12 @@ class Membership:
         self._reclaim_time = dead_node_reclaim_time
         self._dead_time = gossip_to_the_dead_time
         self._final_death = final_death
+
+    def reconfigure(self, config: SwimConfig) -> None:
+        """Judge by ``config`` from now on; who has expired by it goes at the next look."""
+        self._reclaim_time = config.dead_node_reclaim_time
+        self._dead_time = config.gossip_to_the_dead_time
+        self._final_death = config.final_death
 
     def __len__(self) -> int:
         return len(self.table)

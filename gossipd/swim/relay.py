@@ -47,3 +47,8 @@ class Relays:
     def take(self, seq: int) -> Relay | None:
         """Return the relay waiting for ``seq`` and forget it; ``None`` if there is none."""
         return self._pending.pop(seq, None)
+
+
+def answer_address(stated: Address | None, source: Address) -> Address:
+    """Return where an answer goes: the stated source if it is complete (section 3.1)."""
+    return stated if stated is not None and stated.is_reachable else source

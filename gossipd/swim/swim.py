@@ -41,6 +41,7 @@ from gossipd.swim.health import LocalHealth
 from gossipd.swim.member import Member
 from gossipd.swim.membership import Membership, MemberTable
 from gossipd.swim.prober import Prober
+from gossipd.swim.relay import answer_address
 from gossipd.swim.rotation import Rotation, make_rotation
 from gossipd.swim.suspicion import Suspicion
 from gossipd.swim.timers import (
@@ -53,7 +54,7 @@ from gossipd.swim.timers import (
     SuspicionOver,
     SwimTimer,
 )
-from gossipd.timers import Timers
+from gossipd.timers import Handle, Timers
 from gossipd.wire.messages import (
     Ack,
     Alive,
@@ -147,6 +148,7 @@ class Swim:
         )
         self._is_blocked = False
         self._is_push_pull_stalled = False
+        self._push_pull_tick: Handle[SwimTimer] | None = None
 
     # What is known
 
@@ -223,8 +225,7 @@ class Swim:
         self._prober.start(now + probe_stagger)
         self._gossiper.start(now + gossip_stagger)
         self._arm(now)
-        if config.push_pull_interval > 0:
-            self._arm_push_pull(now + push_pull_stagger)
+        self._arm_push_pull(now + push_pull_stagger)
 
     def set_meta(self, meta: bytes, token: int, now: float) -> None:
         """Announce new ``meta`` (section 12, Update).
@@ -267,6 +268,21 @@ class Swim:
             overhead: bytes each costs beside its own length.
         """
         return self._claims.take(limit, overhead)
+
+    def retime(self, before: SwimConfig, now: float) -> None:
+        """Let what was made from the settings ``before`` follow; what runs ends as it began."""
+        config = self._config
+        self._membership.reconfigure(config)
+        self._health.bound(config.awareness_max_multiplier)
+        if not self._gossiper.is_started:
+            return
+        if config.probe_interval != before.probe_interval:
+            self._prober.start(now)
+        if config.gossip_interval != before.gossip_interval:
+            self._gossiper.start(now)
+        if config.push_pull_interval != before.push_pull_interval:
+            self._arm_push_pull(now)  # an interval of minutes is not waited for
+        self._arm(now)
 
     # Messages
 
@@ -395,11 +411,11 @@ class Swim:
             self._claims.refuse("ping-misdirected")
             self._tell(PingMisdirected(ping.node, source))
             return
-        self._send(_answer_address(ping.source, source), Ack(ping.seq, self._ack_payload))
+        self._do(Send(answer_address(ping.source, source), Ack(ping.seq, self._ack_payload)))
 
     def _on_indirect_ping(self, request: IndirectPing, source: Address, now: float) -> None:
         target = self._claims.with_port(request.target)
-        requester = _answer_address(request.source, source)
+        requester = answer_address(request.source, source)
         if not target.is_reachable:
             self._claims.refuse("relay-unreachable")
         elif not self._prober.relay(request, target, requester, now):
@@ -425,8 +441,7 @@ class Swim:
             if member is not None:
                 self._do(SyncWith(name, member.address, is_join=False))
                 self._is_push_pull_stalled = self._is_blocked
-        if not self._is_push_pull_stalled:
-            self._arm_push_pull(now)
+        self._arm_push_pull(now)
 
     def _arm(self, now: float) -> None:
         """See to the ticks that news makes necessary; harmless without news."""
@@ -434,21 +449,16 @@ class Swim:
         self._gossiper.arm(now)
 
     def _arm_push_pull(self, now: float) -> None:
+        if self._push_pull_tick is not None:
+            self._push_pull_tick.cancel()
         interval = scaling.push_pull_interval(self._config.push_pull_interval, self.count)
-        self.timers.set(now + interval, PushPullTick())
+        if interval > 0 and not self._is_push_pull_stalled:
+            self._push_pull_tick = self.timers.set(now + interval, PushPullTick())
 
     # Writing
-
-    def _send(self, to: Address, message: PacketMessage) -> None:
-        self._do(Send(to, message))
 
     def _do(self, effect: SwimEffect) -> None:
         self._outbox.effects.append(effect)
 
     def _tell(self, event: SwimEvent) -> None:
         self._outbox.events.append(event)
-
-
-def _answer_address(stated: Address | None, source: Address) -> Address:
-    """Return where an answer goes: the stated source if it is complete (section 3.1)."""
-    return stated if stated is not None and stated.is_reachable else source

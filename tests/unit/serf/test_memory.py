@@ -9,6 +9,7 @@ from gossipd.config.model import NodeConfig
 from gossipd.node.node import Node
 from gossipd.serf.memory import NO_MEMORY, Memory
 from gossipd.serf.queries import QueryBuffer, QueryVerdict
+from gossipd.serf.question import PING_ALL
 from gossipd.serf.user_events import EventBuffer, EventVerdict
 from gossipd.wire.serf_messages import BufferedEvent
 
@@ -66,5 +67,5 @@ def test_a_node_goes_on_where_its_former_life_ended() -> None:
 def test_a_query_handled_moves_what_the_next_life_is_told() -> None:
     node = new_node(Memory(query_clock=5))
     node.start(0.0)
-    node.ping_all(1.0)
+    node.ask(PING_ALL, 1.0)
     assert node.memory().query_clock == 6
