@@ -16,19 +16,22 @@ from gossipd.node.events import NodeEvent
 from gossipd.node.handle import Answers, EventStream, JoinResult, LogStream, Lost
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
+from gossipd.serf.collector import STRANGERS_MAX
 from gossipd.serf.events import (
     ApplicationEvent,
     MemberChange,
     MembersChanged,
     QueryAcked,
+    QueryAnswered,
     QueryClosed,
     QueryReceived,
     UserEventReceived,
 )
 from gossipd.serf.question import PING_ALL, KeyCommand, KeyReport, Question
+from gossipd.serf.roster import MEMBERS_MAX
 
-ACKS_MAX = 65536
-"""Unread acks of one reachability query; more than any cluster has members."""
+ANSWERS_MAX = 2 * (MEMBERS_MAX + STRANGERS_MAX) + 1
+"""Unread acks and answers of one query, and its end: no query can bring more."""
 
 
 class AgentHandle:
@@ -117,13 +120,8 @@ class AgentHandle:
     @asynccontextmanager
     async def ask_reachability(self) -> AsyncIterator[AsyncIterator[str]]:
         """Ask every member for a sign of life; the iterator yields names as they ack."""
-
-        def wants(event: NodeEvent) -> bool:
-            return type(event) is QueryAcked or type(event) is QueryClosed
-
-        with self._driver.fanout.subscribe(ACKS_MAX, wants) as events:
-            query = self._driver.step(self._driver.node.ask, PING_ALL)
-            yield _Acks(events, query)
+        async with self.ask(PING_ALL) as answers:
+            yield _Names(answers)
 
     async def send_event(
         self,
@@ -135,17 +133,31 @@ class AgentHandle:
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Send a user event; see ``NodeHandle.send_event``."""
-        raise NotImplementedError
+        self._driver.step(
+            self._driver.node.send_event,
+            name,
+            payload,
+            may_coalesce=may_coalesce,
+            nodes=nodes,
+            tags=tags,
+        )
 
     @asynccontextmanager
     async def ask(self, question: Question) -> AsyncIterator[Answers]:
         """Ask the cluster; see ``NodeHandle.ask``."""
-        raise NotImplementedError
-        yield
+        query: int | None = None
+
+        def wants(event: NodeEvent) -> bool:
+            # those of the first step are published before its number is known
+            return isinstance(event, _OF_QUERIES) and query in (None, event.query)
+
+        with self._driver.fanout.subscribe(ANSWERS_MAX, wants) as events:
+            query = self._driver.step(self._driver.node.ask, question)
+            yield _Answers(events, query)
 
     async def respond(self, query: int, payload: bytes | None) -> None:
         """Answer a query; see ``NodeHandle.respond``."""
-        raise NotImplementedError
+        self._driver.step(self._driver.node.respond, query, payload)
 
     async def manage_keys(self, command: KeyCommand, key: bytes | None = None) -> KeyReport:
         """Change or list the keys of all members; see ``NodeHandle.manage_keys``."""
@@ -192,20 +204,36 @@ class _Told:
         raise StopAsyncIteration
 
 
-class _Acks:
-    """Names of those who acknowledged one query, until the query is closed."""
+_OF_QUERIES = (QueryAcked, QueryAnswered, QueryClosed)
+
+
+class _Answers:
+    """Acks and answers of one query, until the query is closed."""
 
     def __init__(self, events: AsyncIterator[NodeEvent | Lost], query: int) -> None:
         self._events = events
         self._query = query
 
+    def __aiter__(self) -> Answers:
+        return self
+
+    async def __anext__(self) -> QueryAcked | QueryAnswered:
+        async for event in self._events:
+            if isinstance(event, _OF_QUERIES) and event.query == self._query:
+                if isinstance(event, QueryClosed):
+                    break
+                return event
+        raise StopAsyncIteration
+
+
+class _Names:
+    """Names of those who answer."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
     def __aiter__(self) -> AsyncIterator[str]:
         return self
 
     async def __anext__(self) -> str:
-        async for event in self._events:
-            if isinstance(event, QueryAcked) and event.query == self._query:
-                return event.node
-            if isinstance(event, QueryClosed) and event.query == self._query:
-                break
-        raise StopAsyncIteration
+        return (await anext(self._answers)).node

@@ -17,6 +17,8 @@ NAME_BYTES_MAX = 512
 """Peers take no longer name, and with 512 bytes of tags it must fit into one packet."""
 
 
+USER_EVENT_BYTES_MAX = 9216
+"""Serf accepts no higher limit for user events."""
 STREAM_RESPONSE_BYTES_MAX = 2**20
 """No longer message is decoded."""
 
@@ -244,6 +246,11 @@ def check_node_config(config: NodeConfig) -> None:
         raise ConfigError(
             f"probe_timeout {swim.probe_timeout:g} is above probe_interval"
             f" {swim.probe_interval:g}: the direct ack must be due within the round"
+        )
+    if not 0 <= serf.user_event_size_limit <= USER_EVENT_BYTES_MAX:
+        raise ConfigError(
+            f"user_event_size_limit is {serf.user_event_size_limit}:"
+            f" it must be within 0..{USER_EVENT_BYTES_MAX}"
         )
     if not 0 <= serf.query_stream_response_limit <= STREAM_RESPONSE_BYTES_MAX:
         raise ConfigError(

@@ -365,6 +365,28 @@ class Node:
         self._settle(now)
         return operation
 
+    def send_event(
+        self,
+        name: str,
+        payload: bytes | None,
+        now: float,
+        *,
+        may_coalesce: bool = False,
+        nodes: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send a user event to everybody, or tell only some of the gossipd nodes of it.
+
+        ``nodes`` are names and ``tags`` RE2 expressions by tag of those it is for, as in
+        ``Question``. ``may_coalesce``: of several of this name only the latest need be told.
+
+        Raises:
+            UsageError: it is too large, or an expression is none; nothing was sent.
+            Unavailable: the event clock is at its end, or the buffer full.
+        """
+        self._serf.send_event(name, payload, now, may_coalesce=may_coalesce, nodes=nodes, tags=tags)
+        self._settle(now)
+
     def ask(self, question: Question, now: float) -> int:
         """Ask the cluster; returns the query number of the events that follow.
 

@@ -1,4 +1,4 @@
-"""Whom a query is meant for: filters made, read and held against a node (gossip.md, section 17).
+"""Whom a query or a user event is meant for (gossip.md, section 17, filters; section 22).
 
 A filter is a type byte and a msgpack value: 0 is a list of node names, 1 a
 map ``Tag``, ``Expr``. All must match. A filter that cannot be understood
@@ -18,6 +18,7 @@ from gossipd.wire.dialect import (
     text_untrusted,
     unpack_untrusted,
 )
+from gossipd.wire.serf_messages import EventExtras
 
 NODE_FILTER = 0
 TAG_FILTER = 1
@@ -67,6 +68,17 @@ def _pattern_of(tag: str, expression: str) -> Pattern:
         return Pattern(expression)
     except WireError as error:
         raise UsageError(f"tag filter {tag}={expression}: {error.detail}") from None
+
+
+def is_addressed_untrusted(extras: EventExtras, name: str, tags: Mapping[str, str]) -> bool:
+    """Say whether a user event is for the node ``name`` with ``tags``.
+
+    Raises:
+        WireError: an expression is none. The event is then not for us.
+    """
+    if extras.nodes and name not in extras.nodes:
+        return False
+    return all(Pattern(text).search(tags.get(tag, "")) for tag, text in extras.tags)
 
 
 def are_met_untrusted(filters: tuple[bytes, ...], name: str, tags: Mapping[str, str]) -> bool:

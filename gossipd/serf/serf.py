@@ -2,8 +2,8 @@
 
 gossip.md, sections 14 to 18. It routes; what follows from an input is the part
 of the rooms it hands things to: ``members``, ``inquiries`` for queries, and
-``upkeep``, through which all of them gossip. Of the leaves it knows
-``user_events`` and ``state_sync`` (push/pull) itself.
+``upkeep``, through which all of them gossip, ``announcing`` for user events. Of the
+leaves it knows ``state_sync`` (push/pull) itself.
 
 Messages of others travel on byte for byte, so fields and tails that only
 newer peers know are kept.
@@ -20,6 +20,7 @@ from gossipd.address import Address
 from gossipd.config.model import SerfConfig, SwimConfig
 from gossipd.errors import WireError
 from gossipd.outbox import Outbox
+from gossipd.serf.announcing import Announcing
 from gossipd.serf.broadcasts import Broadcasts, Topic
 from gossipd.serf.effects import SerfEffect, SetMeta
 from gossipd.serf.events import (
@@ -34,7 +35,7 @@ from gossipd.serf.members import Members
 from gossipd.serf.memory import NO_MEMORY, Memory
 from gossipd.serf.question import Question
 from gossipd.serf.roster import Roster
-from gossipd.serf.state_sync import StateSync, join_intents, leave_intents, replayed_events
+from gossipd.serf.state_sync import StateSync, join_intents, leave_intents
 from gossipd.serf.tags import change_tags, encode_own_tags
 from gossipd.serf.timers import (
     BroadcastTimeout,
@@ -48,7 +49,6 @@ from gossipd.serf.timers import (
     SerfTimer,
 )
 from gossipd.serf.upkeep import Upkeep
-from gossipd.serf.user_events import EventBuffer, EventVerdict
 from gossipd.swim.events import (
     MemberFailed,
     MemberJoined,
@@ -65,7 +65,6 @@ from gossipd.wire.serf_codec import (
     decode_serf_untrusted,
 )
 from gossipd.wire.serf_messages import (
-    BufferedEvent,
     JoinIntent,
     LeaveIntent,
     Query,
@@ -124,7 +123,6 @@ class Serf:
         self._clock = LamportClock()
         self._roster = Roster(roster)
         intents = IntentBuffer(config.recent_intent_timeout)
-        self._events = EventBuffer(config.event_buffer)
         self._broadcasts = Broadcasts(payload_bytes_max)
         self.timers: Timers[SerfTimer] = Timers()
         self._upkeep = Upkeep(
@@ -144,6 +142,14 @@ class Serf:
             outbox,
             encrypted=encrypted,
         )
+        self._announcing = Announcing(
+            config,
+            name,
+            lambda: self._tags,
+            payload_bytes_max,
+            partial(self._upkeep.gossip, Topic.EVENT),
+            outbox,
+        )
         self._members = Members(
             config,
             name,
@@ -155,10 +161,12 @@ class Serf:
             self.timers,
             outbox,
         )
-        self._state = StateSync(self._clock, self._roster, self._events, self._inquiries.clock)
+        self._state = StateSync(
+            self._clock, self._roster, self._announcing.buffer, self._inquiries.clock
+        )
         self._heard: dict[bytes, SerfMessage] = {}
         self._clock.witness(memory.clock)
-        self._events.recall(memory.event_clock)
+        self._announcing.buffer.recall(memory.event_clock)
         self._inquiries.recall(memory.query_clock)
 
     # What readers ask.
@@ -191,7 +199,7 @@ class Serf:
     @property
     def event_time(self) -> int:
         """The user event clock."""
-        return self._events.clock.time
+        return self._announcing.clock.time
 
     @property
     def query_time(self) -> int:
@@ -201,7 +209,7 @@ class Serf:
     @property
     def memory(self) -> Memory:
         """The times that a next life has to know of (section 20)."""
-        return Memory(self._clock.time - 1, self._events.newest, self._inquiries.newest)
+        return Memory(self._clock.time - 1, self._announcing.buffer.newest, self._inquiries.newest)
 
     @property
     def intent_queue(self) -> int:
@@ -279,6 +287,19 @@ class Serf:
         self._tags = changed
         self._outbox.effects.append(SetMeta(meta, token))
 
+    def send_event(
+        self,
+        name: str,
+        payload: bytes | None,
+        now: float,
+        *,
+        may_coalesce: bool = False,
+        nodes: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send a user event; see ``Announcing.send``."""
+        self._announcing.send(name, payload, now, may_coalesce=may_coalesce, nodes=nodes, tags=tags)
+
     def ask(self, question: Question, now: float) -> int:
         """Ask the cluster; see ``Asking.ask``."""
         return self._inquiries.asking.ask(question, now)
@@ -349,7 +370,7 @@ class Serf:
         """Merge a peer's part of a push/pull, decoded; see ``merge_state``."""
         for clock, seen in (
             (self._clock, state.ltime),
-            (self._events.clock, state.event_ltime),
+            (self._announcing.clock, state.event_ltime),
             (self._inquiries.clock, state.query_ltime),
         ):
             if seen > 0:
@@ -361,9 +382,8 @@ class Serf:
         if not is_join:  # our own join is about to be announced anyway
             self._members.outdo_news_of_us(now)
         if is_join and ignore_old_events:
-            self._events.ignore_before(state.event_ltime)
-        for ltime, buffered in replayed_events(state):
-            self._apply_event(ltime, buffered, None)
+            self._announcing.buffer.ignore_before(state.event_ltime)
+        self._announcing.replay(state.events)
         self._upkeep.arm(now)
 
     def take_payloads(self, limit: int, overhead: int) -> list[bytes]:
@@ -436,9 +456,8 @@ class Serf:
             case LeaveIntent():
                 if self._members.apply_leave(message, now):
                     self._upkeep.gossip(Topic.INTENT, payload, now)
-            case UserEvent(ltime=ltime, name=name, payload=content):
-                if self._apply_event(ltime, BufferedEvent(name, content), source):
-                    self._upkeep.gossip(Topic.EVENT, payload, now)
+            case UserEvent():
+                self._announcing.take(message, payload, source, now)
             case Query():
                 self._inquiries.take_query(message, payload, source, now)
             case QueryResponse():
@@ -448,13 +467,6 @@ class Serf:
             case unreachable:
                 assert_never(unreachable)
         self._upkeep.arm(now)
-
-    def _apply_event(self, ltime: int, event: BufferedEvent, source: Address | None) -> bool:
-        """Buffer a user event; say whether it was new."""
-        verdict = self._events.apply(ltime, event)
-        if verdict is EventVerdict.TOO_OLD or verdict is EventVerdict.FULL:
-            self._ignore(verdict.value, f"{event.name} at {ltime}", source)
-        return verdict is EventVerdict.NEW
 
     def _ignore(self, reason: str, detail: str, source: Address | None) -> None:
         self._outbox.events.append(MessageIgnored(reason, detail, source))

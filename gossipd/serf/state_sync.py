@@ -22,7 +22,6 @@ from gossipd.wire.serf_codec import (
 )
 from gossipd.wire.serf_messages import (
     LAMPORT_TIME_MAX,
-    BufferedEvent,
     JoinIntent,
     LeaveIntent,
     SerfPushPull,
@@ -129,11 +128,3 @@ def join_intents(state: SerfPushPull, ours: Mapping[str, SerfMember]) -> Iterato
     for name, ltime in news:
         if name not in left:
             yield JoinIntent(ltime, name)
-
-
-def replayed_events(state: SerfPushPull) -> Iterator[tuple[int, BufferedEvent]]:
-    """Yield a peer's buffered user events with their Lamport times."""
-    for slot in state.events:
-        if slot is not None:
-            for event in slot.events:
-                yield slot.ltime, event

@@ -2,12 +2,13 @@
 
 gossip.md, section 16, receiver. The buffer has one slot for each of the last
 Lamport times; it is also what a push/pull replays to a joiner (section 14.3).
-Delivering events to applications and sending them is not this file's part.
+Telling applications of events and sending them is ``announcing.py``'s.
 """
 
 from __future__ import annotations
 
 import enum
+from typing import TypeAlias
 
 from gossipd.serf.lamport import LamportClock, is_too_old
 from gossipd.wire.dialect import LIST_ITEMS_MAX
@@ -23,6 +24,8 @@ SLOT_EVENTS_MAX = LIST_ITEMS_MAX
 """Events kept of one Lamport time: a longer list would make peers refuse our whole push/pull."""
 EVENT_OVERHEAD = 200
 """Bytes counted for each event on top of its name and payload."""
+TEXT_OVERHEAD = 60
+"""Bytes counted for each name and expression of whom an event is for."""
 
 
 class EventVerdict(enum.Enum):
@@ -35,15 +38,61 @@ class EventVerdict(enum.Enum):
     FULL = "event-buffer-full"
 
 
-class _Slot:
-    """Events of one Lamport time, by name and payload (nil and empty are equal)."""
+Filters: TypeAlias = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
 
-    __slots__ = ("events", "ltime", "size")
+
+class _Slot:
+    """Events of one Lamport time, by name and payload (nil and empty are equal).
+
+    Events that differ only in whom they are for are different ones. But a Serf leaves
+    that out of its push/pull: what comes without it is a repeat of any such event, and
+    any such event a repeat of what came without.
+    """
+
+    __slots__ = ("count", "events", "ltime", "size")
 
     def __init__(self, ltime: int) -> None:
         self.ltime = ltime
         self.size = 0
-        self.events: dict[tuple[str, bytes], BufferedEvent] = {}
+        self.count = 0
+        self.events: dict[tuple[str, bytes], dict[Filters | None, BufferedEvent]] = {}
+
+    def has(self, event: BufferedEvent) -> bool:
+        """Say whether ``event`` repeats one of this time."""
+        alike = self.events.get(_key(event))
+        if alike is None:
+            return False
+        filters = _filters(event)
+        return filters is None or None in alike or filters in alike
+
+    def add(self, event: BufferedEvent, cost: int) -> None:
+        """Keep ``event``, which takes ``cost`` bytes."""
+        self.events.setdefault(_key(event), {})[_filters(event)] = event
+        self.size += cost
+        self.count += 1
+
+    def listed(self) -> list[BufferedEvent]:
+        """Return all events of this time."""
+        return [event for alike in self.events.values() for event in alike.values()]
+
+
+def _key(event: BufferedEvent) -> tuple[str, bytes]:
+    return event.name, event.payload or b""
+
+
+def _filters(event: BufferedEvent) -> Filters | None:
+    return None if event.extras is None else (event.extras.nodes, event.extras.tags)
+
+
+def _cost(event: BufferedEvent) -> int:
+    """Return the bytes counted for ``event``."""
+    cost = len(event.name) + len(event.payload or b"") + EVENT_OVERHEAD
+    if event.extras is not None:
+        texts = [event.extras.sender, *event.extras.nodes]
+        for pair in event.extras.tags:
+            texts += pair
+        cost += sum(len(text) + TEXT_OVERHEAD for text in texts)
+    return cost
 
 
 class EventBuffer:
@@ -73,14 +122,15 @@ class EventBuffer:
         if is_too_old(ltime, self.clock.time, self._size):
             return EventVerdict.TOO_OLD
         slot = self._slots.get(ltime % self._size)
-        key = (event.name, event.payload or b"")
-        if slot is not None and slot.ltime == ltime and key in slot.events:
-            return EventVerdict.DUPLICATE
-        cost = len(event.name) + len(key[1]) + EVENT_OVERHEAD
-        is_full = slot is not None and slot.ltime == ltime and len(slot.events) >= SLOT_EVENTS_MAX
-        if is_full or not self._make_room(cost, ltime):
+        if slot is not None and slot.ltime == ltime:
+            if slot.has(event):
+                return EventVerdict.DUPLICATE
+            if slot.count >= SLOT_EVENTS_MAX:
+                return EventVerdict.FULL
+        cost = _cost(event)
+        if not self._make_room(cost, ltime):
             return EventVerdict.FULL
-        self._add(ltime, key, event, cost)
+        self._add(ltime, event, cost)
         return EventVerdict.NEW
 
     def recall(self, last: int) -> None:
@@ -98,19 +148,18 @@ class EventBuffer:
         """Return the whole buffer in slot order, ``None`` for unused slots."""
         listed: list[EventSlot | None] = [None] * self._size
         for index, slot in self._slots.items():
-            listed[index] = EventSlot(slot.ltime, tuple(slot.events.values()))
+            listed[index] = EventSlot(slot.ltime, tuple(slot.listed()))
         return tuple(listed)
 
-    def _add(self, ltime: int, key: tuple[str, bytes], event: BufferedEvent, cost: int) -> None:
+    def _add(self, ltime: int, event: BufferedEvent, cost: int) -> None:
         index = ltime % self._size
         slot = self._slots.get(index)
         if slot is None or slot.ltime != ltime:
             if slot is not None:
                 self._bytes -= slot.size
             slot = self._slots[index] = _Slot(ltime)
-        slot.events[key] = event
+        slot.add(event, cost)
         self.newest = max(self.newest, ltime)
-        slot.size += cost
         self._bytes += cost
         self.version += 1
 

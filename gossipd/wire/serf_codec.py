@@ -35,6 +35,7 @@ from gossipd.wire.dialect import (
     uint_untrusted,
     unpack_struct_untrusted,
 )
+from gossipd.wire.extras_codec import OURS, OURS_RAW, extras_fields, extras_untrusted
 from gossipd.wire.reasons import EMPTY, MALFORMED, TOO_LARGE, UNKNOWN_KIND
 from gossipd.wire.serf_messages import (
     LAMPORT_TIME_MAX,
@@ -52,9 +53,6 @@ from gossipd.wire.serf_messages import (
 
 TAGS_MAGIC: Final = b"\xff"
 """First byte of a meta that holds tags; anything else is a legacy role."""
-OURS: Final = "Zgossipd"
-"""Key of what only gossipd says: real nodes skip it and pass it on (section 22)."""
-OURS_RAW: Final = OURS.encode()
 STATE_MEMBERS_MAX: Final = 131_072
 """Names in a push/pull state, as many as nodes in the push/pull itself."""
 STATE_EVENTS_MAX: Final = 65_536
@@ -200,14 +198,15 @@ def _encode_join(intent: JoinIntent, signed: bool) -> bytes:
 
 
 def _encode_user_event(event: UserEvent, signed: bool) -> bytes:
-    return b"\x03" + pack(
-        {
-            "CC": event.may_coalesce,
-            "LTime": event.ltime,
-            "Name": event.name,
-            "Payload": event.payload,
-        }
-    )
+    fields: dict[str, object] = {
+        "CC": event.may_coalesce,
+        "LTime": event.ltime,
+        "Name": event.name,
+        "Payload": event.payload,
+    }
+    if event.extras is not None:
+        fields[OURS] = extras_fields(event.extras)
+    return b"\x03" + pack(fields)
 
 
 def _encode_query(query: Query, signed: bool) -> bytes:
@@ -259,8 +258,14 @@ def _encode_relay(relay: Relay, signed: bool) -> bytes:
 def _slot_fields(slot: EventSlot | None) -> dict[str, object] | None:
     if slot is None:
         return None
-    events = [{"Name": event.name, "Payload": event.payload} for event in slot.events]
-    return {"Events": events, "LTime": slot.ltime}
+    return {"Events": [_event_fields(event) for event in slot.events], "LTime": slot.ltime}
+
+
+def _event_fields(event: BufferedEvent) -> dict[str, object]:
+    fields: dict[str, object] = {"Name": event.name, "Payload": event.payload}
+    if event.extras is not None:
+        fields[OURS] = extras_fields(event.extras)
+    return fields
 
 
 def _decode_leave_untrusted(body: bytes) -> LeaveIntent:
@@ -282,6 +287,7 @@ def _decode_user_event_untrusted(body: bytes) -> UserEvent:
         name=text_untrusted(fields, b"Name"),
         payload=raw_untrusted(fields, b"Payload"),
         may_coalesce=bool_untrusted(fields, b"CC"),
+        extras=extras_untrusted(fields),
     )
 
 
@@ -392,7 +398,11 @@ def _slot_of_untrusted(value: object) -> EventSlot | None:
     for item in list_untrusted(fields, b"Events"):
         event = struct_of_untrusted(item, _BUFFERED_EVENT_ORDER)
         events.append(
-            BufferedEvent(text_untrusted(event, b"Name"), raw_untrusted(event, b"Payload"))
+            BufferedEvent(
+                text_untrusted(event, b"Name"),
+                raw_untrusted(event, b"Payload"),
+                extras_untrusted(event),
+            )
         )
     return EventSlot(_ltime_untrusted(fields), tuple(events))
 

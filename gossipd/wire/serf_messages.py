@@ -53,11 +53,24 @@ class JoinIntent(Value):
     node: str
 
 
+class EventExtras(Value):
+    """What gossipd adds to a user event (section 22): who sent it, and whom it is for.
+
+    ``nodes`` are names and ``tags`` pairs of tag and RE2 expression, as in ``Question``;
+    empty is everybody.
+    """
+
+    sender: str = ""
+    nodes: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+
+
 class BufferedEvent(Value):
-    """One user event inside a push/pull's event list."""
+    """One user event inside a push/pull's event list; ``extras`` only if a gossipd kept them."""
 
     name: str
     payload: bytes | None = None
+    extras: EventExtras | None = None
 
 
 class EventSlot(Value):
@@ -88,6 +101,7 @@ class UserEvent(Value):
     name: str
     payload: bytes | None = None
     may_coalesce: bool = False
+    extras: EventExtras | None = None
 
 
 class Query(Value):

@@ -89,15 +89,21 @@ query = st.builds(
     payload,
     u32,
 )
+extras = st.none() | st.builds(
+    serf.EventExtras,
+    text,
+    st.lists(text, max_size=3).map(tuple),
+    st.dictionaries(text, text, max_size=3).map(lambda tags: tuple(tags.items())),
+)
 serf_message = st.one_of(
     st.builds(serf.LeaveIntent, ltime, text, st.booleans()),
     st.builds(serf.JoinIntent, ltime, text),
-    st.builds(serf.UserEvent, ltime, text, payload, st.booleans()),
+    st.builds(serf.UserEvent, ltime, text, payload, st.booleans(), extras),
     query,
     st.builds(serf.QueryResponse, ltime, u32, text, u32, payload),
     st.builds(serf.Relay, address, text, st.binary(min_size=1, max_size=60)),
 )
-event = st.builds(serf.BufferedEvent, text, payload)
+event = st.builds(serf.BufferedEvent, text, payload, extras)
 slot = st.none() | st.builds(serf.EventSlot, ltime, st.lists(event, max_size=3).map(tuple))
 tags = st.dictionaries(text, text, max_size=6)
 

@@ -96,6 +96,18 @@ class ScriptedNode:
         self.calls.append(("set_tags", dict(tags), tuple(delete)))
         return self._operation("")
 
+    def send_event(
+        self,
+        name: str,
+        payload: bytes | None,
+        now: float,
+        *,
+        may_coalesce: bool,
+        nodes: Sequence[str],
+        tags: Mapping[str, str] | None,
+    ) -> None:
+        self.calls.append(("send_event", name, payload, may_coalesce, tuple(nodes), tags))
+
     def ask(self, question: Question, now: float) -> int:
         self.calls.append(("ask", question))
         return 7

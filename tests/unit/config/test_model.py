@@ -51,6 +51,10 @@ def test_every_profile_is_valid(profile: str) -> None:
             NodeConfig(name="a", serf=SerfConfig(query_stream_response_limit=2**20 + 1)),
             "query_stream_response_limit",
         ),
+        (
+            NodeConfig(name="a", serf=SerfConfig(user_event_size_limit=9217)),
+            "user_event_size_limit",
+        ),
         (NodeConfig(name="a", swim=SwimConfig(probe_interval=0)), "probe_interval"),
         (NodeConfig(name="a", swim=SwimConfig(probe_timeout=2)), "probe_timeout"),
         (NodeConfig(name="a", swim=SwimConfig(gossip_nodes=-1)), "gossip_nodes"),
