@@ -13,8 +13,8 @@ from gossipd.errors import WireError
 BAD_PATTERN = "bad-pattern"
 """``WireError.reason`` of a pattern that cannot be used."""
 PATTERN_BYTES_MAX = 1024
-PROGRAM_BYTES_MAX = 1 << 20
-"""Memory RE2 may use for one compiled pattern."""
+PROGRAM_BYTES_MAX = 1 << 18
+"""Memory RE2 may use for one compiled pattern: a packet holds sixty that take 1 ms each."""
 
 
 class Pattern:

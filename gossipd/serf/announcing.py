@@ -14,6 +14,7 @@ from gossipd.address import Address
 from gossipd.config.model import SerfConfig
 from gossipd.errors import Unavailable, UsageError, WireError
 from gossipd.outbox import Outbox
+from gossipd.pattern import Pattern
 from gossipd.serf.effects import SerfEffect
 from gossipd.serf.events import MessageIgnored, SerfEvent, UserEventReceived
 from gossipd.serf.filters import Audience, is_addressed_untrusted
@@ -28,8 +29,29 @@ from gossipd.wire.serf_messages import (
     UserEvent,
 )
 
-EXPRESSIONS_PER_STATE = 1024
-"""Tag expressions compiled for the events of one push/pull; a cluster's hold a handful."""
+EXPRESSIONS_PER_STATE = 256
+"""Different tag expressions compiled for the events of one push/pull, each up to 1 ms."""
+
+
+class _Patterns:
+    """The expressions of one push/pull, each compiled once, and no more than so many."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Pattern] = {}
+
+    def __call__(self, expression: str) -> Pattern:
+        """Return the pattern.
+
+        Raises:
+            WireError: the expression is none, or one too many.
+        """
+        pattern = self._known.get(expression)
+        if pattern is None:
+            if len(self._known) >= EXPRESSIONS_PER_STATE:
+                detail = f"more than {EXPRESSIONS_PER_STATE} different expressions"
+                raise WireError("too-many-filters", detail)
+            pattern = self._known[expression] = Pattern(expression)
+        return pattern
 
 
 class Announcing:
@@ -135,7 +157,7 @@ class Announcing:
 
     def replay(self, slots: Sequence[EventSlot | None]) -> None:
         """Take the events of a push/pull, which are not gossiped on (section 14.3)."""
-        expressions = 0
+        patterns = _Patterns()
         for slot in slots:
             if slot is None:
                 continue
@@ -143,14 +165,8 @@ class Announcing:
                 event = UserEvent(
                     slot.ltime, buffered.name, buffered.payload, extras=buffered.extras
                 )
-                if not self._is_new(event, None):
-                    continue
-                expressions += len(buffered.extras.tags) if buffered.extras else 0
-                if expressions > EXPRESSIONS_PER_STATE:
-                    detail = f"{event.name} at {event.ltime}"
-                    self._outbox.events.append(MessageIgnored("too-many-filters", detail, None))
-                    return
-                self._tell_if_addressed(event, None)
+                if self._is_new(event, None):
+                    self._tell_if_addressed(event, None, patterns)
 
     def _is_new(self, event: UserEvent, source: Address | None) -> bool:
         buffered = BufferedEvent(event.name, event.payload, event.extras)
@@ -160,10 +176,15 @@ class Announcing:
             self._outbox.events.append(MessageIgnored(verdict.value, detail, source))
         return verdict is EventVerdict.NEW
 
-    def _tell_if_addressed(self, event: UserEvent, source: Address | None) -> None:
+    def _tell_if_addressed(
+        self,
+        event: UserEvent,
+        source: Address | None,
+        pattern_of: Callable[[str], Pattern] = Pattern,
+    ) -> None:
         try:
             is_for_us = event.extras is None or is_addressed_untrusted(
-                event.extras, self._name, self._own_tags()
+                event.extras, self._name, self._own_tags(), pattern_of
             )
         except WireError as error:
             self._outbox.events.append(MessageIgnored(error.reason, error.detail, source))

@@ -7,7 +7,7 @@ matches nothing and is reported; one that merely fails is not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gossipd.errors import UsageError, WireError
 from gossipd.pattern import Pattern
@@ -70,7 +70,12 @@ def _pattern_of(tag: str, expression: str) -> Pattern:
         raise UsageError(f"tag filter {tag}={expression}: {error.detail}") from None
 
 
-def is_addressed_untrusted(extras: EventExtras, name: str, tags: Mapping[str, str]) -> bool:
+def is_addressed_untrusted(
+    extras: EventExtras,
+    name: str,
+    tags: Mapping[str, str],
+    pattern_of: Callable[[str], Pattern] = Pattern,
+) -> bool:
     """Say whether a user event is for the node ``name`` with ``tags``.
 
     Raises:
@@ -78,7 +83,7 @@ def is_addressed_untrusted(extras: EventExtras, name: str, tags: Mapping[str, st
     """
     if extras.nodes and name not in extras.nodes:
         return False
-    return all(Pattern(text).search(tags.get(tag, "")) for tag, text in extras.tags)
+    return all(pattern_of(text).search(tags.get(tag, "")) for tag, text in extras.tags)
 
 
 def are_met_untrusted(filters: tuple[bytes, ...], name: str, tags: Mapping[str, str]) -> bool:

@@ -14,14 +14,11 @@ from gossipd.wire.serf_codec import (
     decode_serf_state_untrusted,
     decode_serf_untrusted,
     encode_serf,
-    encode_serf_state,
 )
 from gossipd.wire.serf_messages import (
     LAMPORT_TIME_MAX,
     BufferedEvent,
     EventExtras,
-    EventSlot,
-    SerfPushPull,
     UserEvent,
 )
 from support.serf_harness import SerfHarness, state_of
@@ -223,16 +220,18 @@ def test_equal_events_of_one_time_for_different_nodes_are_different() -> None:
     assert len(serf.gossiped()) == 2
 
 
-def test_a_state_full_of_expressions_is_cut() -> None:
-    tags = tuple((str(number), f"a{{{number + 1}}}") for number in range(100))
-    events = tuple(
-        BufferedEvent(str(number), None, EventExtras("b", (), tags)) for number in range(50)
-    )
-    state = encode_serf_state(SerfPushPull(0, {}, (), 5, (EventSlot(4, events),), 0))
+def test_of_a_state_full_of_expressions_so_many_are_compiled() -> None:
+    def one(number: int) -> BufferedEvent:
+        tags = (("x", ""), ("y", f"^$|{number}"))
+        return BufferedEvent(str(number), None, EventExtras("b", (), tags))
+
+    events = [one(number) for number in range(EXPRESSIONS_PER_STATE + 5)]
     serf = SerfHarness()
-    serf.serf.merge_state(state, True, False, 1.0)
-    assert reasons(serf) == ["too-many-filters"]
-    assert EXPRESSIONS_PER_STATE // 100 < len(serf.state().events[4].events) < 50  # type: ignore[union-attr]
+    serf.serf.merge_state(state_of(event_ltime=5, events={4: events}), True, False, 1.0)
+    told = serf.events()
+    ignored = [event.reason for event in told if isinstance(event, MessageIgnored)]
+    assert ignored == ["too-many-filters"] * 6
+    assert len(told) - len(ignored) == EXPRESSIONS_PER_STATE - 1
 
 
 _texts = st.text(max_size=8)
