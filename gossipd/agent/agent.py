@@ -4,6 +4,7 @@
     ├─ gossip nursery            ends last: the node answers until the leave is out
     │   ├─ packets.run           datagrams in
     │   ├─ streams.run           accept, one task a stream
+    │   ├─ keeper.run            the keyring file, if there is one
     │   └─ driver.watch_deadline the one timer
     └─ faces nursery             ends first
         ├─ serve_rpc             local socket and Serf's TCP port
@@ -26,7 +27,8 @@ import trio
 from gossipd.agent.driver import DrivenNode, Driver
 from gossipd.agent.handle import AgentHandle
 from gossipd.agent.join import Joiner
-from gossipd.agent.keyring_file import read_keyring
+from gossipd.agent.key_source import key_source
+from gossipd.agent.keyring_keeper import KeyringKeeper
 from gossipd.agent.lifecycle import EXIT_FAILED, EXIT_LEFT, Lifecycle
 from gossipd.agent.logbook import Logbook, Output
 from gossipd.agent.machine import Machine, Surroundings
@@ -68,15 +70,18 @@ async def run_agent(
         ConfigError: it cannot start this way; exit code 2.
         Unavailable: no seed could be joined; exit code 1.
     """
-    if config.keyring_file:
-        keyed = replace(config.node, keys=read_keyring(config.keyring_file))
-        config = replace(config, node=keyed)
+    source = key_source(config)
+    config = replace(config, node=replace(config.node, keys=source.keys))
     log = Logbook(config.node.name, config.log_level, output)
+    for level, text in source.notes:
+        log.say(level, text)
     log.show("==> Starting gossipd agent...")
     machine = machine or Machine(config)
     try:
-        node = _node(config, machine)
-        lifecycle = await _run(config, machine, node, log, signals, look_up, task_status)
+        node = _node(config, machine, saves_keys=bool(source.path))
+        lifecycle = await _run(
+            config, machine, node, log, signals, look_up, task_status, source.path
+        )
     finally:
         machine.close()
         log.close()
@@ -94,14 +99,19 @@ async def _run(
     signals: AsyncIterator[int] | None,
     look_up: LookUp,
     task_status: trio.TaskStatus[AgentHandle],
+    keyring_path: str,
 ) -> Lifecycle:
     driver = Driver(node, machine.packets, log.event)
+    keeper = KeyringKeeper(keyring_path, driver.keyring_saved, log.say)
+    driver.save_keys = keeper.save
     streams = Streams(machine.streams, driver, config.node.wire.stream_timeout)
     driver.attach(streams)
     joiner = Joiner(driver, look_up, machine.bound.port)
     async with trio.open_nursery() as gossip:
         gossip.start_soon(machine.packets.run, driver.packet_in)
         gossip.start_soon(driver.watch_deadline)
+        if keyring_path:
+            gossip.start_soon(keeper.run)
         await gossip.start(streams.run)
         log.say("INFO", "agent: Serf agent starting")
         driver.start()
@@ -123,7 +133,7 @@ async def _run(
     return lifecycle
 
 
-def _node(config: AgentConfig, machine: Surroundings) -> Node:
+def _node(config: AgentConfig, machine: Surroundings, *, saves_keys: bool) -> Node:
     try:
         return Node(
             config.node,
@@ -131,6 +141,7 @@ def _node(config: AgentConfig, machine: Surroundings) -> Node:
             Random(),
             os.urandom,
             bind_port=machine.bound.port,
+            saves_keys=saves_keys,
         )
     except UsageError as error:
         raise ConfigError(str(error)) from error

@@ -29,7 +29,8 @@ from gossipd.node.effects import (
 from gossipd.node.events import NodeEvent, OperationFinished
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
-from gossipd.serf.question import Question
+from gossipd.serf.effects import SaveKeyring
+from gossipd.serf.question import KeyCommand, Question
 from gossipd.value import replace
 
 T = TypeVar("T")
@@ -70,6 +71,8 @@ class DrivenNode(Protocol):
     def ask(self, question: Question, now: float) -> int: ...
     def respond(self, number: int, payload: bytes | None, now: float) -> None: ...
     def decline(self, number: int, now: float) -> None: ...
+    def manage_keys(self, command: KeyCommand, key: bytes | None, now: float) -> int: ...
+    def keyring_saved(self, ticket: int, error: str, now: float) -> None: ...
     def coordinate(self, node: str) -> Coordinate | None: ...
     def view(self) -> View: ...
     def statistics(self) -> Statistics: ...
@@ -102,6 +105,8 @@ class Driver:
         self.fanout: Fanout[NodeEvent] = Fanout()
         self._packets = packets
         self._streams: StreamSink | None = None
+        self.save_keys: Callable[[SaveKeyring], None] | None = None
+        """Who writes the keyring file; set it before ``start`` of a node that saves keys."""
         self._observe = observe
         self._operations = Operations()
         self._alarm = trio.CancelScope()
@@ -169,7 +174,7 @@ class Driver:
                 if type(effect) is SendPacket:
                     self._packets.send(bytes(effect.data), effect.to)
                 else:
-                    self._do_with_stream(effect)
+                    self._do_seldom(effect)
             while self._undialled:
                 node.stream_failed(self._undialled.popleft(), "too many open streams", self.now())
             effects = node.take_effects()
@@ -186,7 +191,11 @@ class Driver:
             self._armed = armed
             self._alarm.deadline = armed
 
-    def _do_with_stream(self, effect: NodeEffect) -> None:
+    def _do_seldom(self, effect: NodeEffect) -> None:
+        if isinstance(effect, SaveKeyring):
+            assert self.save_keys is not None, "save_keys is set before start()"
+            self.save_keys(effect)
+            return
         streams = self._streams
         assert streams is not None, "attach() comes before start()"
         match effect:
@@ -209,6 +218,10 @@ class Driver:
             if self.now() - self._armed > HELD_UP:
                 await trio.lowlevel.checkpoint()  # acks that wait in the socket come first
             self.step(self.node.handle_deadline)
+
+    def keyring_saved(self, ticket: int, error: str) -> None:
+        """The keys of that ``SaveKeyring`` are on disk; ``error`` says why not."""
+        self.step(self.node.keyring_saved, ticket, error)
 
     # -- what streams tell ----------------------------------------------------
 

@@ -19,6 +19,7 @@ from gossipd.node.view import View
 from gossipd.serf.collector import STRANGERS_MAX
 from gossipd.serf.events import (
     ApplicationEvent,
+    KeysAnswered,
     MemberChange,
     MembersChanged,
     QueryAcked,
@@ -32,6 +33,8 @@ from gossipd.serf.roster import MEMBERS_MAX
 
 ANSWERS_MAX = 2 * (MEMBERS_MAX + STRANGERS_MAX) + 1
 """Unread acks and answers of one query, and its end: no query can bring more."""
+KEY_REPORTS_MAX = 512
+"""Unread reports of key commands; the node has fewer queries open."""
 
 
 class AgentHandle:
@@ -161,7 +164,16 @@ class AgentHandle:
 
     async def manage_keys(self, command: KeyCommand, key: bytes | None = None) -> KeyReport:
         """Change or list the keys of all members; see ``NodeHandle.manage_keys``."""
-        raise NotImplementedError
+
+        def wants(event: NodeEvent) -> bool:
+            return type(event) is KeysAnswered
+
+        with self._driver.fanout.subscribe(KEY_REPORTS_MAX, wants) as events:
+            operation = self._driver.step(self._driver.node.manage_keys, command, key)
+            async for event in events:
+                if isinstance(event, KeysAnswered) and event.operation == operation:
+                    return event.report
+        raise Unavailable("the agent ends before all members have answered")
 
     def coordinate(self, node: str) -> Coordinate | None:
         """Return the network coordinate of ``node``; ``None`` if it is not known."""

@@ -13,6 +13,7 @@ from typing import Any
 from gossipd.node.events import InputDropped, NodeEvent, PayloadLost, SyncFinished
 from gossipd.serf.events import (
     ChangeKind,
+    KeyringChanged,
     LeaveIntentRefuted,
     MemberChange,
     MessageIgnored,
@@ -159,6 +160,10 @@ def _leave_refuted(event: LeaveIntentRefuted, _us: str, _now: float) -> str:
     return f"serf: Refuting an older leave intent (Lamport time {event.ltime})"
 
 
+def _keyring(event: KeyringChanged, _us: str, _now: float) -> str:
+    return f"serf: Received {event.command} query of {event.sender}: {event.keys} keys installed"
+
+
 def _ignored(event: MessageIgnored, _us: str, _now: float) -> str:
     source = "unknown" if event.source is None else str(event.source)
     return f"serf: Ignored message: {event.reason} {event.detail} from={source}"
@@ -181,6 +186,7 @@ DESCRIBED: dict[type, tuple[str, Describe]] = {
     PayloadLost: ("WARN", _payload_lost),
     QueueTooDeep: ("WARN", _queue),
     ReconnectTried: ("INFO", _reconnect),
+    KeyringChanged: ("INFO", _keyring),
     LeaveIntentRefuted: ("DEBUG", _leave_refuted),
     MessageIgnored: ("DEBUG", _ignored),
 }

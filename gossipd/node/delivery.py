@@ -21,6 +21,7 @@ from gossipd.serf.effects import (
     HurryGossip,
     Recall,
     Reconnect,
+    SaveKeyring,
     SendByStream,
     SendPayload,
     SerfEffect,
@@ -85,6 +86,8 @@ class Delivery:
                 self._send(effect.to, packet, UserPayload.__name__)
             case SendByStream():
                 self._sessions.send_payload(effect.to, effect.payload, now)
+            case SaveKeyring():
+                self._outbox.effects.append(effect)
             case SetMeta():
                 self._swim.set_meta(effect.meta, effect.token, now)
             case Reconnect():

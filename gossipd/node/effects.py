@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from gossipd.address import Address
 from gossipd.node.unsealed import UnsealedPacket, UnsealedStream
+from gossipd.serf.effects import SaveKeyring
 from gossipd.value import Value
 
 
@@ -45,4 +46,4 @@ class CloseStream(Value):
     stream: int
 
 
-NodeEffect: TypeAlias = SendPacket | OpenStream | WriteStream | CloseStream
+NodeEffect: TypeAlias = SendPacket | OpenStream | WriteStream | CloseStream | SaveKeyring

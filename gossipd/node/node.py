@@ -16,14 +16,14 @@ from gossipd.address import Address
 from gossipd.config.model import NodeConfig, SerfConfig, SwimConfig, check_node_config, with_fixed
 from gossipd.coordinate import Coordinate
 from gossipd.coordinates.chart import Chart
-from gossipd.errors import WireError
 from gossipd.node.delivery import Delivery
 from gossipd.node.effects import NodeEffect
-from gossipd.node.events import InputDropped, NodeEvent
+from gossipd.node.events import NodeEvent
 from gossipd.node.exchange import Exchange
 from gossipd.node.operations import Operations
 from gossipd.node.packing import COMPOUND_OVERHEAD, PAYLOAD_OVERHEAD, Packer
 from gossipd.node.readings import counters, picture
+from gossipd.node.reception import Reception
 from gossipd.node.sessions import PushPullCall, Sessions
 from gossipd.node.statistics import Statistics
 from gossipd.node.storage import Storage
@@ -40,7 +40,7 @@ from gossipd.serf.events import (
     SerfEvent,
 )
 from gossipd.serf.memory import NO_MEMORY, Memory
-from gossipd.serf.question import Question
+from gossipd.serf.question import KeyCommand, Question
 from gossipd.serf.serf import Serf
 from gossipd.serf.tags import encode_own_tags
 from gossipd.swim.effects import (
@@ -59,13 +59,11 @@ from gossipd.swim.events import (
 )
 from gossipd.swim.swim import Swim
 from gossipd.value import replace
-from gossipd.wire.codec import decode_untrusted
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.messages import (
     Versions,
 )
 from gossipd.wire.packet import PacketLayers
-from gossipd.wire.reasons import TRUNCATED
 
 _SUSPICION_EVENTS = (
     MemberSuspected,
@@ -90,6 +88,7 @@ class Node:
             hands it to other nodes of this process (``unsealed.py``).
         storage: where the tables are kept; by default in plain dicts and lists.
         memory: Lamport times of a former life (section 20).
+        saves_keys: the driver keeps our keys over a restart, see ``SaveKeyring``.
 
     Raises:
         ConfigError: the configuration cannot work.
@@ -107,6 +106,7 @@ class Node:
         seals: bool = True,
         storage: Storage | None = None,
         memory: Memory = NO_MEMORY,
+        saves_keys: bool = False,
     ) -> None:
         check_node_config(config)
         # our own copies: the rooms read them when they need them, and ``reconfigure`` writes here
@@ -146,11 +146,12 @@ class Node:
             random,
             self._serf_outbox,
             roster=storage.roster if storage else None,
-            encrypted=self.keyring is not None,
+            keyring=self.keyring,
+            saves_keys=saves_keys,
             payload_bytes_max=config.wire.packet_bytes_max
             - COMPOUND_OVERHEAD
             - PAYLOAD_OVERHEAD
-            - self._layers.overhead,
+            - self._layers.overhead_max,
             memory=memory,
         )
         self._chart = Chart(config.name, random) if config.serf.coordinates else None
@@ -167,6 +168,7 @@ class Node:
         self.waiting_work = self._sessions.waiting_work
         """Empty unless a long merge waits for its next portion (``work``)."""
         self._traffic = Traffic()
+        self._reception = Reception(self._layers, self._swim, self._traffic, self.outbox)
         self._delivery = Delivery(
             Packer(self._layers, config.wire.packet_bytes_max, self._swim, self._serf),
             self._sessions,
@@ -200,42 +202,7 @@ class Node:
 
     def receive_packet(self, data: bytes | UnsealedPacket, source: Address, now: float) -> None:
         """Take one datagram; what is not legal is dropped and counted."""
-        if isinstance(data, UnsealedPacket):
-            if self._layers.accepts(data.label, data.key):
-                self._receive_unsealed(data, source, now)
-                return
-            data = bytes(data)
-        self._traffic.bytes_received += len(data)
-        try:
-            opened = self._layers.open_packet_untrusted(data)
-        except WireError as error:
-            self._drop(error, source)
-            return
-        for bad_part in opened.errors:
-            self._drop(bad_part, source)
-        if opened.lost:
-            self._drop(WireError(TRUNCATED, f"{opened.lost} parts of a compound lost"), source)
-        for part in opened.messages:
-            try:
-                message = decode_untrusted(part)
-            except WireError as error:
-                self._drop(error, source)
-                continue
-            self._traffic.received[type(message).__name__] += 1
-            self._swim.receive(message, source, now)
-        self._settle(now)
-
-    def _receive_unsealed(self, packet: UnsealedPacket, source: Address, now: float) -> None:
-        self._traffic.bytes_received += packet.size
-        received, swim = self._traffic.received, self._swim
-        lead = packet.lead
-        if lead is not None and len(packet.parts) == 1:
-            received[type(lead).__name__] += 1
-            swim.receive(lead, source, now)
-        else:
-            for message in packet.messages():
-                received[type(message).__name__] += 1
-                swim.receive(message, source, now)
+        self._reception.take(data, source, now)
         self._settle(now)
 
     def handle_deadline(self, now: float) -> None:
@@ -430,6 +397,32 @@ class Node:
         self._serf.retime(now)
         self._settle(now)
 
+    def manage_keys(self, command: KeyCommand, key: bytes | None, now: float) -> int:
+        """Do ``command`` with ``key`` on all members; ``KeysAnswered`` tells what came of it.
+
+        Raises:
+            UsageError: this node is leaving, or no query can hold the key.
+            Unavailable: too many queries are open.
+        """
+        self._operations.refuse_when_leaving("keys cannot be managed after a leave")
+        operation = self._operations.next_number()
+        self._serf.manage_keys(command, key, operation, now)
+        self._settle(now)
+        return operation
+
+    def keyring_saved(self, ticket: int, error: str, now: float) -> None:
+        """The ``SaveKeyring`` of that ticket was done; ``error`` says why not."""
+        self._serf.keyring_saved(ticket, error, now)
+        self._settle(now)
+
+    def set_verification(self, incoming: bool, outgoing: bool, now: float) -> None:
+        """Refuse plaintext or not (``incoming``), and send it or not (``outgoing``), from now on.
+
+        The way from a plain cluster to an encrypted one and back without downtime: see
+        ``WireConfig.verify_incoming`` and ``verify_outgoing``. Without keys it means nothing.
+        """
+        self._layers.verify(incoming=incoming, outgoing=outgoing)
+
     # -- readers --------------------------------------------------------------
 
     def view(self) -> View:
@@ -522,9 +515,3 @@ class Node:
     def _forget_coordinate(self, node: str) -> None:
         if self._chart is not None:
             self._chart.forget(node)
-
-    # -- counting ------------------------------------------------------------
-
-    def _drop(self, error: WireError, source: Address) -> None:
-        self._traffic.dropped[error.reason] += 1
-        self.outbox.events.append(InputDropped(error.reason, error.detail, source, "udp"))

@@ -110,6 +110,10 @@ class Answering:
             )
         )
 
+    def keyring_saved(self, ticket: int, error: str, now: float) -> None:
+        """Our keys were saved, or not (``error``): answer whoever changed them."""
+        self._reply(self._answers.after_saving(ticket, error), None, now)
+
     def expire(self, number: int) -> None:
         """The deadline of the query told as ``number`` has passed."""
         self._pending.pop(number, None)

@@ -15,7 +15,7 @@ from gossipd.config.model import SerfConfig
 from gossipd.errors import WireError
 from gossipd.serf.conflict import answer_conflict
 from gossipd.serf.filters import are_met_untrusted
-from gossipd.serf.key_queries import CHANGES, LIST_KEYS, answer_key_query_untrusted
+from gossipd.serf.key_queries import COMMANDS, KeyQueries
 from gossipd.serf.queries import INTERNAL_PREFIX, choose_relays
 from gossipd.serf.question import PING_ALL
 from gossipd.serf.roster import Roster
@@ -35,12 +35,14 @@ CONFLICT = "_serf_conflict"
 class Replies:
     """What to send, the ack first, and what was wrong; filled while a query is looked at."""
 
-    __slots__ = ("complaints", "is_for_application", "payloads")
+    __slots__ = ("comes_later", "complaints", "is_for_application", "payloads")
 
     def __init__(self) -> None:
         self.payloads: list[tuple[Address, bytes]] = []
         self.complaints: list[WireError] = []
         self.is_for_application = False
+        self.comes_later = False
+        """Whether the answer waits for our keys to be saved."""
 
 
 def as_response(query: Query, responder: str, flags: int, payload: bytes | None) -> bytes:
@@ -51,16 +53,16 @@ def as_response(query: Query, responder: str, flags: int, payload: bytes | None)
 class Answers:
     """Answers to the queries that reach the node ``name``."""
 
-    __slots__ = ("_config", "_encrypted", "_random", "_roster", "name")
+    __slots__ = ("_config", "_keys", "_random", "_roster", "name")
 
     def __init__(
-        self, config: SerfConfig, name: str, roster: Roster, random: Random, *, encrypted: bool
+        self, config: SerfConfig, name: str, roster: Roster, random: Random, keys: KeyQueries
     ) -> None:
         self._config = config
         self.name = name
         self._roster = roster
         self._random = random
-        self._encrypted = encrypted
+        self._keys = keys
 
     def to_query(self, query: Query, own_tags: Mapping[str, str]) -> Replies:
         """Return what ``query`` gets at once."""
@@ -84,32 +86,49 @@ class Answers:
     def _answer_untrusted(self, query: Query, replies: Replies) -> None:
         is_internal = query.name.startswith(INTERNAL_PREFIX)
         replies.is_for_application = not is_internal
-        answer, complaint = self._internal_answer(query) if is_internal else (None, None)
-        if complaint is not None:
-            replies.complaints.append(complaint)
+        answer = self._internal_answer(query, replies) if is_internal else None
         if query.timeout_ns <= 0:
             answer = None
         flags = query.flags & FLAG_ACK
-        if is_internal and answer is None and query.features & TAKES_NO_ANSWER:
+        is_all = is_internal and answer is None and not replies.comes_later
+        if is_all and query.features & TAKES_NO_ANSWER:
             flags |= FLAG_NO_ANSWER  # the ack says it; without one, this alone
         if flags:
             self._send_untrusted(query, as_response(query, self.name, flags, None), replies)
         if answer is not None:
             self._send_untrusted(query, as_response(query, self.name, 0, answer), replies)
 
-    def _internal_answer(self, query: Query) -> tuple[bytes | None, WireError | None]:
+    def _internal_answer(self, query: Query, replies: Replies) -> bytes | None:
         name = query.name
-        if name == PING_ALL.name:
-            return None, None
         if name == CONFLICT:
-            return answer_conflict(query.payload, self.name, self._roster.members), None
-        if name == LIST_KEYS or name in CHANGES:
-            try:
-                answer = answer_key_query_untrusted(name, query.payload, encrypted=self._encrypted)
-            except WireError as error:
-                return None, error
-            return answer, None
-        return None, WireError("unknown-internal-query", name)
+            return answer_conflict(query.payload, self.name, self._roster.members)
+        if name in COMMANDS:
+            return self._key_answer(query, replies)
+        if name != PING_ALL.name:
+            replies.complaints.append(WireError("unknown-internal-query", name))
+        return None
+
+    def _key_answer(self, query: Query, replies: Replies) -> bytes | None:
+        limit = self._config.query_response_size_limit
+
+        def fits(answer: bytes) -> bool:
+            return len(as_response(query, self.name, 0, answer)) <= limit
+
+        try:
+            answer = self._keys.answer_untrusted(query, fits)
+        except WireError as error:
+            replies.complaints.append(error)
+            return None
+        replies.comes_later = answer is None
+        return answer
+
+    def after_saving(self, ticket: int, error: str) -> Replies:
+        """Return what waited for the ``SaveKeyring`` of that ticket; nothing if nothing did."""
+        saved = self._keys.saved(ticket, error)
+        if saved is None:
+            return Replies()
+        query, answer = saved
+        return self.to_origin(query, as_response(query, self.name, 0, answer))
 
     def _send_untrusted(self, query: Query, response: bytes, replies: Replies) -> None:
         """Add ``response`` and its copies for relays to ``replies``.

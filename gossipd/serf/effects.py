@@ -46,4 +46,16 @@ class HurryGossip(Value):
     """Gossip soon: a new user event or query waits to be told."""
 
 
-SerfEffect: TypeAlias = SendPayload | SendByStream | SetMeta | Reconnect | Recall | HurryGossip
+class SaveKeyring(Value):
+    """Keep ``keys``, the primary first, over a restart; tell ``keyring_saved`` of ``ticket``."""
+
+    ticket: int
+    keys: tuple[bytes, ...]
+
+    def __repr__(self) -> str:
+        return f"SaveKeyring(ticket={self.ticket}, {len(self.keys)} keys)"
+
+
+SerfEffect: TypeAlias = (
+    SendPayload | SendByStream | SetMeta | Reconnect | Recall | HurryGossip | SaveKeyring
+)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from gossipd.address import Address
-from gossipd.serf.question import KeyReport
+from gossipd.serf.question import KeyCommand, KeyReport
 from gossipd.value import Value
 from gossipd.wire.messages import Versions
 from gossipd.wire.serf_messages import MemberStatus
@@ -151,6 +151,14 @@ class KeysAnswered(Value):
     report: KeyReport
 
 
+class KeyringChanged(Value):
+    """Our keys were changed as ``sender`` asked all members to; ``keys`` are installed now."""
+
+    command: KeyCommand
+    sender: str
+    keys: int
+
+
 class QueryClosed(Value):
     """Our own query is over: all live members answered, or its time is up."""
 
@@ -169,6 +177,7 @@ SerfEvent: TypeAlias = (
     | QueryAcked
     | QueryAnswered
     | KeysAnswered
+    | KeyringChanged
     | QueryClosed
 )
 

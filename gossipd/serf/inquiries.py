@@ -19,6 +19,7 @@ from gossipd.serf.answers import Answers
 from gossipd.serf.asking import Asking
 from gossipd.serf.effects import SendByStream, SendPayload, SerfEffect
 from gossipd.serf.events import MessageIgnored, SerfEvent
+from gossipd.serf.key_queries import KeyQueries
 from gossipd.serf.lamport import LamportClock
 from gossipd.serf.queries import QueryBuffer, QueryVerdict
 from gossipd.serf.roster import Roster
@@ -45,7 +46,7 @@ class Inquiries:
         gossip: queues a query's bytes for everybody, with ``now``.
         payload_bytes_max: the largest message gossip can carry.
         timers, outbox: those of the dispatcher.
-        encrypted: words the answers to key queries.
+        keys: answers key queries.
     """
 
     def __init__(
@@ -61,8 +62,7 @@ class Inquiries:
         payload_bytes_max: int,
         timers: Timers[SerfTimer],
         outbox: Outbox[SerfEffect, SerfEvent],
-        *,
-        encrypted: bool,
+        keys: KeyQueries,
     ) -> None:
         self._address = address
         self._gossip = gossip
@@ -85,7 +85,7 @@ class Inquiries:
         self.answering = Answering(
             config,
             roster,
-            Answers(config, name, roster, random, encrypted=encrypted),
+            Answers(config, name, roster, random, keys),
             own_tags,
             self._send,
             self._stream,

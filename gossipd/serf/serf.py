@@ -24,16 +24,19 @@ from gossipd.serf.announcing import Announcing
 from gossipd.serf.broadcasts import Broadcasts, Topic
 from gossipd.serf.effects import SerfEffect, SetMeta
 from gossipd.serf.events import (
+    KeysAnswered,
     MessageIgnored,
     SerfEvent,
     SerfMember,
 )
 from gossipd.serf.inquiries import Inquiries
 from gossipd.serf.intents import IntentBuffer
+from gossipd.serf.key_queries import KeyQueries
+from gossipd.serf.key_round import KeyRound, key_question
 from gossipd.serf.lamport import LamportClock
 from gossipd.serf.members import Members
 from gossipd.serf.memory import NO_MEMORY, Memory
-from gossipd.serf.question import Question
+from gossipd.serf.question import KeyCommand, Question
 from gossipd.serf.roster import Roster
 from gossipd.serf.state_sync import StateSync, join_intents, leave_intents
 from gossipd.serf.tags import change_tags, encode_own_tags
@@ -60,6 +63,7 @@ from gossipd.swim.events import (
 from gossipd.swim.member import Member
 from gossipd.swim.scaling import retransmit_limit
 from gossipd.timers import Timers
+from gossipd.wire.keyring import Keyring
 from gossipd.wire.serf_codec import (
     decode_serf_state_untrusted,
     decode_serf_untrusted,
@@ -67,6 +71,7 @@ from gossipd.wire.serf_codec import (
 from gossipd.wire.serf_messages import (
     JoinIntent,
     LeaveIntent,
+    MemberStatus,
     Query,
     QueryResponse,
     Relay,
@@ -92,7 +97,8 @@ class Serf:
         random: seeded source for query numbers, relays and reconnects.
         outbox: where effects and events are written.
         roster: where members are kept; a plain dict by default.
-        encrypted: packets are encrypted; words the answers to key queries.
+        keyring: the live ring, which key queries change; ``None`` without encryption.
+        saves_keys: the ring is kept in a file: ``SaveKeyring`` asks to write it.
         payload_bytes_max: the largest message gossip can carry: packet budget
             - 2 - 3 - label and encryption overhead. Longer ones are applied
             but not forwarded.
@@ -109,7 +115,8 @@ class Serf:
         outbox: Outbox[SerfEffect, SerfEvent],
         *,
         roster: MutableMapping[str, SerfMember] | None = None,
-        encrypted: bool = False,
+        keyring: Keyring | None = None,
+        saves_keys: bool = False,
         payload_bytes_max: int = PAYLOAD_BYTES_MAX,
         memory: Memory = NO_MEMORY,
     ) -> None:
@@ -140,7 +147,7 @@ class Serf:
             payload_bytes_max,
             self.timers,
             outbox,
-            encrypted=encrypted,
+            KeyQueries(keyring, outbox, saves=saves_keys),
         )
         self._announcing = Announcing(
             config,
@@ -303,6 +310,30 @@ class Serf:
     def ask(self, question: Question, now: float) -> int:
         """Ask the cluster; see ``Asking.ask``."""
         return self._inquiries.asking.ask(question, now)
+
+    def manage_keys(
+        self, command: KeyCommand, key: bytes | None, operation: int, now: float
+    ) -> None:
+        """Do ``command`` with ``key`` on all members; ``KeysAnswered(operation, ...)`` follows.
+
+        Raises:
+            UsageError: no query can hold the key.
+            Unavailable: too many queries are open.
+        """
+        alive = [
+            member.name
+            for member in self._roster.members.values()
+            if member.status is MemberStatus.ALIVE
+        ]
+        told = self._outbox
+        listener = KeyRound(
+            alive, lambda report: told.events.append(KeysAnswered(operation, report))
+        )
+        self._inquiries.asking.ask(key_question(command, key), now, listener)
+
+    def keyring_saved(self, ticket: int, error: str, now: float) -> None:
+        """The ``SaveKeyring`` of that ticket was done, or failed (``error``)."""
+        self._inquiries.answering.keyring_saved(ticket, error, now)
 
     def respond(self, number: int, payload: bytes | None, now: float) -> None:
         """Answer a query that was told as ``QueryReceived``; see ``Answering.respond``."""

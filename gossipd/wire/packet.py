@@ -156,6 +156,18 @@ class PacketLayers:
         return len(self._header) + OVERHEAD_BYTES[self._encryption_version]
 
     @property
+    def overhead_max(self) -> int:
+        """Bytes that ``overhead`` may become while this runs: as if all were sealed."""
+        if not self._keyring:
+            return len(self._header)
+        return len(self._header) + OVERHEAD_BYTES[self._encryption_version]
+
+    def verify(self, *, incoming: bool, outgoing: bool) -> None:
+        """From now on refuse plaintext or not, and send it or not; without keys all is plain."""
+        self._verify_incoming = incoming
+        self._verify_outgoing = outgoing
+
+    @property
     def label_header(self) -> bytes:
         """What a dialer writes first, empty without a label."""
         return self._header

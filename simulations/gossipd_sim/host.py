@@ -20,6 +20,7 @@ from gossipd.config.model import NodeConfig
 from gossipd.errors import UsageError
 from gossipd.node.events import OperationFinished
 from gossipd.node.node import Node
+from gossipd.serf.events import KeyringChanged
 from gossipd.value import replace
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.serf_messages import MemberStatus
@@ -405,6 +406,8 @@ class Host:
             for event in outbox.take_events():
                 if type(event) is OperationFinished:
                     self._on_operation(event)
+                elif type(event) is KeyringChanged and node.keyring is not None:
+                    self.config = replace(self.config, keys=node.keyring.keys)
                 for observer in observers:
                     observer.on_event(self, event, now)
         for observer in observers:

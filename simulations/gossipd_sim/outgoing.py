@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, assert_never
 
 from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, SendPacket, WriteStream
+from gossipd.serf.effects import SaveKeyring
 from gossipd_sim.carriers import PacketCarrier, StreamCarrier
 from gossipd_sim.observer import Observer
 from gossipd_sim.world import World
@@ -97,6 +98,8 @@ class Outgoing:
                 self._streams.write(self._host, effect.stream, effect.data)
             case CloseStream():
                 self._streams.close(self._host, effect.stream)
+            case SaveKeyring():
+                raise AssertionError("hosts keep keys themselves: see Host.change_keys")
             case SendPacket():
                 pass
             case _:

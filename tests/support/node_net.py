@@ -17,6 +17,7 @@ from gossipd.config.model import NodeConfig, SerfConfig, SwimConfig, WireConfig
 from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, SendPacket, WriteStream
 from gossipd.node.events import NodeEvent
 from gossipd.node.node import Node
+from gossipd.serf.effects import SaveKeyring
 from gossipd.wire.serf_messages import MemberStatus
 
 LATENCY = 0.001
@@ -34,6 +35,7 @@ class Machine:
         self.events: list[NodeEvent] = []
         self.streams: dict[int, tuple[Machine, int]] = {}
         self.accepted = 0
+        self.saves: list[SaveKeyring] = []
 
     def do(self, call: Callable[..., object], *args: object, **kwargs: object) -> object:
         """Run one verb of the node now and carry out its effects."""
@@ -73,6 +75,7 @@ class NodeNet:
         keys: tuple[bytes, ...] = (),
         tags: dict[str, str] | None = None,
         host: int | None = None,
+        saves_keys: bool = False,
     ) -> Machine:
         address = Address(bytes([127, 0, 0, host or len(self.machines) + 1]), PORT)
         config = NodeConfig(
@@ -83,7 +86,13 @@ class NodeNet:
             serf=serf or SerfConfig(),
             wire=wire or WireConfig(),
         )
-        node = Node(config, address, Random(self.random.random()), self.random.randbytes)
+        node = Node(
+            config,
+            address,
+            Random(self.random.random()),
+            self.random.randbytes,
+            saves_keys=saves_keys,
+        )
         machine = Machine(self, node, address)
         self.machines[address] = machine
         machine.do(node.start)
@@ -159,6 +168,8 @@ class NodeNet:
                 self._write(sender, effect.stream, bytes(effect.data))
             case CloseStream():
                 self._close(sender, effect.stream)
+            case SaveKeyring():
+                sender.saves.append(effect)
 
     def _reachable(self, sender: Machine, to: Address) -> Machine | None:
         target = self.machines.get(to)

@@ -27,6 +27,7 @@ from gossipd.swim.events import (
     PayloadReceived,
 )
 from gossipd.swim.member import Member, MemberState
+from gossipd.wire.keyring import Keyring
 from gossipd.wire.messages import Versions
 from gossipd.wire.serf_codec import (
     decode_serf_state_untrusted,
@@ -115,7 +116,8 @@ class SerfHarness:
         *,
         seed: int = 1,
         tags: Mapping[str, str] | None = None,
-        encrypted: bool = False,
+        keyring: Keyring | None = None,
+        saves_keys: bool = False,
     ) -> None:
         self.outbox: Outbox[SerfEffect, SerfEvent] = Outbox()
         self.config = SerfConfig() if config is None else config
@@ -126,7 +128,8 @@ class SerfHarness:
             address_of("us"),
             Random(seed),
             self.outbox,
-            encrypted=encrypted,
+            keyring=keyring,
+            saves_keys=saves_keys,
         )
         self.meta = self.serf.start(tags or {}, 0.0)
         self.join("us", tags=tags)
