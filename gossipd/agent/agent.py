@@ -18,6 +18,7 @@ state but the sockets, and signals are only watched when they are handed in.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator
 from ipaddress import ip_address
 from random import Random
@@ -36,8 +37,10 @@ from gossipd.agent.seeds import LookUp, look_up_by_system
 from gossipd.agent.streams import Streams
 from gossipd.config.agent_model import AgentConfig
 from gossipd.errors import ConfigError, Unavailable, UsageError
+from gossipd.node.events import NodeEvent
 from gossipd.node.node import Node
 from gossipd.rpc.server import Limits, serve_rpc
+from gossipd.serf.events import NameVoted
 from gossipd.value import replace
 
 LAST_WORDS = 0.05
@@ -101,7 +104,17 @@ async def _run(
     task_status: trio.TaskStatus[AgentHandle],
     keyring_path: str,
 ) -> Lifecycle:
-    driver = Driver(node, machine.packets, log.event)
+    def observe(event: NodeEvent, now: float) -> None:
+        log.event(event, now)
+        if type(event) is NameVoted and event.must_end:
+            lifecycle.fail(
+                Unavailable(
+                    f"another node is called {config.node.name} ({event.rival}):"
+                    f" {event.verdict.value}; give this one another node_name"
+                )
+            )
+
+    driver = Driver(node, machine.packets, observe)
     keeper = KeyringKeeper(keyring_path, driver.keyring_saved, log.say)
     driver.save_keys = keeper.save
     streams = Streams(machine.streams, driver, config.node.wire.stream_timeout)
@@ -142,6 +155,7 @@ def _node(config: AgentConfig, machine: Surroundings, *, saves_keys: bool) -> No
             os.urandom,
             bind_port=machine.bound.port,
             saves_keys=saves_keys,
+            started_at=time.time(),
         )
     except UsageError as error:
         raise ConfigError(str(error)) from error

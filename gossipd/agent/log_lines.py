@@ -17,6 +17,8 @@ from gossipd.serf.events import (
     LeaveIntentRefuted,
     MemberChange,
     MessageIgnored,
+    NameVerdict,
+    NameVoted,
     QueueTooDeep,
     ReconnectTried,
 )
@@ -164,6 +166,18 @@ def _keyring(event: KeyringChanged, _us: str, _now: float) -> str:
     return f"serf: Received {event.command} query of {event.sender}: {event.keys} keys installed"
 
 
+def _name_voted(event: NameVoted, us: str, _now: float) -> str:
+    side = {
+        NameVerdict.MAJORITY: "majority",
+        NameVerdict.OUTVOTED: "minority",
+    }.get(event.verdict, "no majority")
+    end = "quitting" if event.must_end else "staying"
+    return (
+        f"serf: {side} in name conflict resolution, {end} [{event.ours} / {event.responses}]:"
+        f" {event.rival} is called {us} too; {event.verdict.value}"
+    )
+
+
 def _ignored(event: MessageIgnored, _us: str, _now: float) -> str:
     source = "unknown" if event.source is None else str(event.source)
     return f"serf: Ignored message: {event.reason} {event.detail} from={source}"
@@ -187,6 +201,7 @@ DESCRIBED: dict[type, tuple[str, Describe]] = {
     QueueTooDeep: ("WARN", _queue),
     ReconnectTried: ("INFO", _reconnect),
     KeyringChanged: ("INFO", _keyring),
+    NameVoted: ("ERR", _name_voted),
     LeaveIntentRefuted: ("DEBUG", _leave_refuted),
     MessageIgnored: ("DEBUG", _ignored),
 }

@@ -89,6 +89,8 @@ class Node:
         storage: where the tables are kept; by default in plain dicts and lists.
         memory: Lamport times of a former life (section 20).
         saves_keys: the driver keeps our keys over a restart, see ``SaveKeyring``.
+        started_at: calendar time, in seconds since 1970: decides who keeps a name that
+            two nodes bear.
 
     Raises:
         ConfigError: the configuration cannot work.
@@ -107,6 +109,7 @@ class Node:
         storage: Storage | None = None,
         memory: Memory = NO_MEMORY,
         saves_keys: bool = False,
+        started_at: float | None = None,
     ) -> None:
         check_node_config(config)
         # our own copies: the rooms read them when they need them, and ``reconfigure`` writes here
@@ -148,6 +151,7 @@ class Node:
             roster=storage.roster if storage else None,
             keyring=self.keyring,
             saves_keys=saves_keys,
+            started_ms=0 if started_at is None else round(started_at * 1000),
             payload_bytes_max=config.wire.packet_bytes_max
             - COMPOUND_OVERHEAD
             - PAYLOAD_OVERHEAD

@@ -16,6 +16,7 @@ from gossipd.errors import WireError
 from gossipd.serf.conflict import answer_conflict
 from gossipd.serf.filters import are_met_untrusted
 from gossipd.serf.key_queries import COMMANDS, KeyQueries
+from gossipd.serf.name_vote import CONFLICT
 from gossipd.serf.queries import INTERNAL_PREFIX, choose_relays
 from gossipd.serf.question import PING_ALL
 from gossipd.serf.roster import Roster
@@ -28,8 +29,6 @@ from gossipd.wire.serf_messages import (
     QueryResponse,
     Relay,
 )
-
-CONFLICT = "_serf_conflict"
 
 
 class Replies:
@@ -53,16 +52,23 @@ def as_response(query: Query, responder: str, flags: int, payload: bytes | None)
 class Answers:
     """Answers to the queries that reach the node ``name``."""
 
-    __slots__ = ("_config", "_keys", "_random", "_roster", "name")
+    __slots__ = ("_config", "_keys", "_random", "_roster", "_started_ms", "name")
 
     def __init__(
-        self, config: SerfConfig, name: str, roster: Roster, random: Random, keys: KeyQueries
+        self,
+        config: SerfConfig,
+        name: str,
+        roster: Roster,
+        random: Random,
+        keys: KeyQueries,
+        started_ms: int,
     ) -> None:
         self._config = config
         self.name = name
         self._roster = roster
         self._random = random
         self._keys = keys
+        self._started_ms = started_ms
 
     def to_query(self, query: Query, own_tags: Mapping[str, str]) -> Replies:
         """Return what ``query`` gets at once."""
@@ -101,7 +107,7 @@ class Answers:
     def _internal_answer(self, query: Query, replies: Replies) -> bytes | None:
         name = query.name
         if name == CONFLICT:
-            return answer_conflict(query.payload, self.name, self._roster.members)
+            return answer_conflict(query, self.name, self._roster.members, self._started_ms)
         if name in COMMANDS:
             return self._key_answer(query, replies)
         if name != PING_ALL.name:

@@ -16,7 +16,7 @@ from gossipd.config.model import SerfConfig, SwimConfig
 from gossipd.errors import UsageError
 from gossipd.outbox import Outbox
 from gossipd.serf.collector import ACK, ANSWER, Collector, OpenQuery, ResponseVerdict
-from gossipd.serf.effects import SerfEffect
+from gossipd.serf.effects import SendPayload, SerfEffect
 from gossipd.serf.events import (
     MessageIgnored,
     QueryAcked,
@@ -35,6 +35,7 @@ from gossipd.value import replace
 from gossipd.wire.serf_codec import encode_serf
 from gossipd.wire.serf_messages import (
     FLAG_ACK,
+    TAKES_CLAIMS,
     TAKES_NO_ANSWER,
     TAKES_STREAMS,
     MemberStatus,
@@ -94,13 +95,20 @@ class Asking:
         self._outbox = outbox
         self._collector = Collector()
 
-    def ask(self, question: Question, now: float, listener: Listener | None = None) -> int:
+    def ask(
+        self,
+        question: Question,
+        now: float,
+        listener: Listener | None = None,
+        straight_to: Address | None = None,
+    ) -> int:
         """Ask the cluster; return the number of the query.
 
         Without a listener ``QueryAcked`` and ``QueryAnswered`` follow, and ``QueryClosed``
         when everybody whom it is for has answered or the time is up. Serf's own
         queries may only be asked for a ``listener``, which is told instead, from within
         this call where that is possible; ``PING_ALL`` may be asked by anybody.
+        Who is at ``straight_to`` gets a copy of its own, member or not.
 
         Raises:
             UsageError: it is reserved or too large, or a tag's expression is none.
@@ -126,6 +134,8 @@ class Asking:
         )
         self._timers.set(now + timeout, QueryTimeout(opened.number))
         self._spread(query, payload, now)
+        if straight_to is not None and straight_to.is_reachable:
+            self._outbox.effects.append(SendPayload(straight_to, payload))
         if opened.is_complete and not opened.closed:
             self._close(opened)
         return opened.number
@@ -160,7 +170,7 @@ class Asking:
             timeout_ns=round(timeout * 1e9),
             name=question.name,
             payload=question.payload,
-            features=TAKES_NO_ANSWER | TAKES_STREAMS if wants_answers else 0,
+            features=TAKES_NO_ANSWER | TAKES_STREAMS | TAKES_CLAIMS if wants_answers else 0,
         )
 
     def _encoded(self, query: Query) -> bytes:

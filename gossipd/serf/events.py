@@ -151,6 +151,35 @@ class KeysAnswered(Value):
     report: KeyReport
 
 
+class NameVerdict(enum.Enum):
+    """How a vote about our own name ended (section 18.2)."""
+
+    MAJORITY = "most members know us"
+    OUTVOTED = "most members know the other"
+    OLDER = "no majority, and we started first"
+    YOUNGER = "no majority, and the other started first"
+    UNDECIDED = "no majority, and the other does not say when it started"
+
+
+class NameVoted(Value):
+    """``rival`` bears our name too, and the members were asked whose it is.
+
+    ``ours`` of them have our address under it, ``others`` another one, of
+    ``responses`` in all.
+    """
+
+    rival: Address
+    ours: int
+    others: int
+    responses: int
+    verdict: NameVerdict
+
+    @property
+    def must_end(self) -> bool:
+        """Whether this node gives up the name: it ends, without a leave in that name."""
+        return self.verdict in (NameVerdict.OUTVOTED, NameVerdict.YOUNGER)
+
+
 class KeyringChanged(Value):
     """Our keys were changed as ``sender`` asked all members to; ``keys`` are installed now."""
 
@@ -178,6 +207,7 @@ SerfEvent: TypeAlias = (
     | QueryAnswered
     | KeysAnswered
     | KeyringChanged
+    | NameVoted
     | QueryClosed
 )
 

@@ -18,16 +18,20 @@ from gossipd.serf.answering import Answering
 from gossipd.serf.answers import Answers
 from gossipd.serf.asking import Asking
 from gossipd.serf.effects import SendByStream, SendPayload, SerfEffect
-from gossipd.serf.events import MessageIgnored, SerfEvent
+from gossipd.serf.events import KeysAnswered, MessageIgnored, SerfEvent
 from gossipd.serf.key_queries import KeyQueries
+from gossipd.serf.key_round import KeyRound, key_question
 from gossipd.serf.lamport import LamportClock
+from gossipd.serf.name_vote import CONFLICT, NameVoting
 from gossipd.serf.queries import QueryBuffer, QueryVerdict
+from gossipd.serf.question import KeyCommand, KeyReport
 from gossipd.serf.roster import Roster
 from gossipd.serf.timers import SerfTimer
 from gossipd.timers import Timers
 from gossipd.wire.serf_codec import decode_serf_untrusted
 from gossipd.wire.serf_messages import (
     FLAG_NO_BROADCAST,
+    MemberStatus,
     Query,
     QueryResponse,
     Relay,
@@ -47,6 +51,7 @@ class Inquiries:
         payload_bytes_max: the largest message gossip can carry.
         timers, outbox: those of the dispatcher.
         keys: answers key queries.
+        started_ms: when we started, in milliseconds since 1970, if our name is contested.
     """
 
     def __init__(
@@ -63,7 +68,9 @@ class Inquiries:
         timers: Timers[SerfTimer],
         outbox: Outbox[SerfEffect, SerfEvent],
         keys: KeyQueries,
+        started_ms: int,
     ) -> None:
+        self._roster = roster
         self._address = address
         self._gossip = gossip
         self._outbox = outbox
@@ -85,12 +92,21 @@ class Inquiries:
         self.answering = Answering(
             config,
             roster,
-            Answers(config, name, roster, random, keys),
+            Answers(config, name, roster, random, keys, started_ms),
             own_tags,
             self._send,
             self._stream,
             timers,
             outbox,
+        )
+
+        self.naming = NameVoting(
+            name,
+            address,
+            started_ms,
+            self.asking,
+            outbox,
+            resolves=config.resolve_name_conflicts,
         )
 
     @property
@@ -106,6 +122,26 @@ class Inquiries:
     def recall(self, last: int) -> None:
         """Take queries up to ``last`` for old; see ``QueryBuffer.recall``."""
         self._queries.recall(last)
+
+    def manage_keys(
+        self, command: KeyCommand, key: bytes | None, operation: int, now: float
+    ) -> None:
+        """Do ``command`` with ``key`` on all members; ``KeysAnswered(operation, ...)`` follows.
+
+        Raises:
+            UsageError: no query can hold the key.
+            Unavailable: too many queries are open.
+        """
+        alive = [
+            member.name
+            for member in self._roster.members.values()
+            if member.status is MemberStatus.ALIVE
+        ]
+
+        def tell(report: KeyReport) -> None:
+            self._outbox.events.append(KeysAnswered(operation, report))
+
+        self.asking.ask(key_question(command, key), now, KeyRound(alive, tell))
 
     def _spread(self, query: Query, payload: bytes, now: float) -> None:
         """Give a query of ours to everybody and to ourselves."""
@@ -124,6 +160,8 @@ class Inquiries:
         if not query.flags & FLAG_NO_BROADCAST:
             self._gossip(payload, now)
         self.answering.take(query, source, now)
+        if query.name == CONFLICT:  # who asks about our name bears it
+            self.naming.claimed(query.origin_node, query.origin, now)
 
     def take_relay(self, relay: Relay, source: Address, now: float) -> None:
         """Send on what somebody asks us to relay, unchanged."""

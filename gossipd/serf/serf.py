@@ -24,7 +24,6 @@ from gossipd.serf.announcing import Announcing
 from gossipd.serf.broadcasts import Broadcasts, Topic
 from gossipd.serf.effects import SerfEffect, SetMeta
 from gossipd.serf.events import (
-    KeysAnswered,
     MessageIgnored,
     SerfEvent,
     SerfMember,
@@ -32,7 +31,6 @@ from gossipd.serf.events import (
 from gossipd.serf.inquiries import Inquiries
 from gossipd.serf.intents import IntentBuffer
 from gossipd.serf.key_queries import KeyQueries
-from gossipd.serf.key_round import KeyRound, key_question
 from gossipd.serf.lamport import LamportClock
 from gossipd.serf.members import Members
 from gossipd.serf.memory import NO_MEMORY, Memory
@@ -57,6 +55,7 @@ from gossipd.swim.events import (
     MemberJoined,
     MemberLeft,
     MemberUpdated,
+    NameConflict,
     PayloadReceived,
     SwimEvent,
 )
@@ -71,7 +70,6 @@ from gossipd.wire.serf_codec import (
 from gossipd.wire.serf_messages import (
     JoinIntent,
     LeaveIntent,
-    MemberStatus,
     Query,
     QueryResponse,
     Relay,
@@ -99,6 +97,7 @@ class Serf:
         roster: where members are kept; a plain dict by default.
         keyring: the live ring, which key queries change; ``None`` without encryption.
         saves_keys: the ring is kept in a file: ``SaveKeyring`` asks to write it.
+        started_ms: when we started, in milliseconds since 1970; 0 if that is not known.
         payload_bytes_max: the largest message gossip can carry: packet budget
             - 2 - 3 - label and encryption overhead. Longer ones are applied
             but not forwarded.
@@ -117,6 +116,7 @@ class Serf:
         roster: MutableMapping[str, SerfMember] | None = None,
         keyring: Keyring | None = None,
         saves_keys: bool = False,
+        started_ms: int = 0,
         payload_bytes_max: int = PAYLOAD_BYTES_MAX,
         memory: Memory = NO_MEMORY,
     ) -> None:
@@ -148,6 +148,7 @@ class Serf:
             self.timers,
             outbox,
             KeyQueries(keyring, outbox, saves=saves_keys),
+            started_ms,
         )
         self._announcing = Announcing(
             config,
@@ -314,22 +315,8 @@ class Serf:
     def manage_keys(
         self, command: KeyCommand, key: bytes | None, operation: int, now: float
     ) -> None:
-        """Do ``command`` with ``key`` on all members; ``KeysAnswered(operation, ...)`` follows.
-
-        Raises:
-            UsageError: no query can hold the key.
-            Unavailable: too many queries are open.
-        """
-        alive = [
-            member.name
-            for member in self._roster.members.values()
-            if member.status is MemberStatus.ALIVE
-        ]
-        told = self._outbox
-        listener = KeyRound(
-            alive, lambda report: told.events.append(KeysAnswered(operation, report))
-        )
-        self._inquiries.asking.ask(key_question(command, key), now, listener)
+        """Do ``command`` with ``key`` on all members; see ``Inquiries.manage_keys``."""
+        self._inquiries.manage_keys(command, key, operation, now)
 
     def keyring_saved(self, ticket: int, error: str, now: float) -> None:
         """The ``SaveKeyring`` of that ticket was done, or failed (``error``)."""
@@ -360,6 +347,8 @@ class Serf:
                 self._members.on_gone(member.name, now)
             case MemberUpdated(member=member):
                 self._members.on_updated(member)
+            case NameConflict(member=member, claimed=rival):
+                self._inquiries.naming.claimed(member.name, rival, now)
             case _:
                 pass
 

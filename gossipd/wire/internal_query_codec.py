@@ -22,6 +22,7 @@ from gossipd.wire.dialect import (
     unpack_struct_untrusted,
     unpack_untrusted,
 )
+from gossipd.wire.extras_codec import OURS, OURS_RAW
 from gossipd.wire.messages import Versions
 from gossipd.wire.reasons import MALFORMED
 from gossipd.wire.serf_codec import (
@@ -32,6 +33,8 @@ from gossipd.wire.serf_codec import (
 )
 from gossipd.wire.serf_messages import ConflictResponse, KeyRequest, KeyResponse, MemberStatus
 
+STARTED_MS_MAX: Final = 2**53
+"""Milliseconds since 1970, far beyond any calendar."""
 _KEY_RESPONSE_ORDER: Final = (b"Result", b"Message", b"Keys", b"PrimaryKey")
 _VERSION_NAMES: Final = (
     b"ProtocolMin",
@@ -49,6 +52,7 @@ def encode_conflict_response(response: ConflictResponse | None) -> bytes:
     if response is None:
         return b"\x06" + pack(None)
     versions = response.versions
+    claim = {OURS: response.started_ms} if response.started_ms else {}
     return b"\x06" + pack(
         {
             "Addr": response.address.ip or None,
@@ -62,6 +66,7 @@ def encode_conflict_response(response: ConflictResponse | None) -> bytes:
             "ProtocolMin": versions.protocol_min,
             "Status": int(response.status),
             "Tags": dict(response.tags),
+            **claim,
         }
     )
 
@@ -85,6 +90,7 @@ def decode_conflict_response_untrusted(payload: bytes) -> ConflictResponse | Non
         tags={text_of_untrusted(k): text_of_untrusted(v) for k, v in (tags or {}).items()},
         status=MemberStatus(uint_untrusted(fields, b"Status", MemberStatus.FAILED)),
         versions=Versions(*(uint_untrusted(fields, name, UINT8_MAX) for name in _VERSION_NAMES)),
+        started_ms=uint_untrusted(fields, OURS_RAW, STARTED_MS_MAX),
     )
 
 

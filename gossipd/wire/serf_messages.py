@@ -24,6 +24,8 @@ FLAG_NO_ANSWER = 1 << 16
 """In a response: no answer will come from this node. gossipd's own (section 22)."""
 TAKES_NO_ANSWER = 1
 """``Query.features``: the asker understands ``FLAG_NO_ANSWER``."""
+TAKES_CLAIMS = 4
+"""``Query.features``: asked whose name ours is, a gossipd that bears it answers too."""
 TAKES_STREAMS = 2
 """``Query.features``: the asker takes an answer too large for a packet over a stream."""
 
@@ -135,13 +137,18 @@ class QueryResponse(Value):
 
 
 class ConflictResponse(Value):
-    """Who the responder thinks a name belongs to (section 18.2)."""
+    """Who the responder thinks a name belongs to (section 18.2).
+
+    ``started_ms`` is said by a gossipd that bears the name itself, to another gossipd: when
+    it started, in milliseconds since 1970.
+    """
 
     name: str
     address: Address
     tags: Mapping[str, str]
     status: MemberStatus
     versions: Versions
+    started_ms: int = 0
 
 
 class KeyRequest(Value):

@@ -20,7 +20,7 @@ from gossipd.config.model import NodeConfig
 from gossipd.errors import UsageError
 from gossipd.node.events import OperationFinished
 from gossipd.node.node import Node
-from gossipd.serf.events import KeyringChanged
+from gossipd.serf.events import KeyringChanged, NameVoted
 from gossipd.value import replace
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.serf_messages import MemberStatus
@@ -406,6 +406,8 @@ class Host:
             for event in outbox.take_events():
                 if type(event) is OperationFinished:
                     self._on_operation(event)
+                elif type(event) is NameVoted and event.must_end:
+                    self._world.after(0.0, self._on_name_lost, self.life)
                 elif type(event) is KeyringChanged and node.keyring is not None:
                     self.config = replace(self.config, keys=node.keyring.keys)
                 for observer in observers:
@@ -480,6 +482,10 @@ class Host:
             self._world.after(0.0, self._on_left, self.life)
         else:
             self._joiner.on_finished(event)
+
+    def _on_name_lost(self, life: int) -> None:
+        if life == self.life:
+            self._die("name lost", power_lost=False)
 
     def _on_left(self, life: int) -> None:
         if life == self.life and self.node is not None:

@@ -99,7 +99,7 @@ def _configs(
 ) -> dict[str, NodeConfig]:
     def config(name: str, profile: str, *layers: Mapping[str, Mapping[str, object]]) -> NodeConfig:
         swim, wire = PROFILES[profile]
-        serf = SerfConfig(coordinates=False)
+        serf = SerfConfig(coordinates=False, resolve_name_conflicts=False)
         for layer in layers:
             swim = replace(swim, **layer["swim"])
             serf = replace(serf, **layer["serf"])

@@ -76,6 +76,7 @@ class NodeNet:
         tags: dict[str, str] | None = None,
         host: int | None = None,
         saves_keys: bool = False,
+        started_at: float | None = None,
     ) -> Machine:
         address = Address(bytes([127, 0, 0, host or len(self.machines) + 1]), PORT)
         config = NodeConfig(
@@ -92,6 +93,7 @@ class NodeNet:
             Random(self.random.random()),
             self.random.randbytes,
             saves_keys=saves_keys,
+            started_at=started_at,
         )
         machine = Machine(self, node, address)
         self.machines[address] = machine

@@ -19,7 +19,10 @@ import msgpack
 Record: TypeAlias = dict[str, Any]
 Connect: TypeAlias = Callable[[], socket.socket]
 
-BODY_FOLLOWS = {"join", "members", "members-filtered", "stats", "get-coordinate"}
+BODY_FOLLOWS = {
+    "join", "members", "members-filtered", "stats", "get-coordinate",
+    "install-key", "use-key", "remove-key", "list-keys",
+}  # fmt: skip
 READ_BYTES = 65536
 
 

@@ -75,6 +75,7 @@ def query_of(
     payload: bytes | None = None,
     origin: Address | None = None,
     timeout_ns: int = 3_200_000_000,
+    features: int = 0,
 ) -> Query:
     """Return a query of node "asker"."""
     return Query(
@@ -88,6 +89,7 @@ def query_of(
         timeout_ns=timeout_ns,
         name=name,
         payload=payload,
+        features=features,
     )
 
 
@@ -118,6 +120,7 @@ class SerfHarness:
         tags: Mapping[str, str] | None = None,
         keyring: Keyring | None = None,
         saves_keys: bool = False,
+        started_ms: int = 0,
     ) -> None:
         self.outbox: Outbox[SerfEffect, SerfEvent] = Outbox()
         self.config = SerfConfig() if config is None else config
@@ -130,6 +133,7 @@ class SerfHarness:
             self.outbox,
             keyring=keyring,
             saves_keys=saves_keys,
+            started_ms=started_ms,
         )
         self.meta = self.serf.start(tags or {}, 0.0)
         self.join("us", tags=tags)
