@@ -5,7 +5,9 @@
     │   ├─ packets.run           datagrams in
     │   ├─ streams.run           accept, one task a stream
     │   ├─ keeper.run            the keyring file, if there is one
-    │   └─ driver.watch_deadline the one timer
+    │   ├─ driver.watch_deadline the one timer
+    │   ├─ applications.run      coalesced events, queries that nobody answers
+    │   └─ handlers.run          one task a running script
     └─ faces nursery             ends first
         ├─ serve_rpc             local socket and Serf's TCP port
         ├─ lifecycle.watch       signals
@@ -19,14 +21,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from ipaddress import ip_address
 from random import Random
 
 import trio
 
+from gossipd.agent.applications import Applications
 from gossipd.agent.driver import DrivenNode, Driver
 from gossipd.agent.handle import AgentHandle
+from gossipd.agent.handler_spec import Handler, parse_handlers
+from gossipd.agent.handlers import Handlers
 from gossipd.agent.join import Joiner
 from gossipd.agent.key_source import key_source
 from gossipd.agent.keyring_keeper import KeyringKeeper
@@ -40,6 +45,7 @@ from gossipd.errors import ConfigError, Unavailable, UsageError
 from gossipd.node.events import NodeEvent
 from gossipd.node.node import Node
 from gossipd.rpc.server import Limits, serve_rpc
+from gossipd.serf.coalesce import Coalescer
 from gossipd.serf.events import NameVoted
 from gossipd.value import replace
 
@@ -75,6 +81,7 @@ async def run_agent(
     """
     source = key_source(config)
     config = replace(config, node=replace(config.node, keys=source.keys))
+    scripts = parse_handlers(config.event_handlers)
     log = Logbook(config.node.name, config.log_level, output)
     for level, text in source.notes:
         log.say(level, text)
@@ -83,7 +90,7 @@ async def run_agent(
     try:
         node = _node(config, machine, saves_keys=bool(source.path))
         lifecycle = await _run(
-            config, machine, node, log, signals, look_up, task_status, source.path
+            config, machine, node, scripts, log, signals, look_up, task_status, source.path
         )
     finally:
         machine.close()
@@ -98,6 +105,7 @@ async def _run(
     config: AgentConfig,
     machine: Surroundings,
     node: DrivenNode,
+    scripts: Sequence[Handler],
     log: Logbook,
     signals: AsyncIterator[int] | None,
     look_up: LookUp,
@@ -106,6 +114,7 @@ async def _run(
 ) -> Lifecycle:
     def observe(event: NodeEvent, now: float) -> None:
         log.event(event, now)
+        applications.take_in(event, now)
         if type(event) is NameVoted and event.must_end:
             lifecycle.fail(
                 Unavailable(
@@ -117,6 +126,7 @@ async def _run(
     driver = Driver(node, machine.packets, observe)
     keeper = KeyringKeeper(keyring_path, driver.keyring_saved, log.say)
     driver.save_keys = keeper.save
+    applications, handlers = _applications(config, machine, driver, scripts, log)
     streams = Streams(machine.streams, driver, config.node.wire.stream_timeout)
     driver.attach(streams)
     joiner = Joiner(driver, look_up, machine.bound.port)
@@ -126,10 +136,20 @@ async def _run(
         if keyring_path:
             gossip.start_soon(keeper.run)
         await gossip.start(streams.run)
+        await gossip.start(handlers.run)
+        gossip.start_soon(applications.run)
         log.say("INFO", "agent: Serf agent starting")
         driver.start()
         async with trio.open_nursery() as faces:
-            handle = AgentHandle(driver, joiner, log, faces, lambda done: _left(lifecycle, done))
+            handle = AgentHandle(
+                driver,
+                joiner,
+                applications,
+                handlers,
+                log,
+                faces,
+                lambda done: _left(lifecycle, done),
+            )
             lifecycle = Lifecycle(config, log, handle.leave)
             await faces.start(_serve_rpc, machine, handle, config, log)
             if signals is not None:
@@ -139,11 +159,48 @@ async def _run(
             await lifecycle.wait()
             log.release()
             driver.fanout.close()
+            applications.close()
+            await handlers.finish()
             await trio.sleep(LAST_WORDS)
             log.say("INFO", "agent: requesting serf shutdown")
             faces.cancel_scope.cancel()
         gossip.cancel_scope.cancel()
     return lifecycle
+
+
+def _applications(
+    config: AgentConfig,
+    machine: Surroundings,
+    driver: Driver,
+    scripts: Sequence[Handler],
+    log: Logbook,
+) -> tuple[Applications, Handlers]:
+    """Return what tells applications of the driver's events, and what runs the scripts."""
+
+    def identity() -> tuple[str, Mapping[str, str]]:
+        view = driver.node.view()
+        tags = next((m.tags for m in view.members if m.name == view.name), {})
+        return view.name, tags
+
+    applications = Applications(
+        Coalescer(config.coalesce_period, config.quiescent_period),
+        driver.now,
+        lambda query, payload: driver.step(driver.node.respond, query, payload),
+        lambda query: driver.step(driver.node.decline, query),
+        log.say,
+    )
+    socket = machine.socket_path
+    handlers = Handlers(
+        scripts,
+        timeout=config.handler_timeout,
+        runs_max=config.handlers_max,
+        identity=identity,
+        answer=applications.run_ended,
+        say=log.say,
+        environment={b"GOSSIPD_SOCKET": os.fsencode(socket)} if socket else {},
+    )
+    applications.attach(handlers)
+    return applications, handlers
 
 
 def _node(config: AgentConfig, machine: Surroundings, *, saves_keys: bool) -> Node:

@@ -53,7 +53,7 @@ class Applications:
         coalescer: gathers what may be gathered.
         now: the node's clock.
         respond: answers a query by number; may raise ``UsageError``.
-        decline: says that a query by number gets no answer; may raise ``UsageError``.
+        decline: says that a query by number gets no answer, if it had none.
         say: writes a line to the log: level and text.
     """
 
@@ -155,7 +155,7 @@ class Applications:
             self._woken = trio.Event()
             self._tell(self._coalescer.take_due(self._now()))
             while self._unanswerable:
-                self._say_no(self._unanswerable.popleft())
+                self._decline(self._unanswerable.popleft())
 
     def close(self) -> None:
         """Tell what was gathered, then end every reader after what is queued for it."""
@@ -164,10 +164,6 @@ class Applications:
         self._coalesced.close()
 
     # -- answers --------------------------------------------------------------
-
-    def answered(self, number: int) -> None:
-        """Note that the query ``number`` was answered by a reader."""
-        self._open.pop(number, None)
 
     def run_ended(self, query: QueryReceived, answer: bytes | None) -> None:
         """A handler ended that ran for ``query``; ``answer`` is ``None`` if it has none."""
@@ -179,7 +175,7 @@ class Applications:
                     "WARN", f"agent: Failed to respond to query 'query: {query.name}': {error}"
                 )
             else:
-                self.answered(query.number)
+                self._open.pop(query.number, None)
         is_open = self._open.get(query.number)
         if is_open is not None:
             is_open.runs -= 1
@@ -206,9 +202,3 @@ class Applications:
             del self._open[number]
             self._unanswerable.append(number)
             self._woken.set()
-
-    def _say_no(self, number: int) -> None:
-        try:
-            self._decline(number)
-        except UsageError as error:  # answered or over meanwhile: the asker knows
-            self._say("DEBUG", f"agent: query {number} not declined: {error}")

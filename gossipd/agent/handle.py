@@ -7,7 +7,10 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from gossipd.agent.applications import Applications
 from gossipd.agent.driver import Driver
+from gossipd.agent.handler_spec import parse_handlers
+from gossipd.agent.handlers import Handlers
 from gossipd.agent.join import Joiner
 from gossipd.agent.logbook import Logbook
 from gossipd.coordinate import Coordinate
@@ -18,18 +21,14 @@ from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
 from gossipd.serf.collector import STRANGERS_MAX
 from gossipd.serf.events import (
-    ApplicationEvent,
     KeysAnswered,
-    MemberChange,
-    MembersChanged,
     QueryAcked,
     QueryAnswered,
     QueryClosed,
-    QueryReceived,
-    UserEventReceived,
 )
 from gossipd.serf.question import PING_ALL, KeyCommand, KeyReport, Question
 from gossipd.serf.roster import MEMBERS_MAX
+from gossipd.value import replace
 
 ANSWERS_MAX = 2 * (MEMBERS_MAX + STRANGERS_MAX) + 1
 """Unread acks and answers of one query, and its end: no query can bring more."""
@@ -43,6 +42,8 @@ class AgentHandle:
     Args:
         driver: steps the node.
         joiner: does the joins.
+        applications: followed by ``subscribe``.
+        handlers: shown by ``statistics``, replaced by ``set_handlers``.
         log: followed by ``follow_log``.
         nursery: in which a leave goes on when its caller went away.
         left: called when a leave is over, with whether it succeeded.
@@ -52,12 +53,16 @@ class AgentHandle:
         self,
         driver: Driver,
         joiner: Joiner,
+        applications: Applications,
+        handlers: Handlers,
         log: Logbook,
         nursery: trio.Nursery,
         left: Callable[[bool], None],
     ) -> None:
         self._driver = driver
         self._joiner = joiner
+        self._applications = applications
+        self._handlers = handlers
         self._log = log
         self._nursery = nursery
         self._left = left
@@ -72,7 +77,11 @@ class AgentHandle:
 
     def statistics(self) -> Statistics:
         """Return the counters as they are now."""
-        return self._driver.statistics()
+        statistics = self._driver.statistics()
+        lost = dict(statistics.lost)
+        if self._handlers.dropped:
+            lost["handler-runs"] = self._handlers.dropped
+        return replace(statistics, lost=lost, event_handlers=self._handlers.listed())
 
     async def join(self, addresses: Sequence[str], *, replay: bool = False) -> JoinResult:
         """Join through ``addresses``; see ``NodeHandle.join``."""
@@ -188,32 +197,24 @@ class AgentHandle:
         may_answer: Callable[[str], bool] | None = None,
     ) -> AsyncIterator[EventStream]:
         """Follow what applications are told; see ``NodeHandle.subscribe``."""
-        with self._driver.fanout.subscribe(capacity) as events:
-            yield _Told(events)
+        with self._applications.subscribe(
+            capacity, coalesced=coalesced, may_answer=may_answer
+        ) as events:
+            yield events
+
+    def set_handlers(self, handlers: Sequence[str]) -> None:
+        """Replace the event handlers; what runs already finishes.
+
+        Raises:
+            ConfigError: one of them is no handler; nothing was changed.
+        """
+        self._handlers.set_handlers(parse_handlers(handlers))
 
     @asynccontextmanager
     async def follow_log(self, level: str, capacity: int = 512) -> AsyncIterator[LogStream]:
         """Follow the log at ``level``, the kept lines first; a slow reader gets ``Lost``."""
         with self._log.follow(level, capacity) as lines:
             yield lines
-
-
-class _Told:
-    """What applications are told of a node's events."""
-
-    def __init__(self, events: AsyncIterator[NodeEvent | Lost]) -> None:
-        self._events = events
-
-    def __aiter__(self) -> EventStream:
-        return self
-
-    async def __anext__(self) -> ApplicationEvent | Lost:
-        async for event in self._events:
-            if isinstance(event, MemberChange):
-                return MembersChanged(event.kind, (event.member,))
-            if isinstance(event, UserEventReceived | QueryReceived | Lost):
-                return event
-        raise StopAsyncIteration
 
 
 _OF_QUERIES = (QueryAcked, QueryAnswered, QueryClosed)

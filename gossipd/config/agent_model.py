@@ -22,10 +22,22 @@ LABEL_OF_SERVICE = "_serf_"
 """What Serf puts before ``discover`` (agent.md, section 8)."""
 DISCOVER_MAX = 128
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERR")
+LOG_FORMATS = ("text", "json")
+_FACILITIES = (
+    "KERN", "USER", "MAIL", "DAEMON", "AUTH", "SYSLOG", "LPR", "NEWS", "UUCP", "CRON",
+    "AUTHPRIV", "FTP",
+)  # fmt: skip
+SYSLOG_FACILITIES = {name: code for code, name in enumerate(_FACILITIES)} | {
+    f"LOCAL{number}": 16 + number for number in range(8)
+}
+"""Codes of syslog's facilities by name (RFC 5424, section 6.2.1)."""
 DEFAULT_RPC_PORT = 7373
 RETRY_INTERVAL_MIN = 1.0
 RPC_REQUEST_SIZES = range(1024, 16 * 2**20 + 1)
 """Smaller and no tags could be set; larger and a few clients fill the memory."""
+
+HANDLERS = range(1, 1025)
+"""Scripts that may run at a time; each is a process with two pipes to us."""
 
 
 class AgentConfig(Value, kw_only=True):
@@ -135,6 +147,24 @@ def check_agent_config(config: AgentConfig) -> None:
         raise ConfigError("encrypt_key is not allowed together with keyring_file: give one")
     if not config.leave_timeout > 0:
         raise ConfigError(f"leave_timeout is {config.leave_timeout:g}: it must be above 0")
+    for key in ("handler_timeout", "coalesce_period", "quiescent_period"):
+        seconds = getattr(config, key)
+        if not seconds > 0:
+            raise ConfigError(f"{key} is {seconds:g}: it must be above 0")
+    if config.handlers_max not in HANDLERS:
+        raise ConfigError(
+            f"handlers_max is {config.handlers_max}: it must be within"
+            f" {HANDLERS[0]}..{HANDLERS[-1]}"
+        )
+    if config.log_format not in LOG_FORMATS:
+        raise ConfigError(
+            f"log_format is {config.log_format!r}: it must be one of {', '.join(LOG_FORMATS)}"
+        )
+    if config.syslog_facility.upper() not in SYSLOG_FACILITIES:
+        raise ConfigError(
+            f"syslog_facility is {config.syslog_facility!r}: it must be one of"
+            f" {', '.join(SYSLOG_FACILITIES)}"
+        )
     if config.retry_max_attempts < 0:
         raise ConfigError(
             f"retry_max_attempts is {config.retry_max_attempts}: it must not be negative"

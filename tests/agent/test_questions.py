@@ -31,7 +31,7 @@ async def answer_for_ever(
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    async with handle.subscribe(coalesced=False) as events:
+    async with handle.subscribe(coalesced=False, may_answer=lambda _: True) as events:
         task_status.started()
         async for event in events:
             if isinstance(event, QueryReceived):
