@@ -69,6 +69,7 @@ class Claims:
         "own",
         "queue",
         "refused",
+        "source",
         "suspicions",
     )
 
@@ -89,6 +90,8 @@ class Claims:
         self.queue = BroadcastQueue()
         self.suspicions: dict[str, Suspicion] = {}
         self.refused: dict[str, int] = {}
+        self.source: Address | None = None
+        """Who sent the packet that claims come from, ``None`` if they came by none."""
         self._config = config
         self._name = name
         self._address = address
@@ -116,6 +119,7 @@ class Claims:
             return
         incarnation = self.own.raise_by_one()
         claim = Alive(self._name, incarnation, self._address, meta, self._versions)
+        self.source = None
         self._on_alive(claim, now, token, is_bootstrap=True)
 
     def is_known_as(self, meta: bytes) -> bool:
@@ -152,6 +156,7 @@ class Claims:
             self._finished(token)
             return
         self._membership.is_leaving = True
+        self.source = None
         self._on_dead(Dead(self._name, own.incarnation, self._name), now, token)
 
     def take(self, limit: int, overhead: int) -> list[bytes]:
@@ -213,7 +218,7 @@ class Claims:
         if suspicion is not None:
             self._tell(MemberRefuted(after, now - suspicion.since))
         if before is None or before.state in (MemberState.DEAD, MemberState.LEFT):
-            self._tell(MemberJoined(after))
+            self._tell(MemberJoined(after, self.source))
         elif before.meta != after.meta:
             self._tell(MemberUpdated(after))
 
@@ -256,7 +261,7 @@ class Claims:
         suspicion = self._end_suspicion(member.name)
         self._broadcast(claim, member.name, token)
         if member.state is MemberState.LEFT:
-            self._tell(MemberLeft(member))
+            self._tell(MemberLeft(member, self.source))
         elif suspicion is None:
             self._tell(MemberFailed(member, claim.accuser, 0, None))
         else:

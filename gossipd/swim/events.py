@@ -16,9 +16,13 @@ from gossipd.value import Value
 
 
 class MemberJoined(Value):
-    """A node is alive that was unknown, dead or left (section 8.1 step 11)."""
+    """A node is alive that was unknown, dead or left (section 8.1 step 11).
+
+    ``through`` is who sent us the packet that said so, ``None`` for a push/pull.
+    """
 
     member: Member
+    through: Address | None = None
 
 
 class MemberUpdated(Value):
@@ -64,9 +68,13 @@ class MemberFailed(Value):
 
 
 class MemberLeft(Value):
-    """A node said of itself that it leaves (dead with accuser = node)."""
+    """A node said of itself that it leaves (dead with accuser = node).
+
+    ``through`` is who sent us the packet that said so, ``None`` for a push/pull.
+    """
 
     member: Member
+    through: Address | None = None
 
 
 class AccusationRefuted(Value):

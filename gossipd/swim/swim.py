@@ -294,6 +294,7 @@ class Swim:
             case Ack():
                 self._prober.on_ack(message, now)
             case Alive() | Suspect() | Dead():
+                self._claims.source = source
                 if self._claims.receive(message, now):
                     self._arm(now)
             case UserPayload():
@@ -344,6 +345,7 @@ class Swim:
 
     def merge_part(self, nodes: Sequence[NodeState], now: float) -> None:
         """Take over nodes of a remote state that may be merged."""
+        self._claims.source = None
         for state in nodes:
             self._claims.receive(claim_of(state, self.name), now)
         self._arm(now)

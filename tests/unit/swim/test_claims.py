@@ -44,7 +44,7 @@ def test_the_start_announces_this_node_at_incarnation_one() -> None:
 def test_case_57_an_unknown_alive_node_joins_and_is_passed_on(swim: SwimHarness) -> None:
     claim = alive("e", 4, b"meta")
     swim.receive(claim, at=10.0)
-    assert swim.events() == [MemberJoined(swim.member("e"))]
+    assert swim.events() == [MemberJoined(swim.member("e"), address_of("b"))]
     assert swim.gossiped() == [claim]
     assert swim.member("e").incarnation == 4
     assert swim.member("e").changed_at == 10.0
@@ -121,7 +121,7 @@ def test_case_62_the_name_of_a_node_that_left_is_free_even_at_a_lower_incarnatio
     swim.receive(replace(alive("b", 1), address=ELSEWHERE), at=11.0)
     assert swim.member("b").address == ELSEWHERE
     assert swim.member("b").incarnation == 1
-    assert swim.events() == [MemberJoined(swim.member("b"))]
+    assert swim.events() == [MemberJoined(swim.member("b"), address_of("b"))]
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_a_failure_tells_the_whole_story_of_its_suspicion(swim: SwimHarness) -> 
 def test_case_75_dead_by_its_own_word_has_left(swim: SwimHarness) -> None:
     swim.receive(Dead("b", 1, "b"), at=10.0)
     assert swim.state("b") is MemberState.LEFT
-    assert swim.events() == [MemberLeft(swim.member("b"))]
+    assert swim.events() == [MemberLeft(swim.member("b"), address_of("b"))]
 
 
 @pytest.mark.parametrize("kind", [Suspect, Dead])
@@ -368,7 +368,7 @@ def test_a_dead_node_that_raises_its_incarnation_joins_again(swim: SwimHarness) 
     swim.receive(alive("b", 1), at=11.0)
     assert swim.events() == []
     swim.receive(alive("b", 2), at=12.0)
-    assert swim.events() == [MemberJoined(swim.member("b"))]
+    assert swim.events() == [MemberJoined(swim.member("b"), address_of("b"))]
     assert swim.member("b").changed_at == 12.0
 
 

@@ -104,4 +104,4 @@ def test_the_recorded_refutation_brings_the_node_back() -> None:
     assert swim.state("d") is MemberState.DEAD
     swim.forget()
     swim.receive(replace(alive("d"), incarnation=2), at=31.0, source="d")
-    assert swim.events() == [MemberJoined(swim.member("d"))]
+    assert swim.events() == [MemberJoined(swim.member("d"), address_of("d"))]
