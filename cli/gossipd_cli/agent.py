@@ -113,7 +113,7 @@ def _run(config: AgentConfig) -> int:
 
     from gossipd.agent.agent import run_agent
     from gossipd.agent.lifecycle import WATCHED
-    from gossipd.agent.logbook import DescriptorOutput
+    from gossipd.agent.log_output import DescriptorOutput
 
     # what start-up made stays for life: leave it out of every later collection
     gc.collect()

@@ -36,7 +36,8 @@ from gossipd.agent.join import Joiner
 from gossipd.agent.key_source import key_source
 from gossipd.agent.keyring_keeper import KeyringKeeper
 from gossipd.agent.lifecycle import EXIT_FAILED, EXIT_LEFT, Lifecycle
-from gossipd.agent.logbook import Logbook, Output
+from gossipd.agent.log_output import Output
+from gossipd.agent.logbook import Logbook, open_log
 from gossipd.agent.machine import Machine, Surroundings
 from gossipd.agent.seeds import LookUp, look_up_by_system
 from gossipd.agent.streams import Streams
@@ -82,7 +83,7 @@ async def run_agent(
     source = key_source(config)
     config = replace(config, node=replace(config.node, keys=source.keys))
     scripts = parse_handlers(config.event_handlers)
-    log = Logbook(config.node.name, config.log_level, output)
+    log = open_log(config, output)
     for level, text in source.notes:
         log.say(level, text)
     log.show("==> Starting gossipd agent...")
@@ -92,10 +93,14 @@ async def run_agent(
         lifecycle = await _run(
             config, machine, node, scripts, log, signals, look_up, task_status, source.path
         )
+    except BaseException:
+        log.close_syslog()
+        raise
     finally:
         machine.close()
         log.close()
     log.say("INFO", "agent: shutdown complete")
+    log.close_syslog()
     if lifecycle.failure is not None:
         raise lifecycle.failure
     return lifecycle.exit_code

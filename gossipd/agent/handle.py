@@ -35,6 +35,9 @@ ANSWERS_MAX = 2 * (MEMBERS_MAX + STRANGERS_MAX) + 1
 KEY_REPORTS_MAX = 512
 """Unread reports of key commands; the node has fewer queries open."""
 
+LOGGED_BYTES_MAX = 512
+"""Bytes of a payload that are shown in the log."""
+
 
 class AgentHandle:
     """What may be asked of, and commanded to, one running agent.
@@ -145,6 +148,11 @@ class AgentHandle:
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Send a user event; see ``NodeHandle.send_event``."""
+        self._log.say(
+            "DEBUG",
+            f"agent: Requesting user event send: {name}."
+            f" Coalesced: {str(may_coalesce).lower()}. Payload: {_quoted(payload)}",
+        )
         self._driver.step(
             self._driver.node.send_event,
             name,
@@ -157,6 +165,11 @@ class AgentHandle:
     @asynccontextmanager
     async def ask(self, question: Question) -> AsyncIterator[Answers]:
         """Ask the cluster; see ``NodeHandle.ask``."""
+        if question is not PING_ALL:
+            payload = _quoted(question.payload)
+            self._log.say(
+                "DEBUG", f"agent: Requesting query send: {question.name}. Payload: {payload}"
+            )
         query: int | None = None
 
         def wants(event: NodeEvent) -> bool:
@@ -215,6 +228,14 @@ class AgentHandle:
         """Follow the log at ``level``, the kept lines first; a slow reader gets ``Lost``."""
         with self._log.follow(level, capacity) as lines:
             yield lines
+
+
+def _quoted(payload: bytes | None) -> str:
+    """Return the beginning of a payload as the log shows it, in quotes."""
+    shown = (payload or b"")[:LOGGED_BYTES_MAX].decode("utf-8", "backslashreplace")
+    more = "..." if len(payload or b"") > LOGGED_BYTES_MAX else ""
+    escaped = shown.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}{more}"'
 
 
 _OF_QUERIES = (QueryAcked, QueryAnswered, QueryClosed)

@@ -8,7 +8,6 @@ took. Events that are not worth a line have no entry in ``DESCRIBED``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from gossipd.node.events import InputDropped, NodeEvent, PayloadLost, SyncFinished
 from gossipd.serf.events import (
@@ -19,13 +18,17 @@ from gossipd.serf.events import (
     MessageIgnored,
     NameVerdict,
     NameVoted,
+    QueryReceived,
     QueueTooDeep,
     ReconnectTried,
+    UserEventReceived,
 )
 from gossipd.swim.events import (
     AccusationRefuted,
     MemberFailed,
     MemberForgotten,
+    MemberJoined,
+    MemberLeft,
     MemberRefuted,
     MemberSuspected,
     MergeRefused,
@@ -35,8 +38,14 @@ from gossipd.swim.events import (
     UdpUnreachable,
 )
 
-Describe = Callable[[Any, str, float], str]
-"""Takes the event, our own name and the time it happened; returns part and text."""
+Describe = Callable[..., str]
+"""Takes the event, our own name and the time it happened; returns part and text.
+
+That of ``MemberChange`` takes its cause as well.
+"""
+
+CAUSES = frozenset({MemberFailed, MemberJoined, MemberLeft})
+"""Events that tell why the change of a member's status follows."""
 
 _CHANGES = {
     ChangeKind.JOIN: "EventMemberJoin",
@@ -48,10 +57,44 @@ _CHANGES = {
 _WITH_ADDRESS = (ChangeKind.JOIN, ChangeKind.LEAVE, ChangeKind.FAILED)
 
 
-def _member_change(event: MemberChange, _us: str, _now: float) -> str:
+def _member_change(event: MemberChange, us: str, now: float, cause: NodeEvent | None) -> str:
     forced = " (forced)" if event.forced else ""
     address = f" {event.member.address.host}" if event.kind in _WITH_ADDRESS else ""
-    return f"serf: {_CHANGES[event.kind]}{forced}: {event.member.name}{address}"
+    why = _why(event, us, cause)
+    behind = f" ({why})" if why else ""
+    return f"serf: {_CHANGES[event.kind]}{forced}: {event.member.name}{address}{behind}"
+
+
+def _why(event: MemberChange, us: str, cause: NodeEvent | None) -> str:
+    """Return who said so, in the words of an operator; empty if nobody else had to."""
+    if event.member.name == us:
+        return ""
+    if isinstance(cause, MemberFailed):
+        who = "no acks to us" if cause.accuser == us else f"accused by {cause.accuser}"
+        if cause.suspected_for is None:
+            return who
+        count = cause.confirmations
+        return f"{who}, {count} confirmed, suspected for {cause.suspected_for:.1f}s"
+    if isinstance(cause, MemberJoined | MemberLeft) and not event.forced:
+        return _through(cause)
+    return ""
+
+
+def _through(cause: MemberJoined | MemberLeft) -> str:
+    own_word = "its own word, " if isinstance(cause, MemberLeft) else ""
+    if cause.through is None:
+        return f"{own_word}by push/pull"
+    if cause.through == cause.member.address:
+        return f"{own_word}from itself"
+    return f"{own_word}gossip from {cause.through}"
+
+
+def _user_event(event: UserEventReceived, _us: str, _now: float) -> str:
+    return f"agent: Received event: user-event: {event.name}"
+
+
+def _query(event: QueryReceived, _us: str, _now: float) -> str:
+    return f"agent: Received event: query: {event.name}"
 
 
 def _suspected(event: MemberSuspected, us: str, now: float) -> str:
@@ -185,6 +228,8 @@ def _ignored(event: MessageIgnored, _us: str, _now: float) -> str:
 
 DESCRIBED: dict[type, tuple[str, Describe]] = {
     MemberChange: ("INFO", _member_change),
+    UserEventReceived: ("INFO", _user_event),
+    QueryReceived: ("INFO", _query),
     MemberSuspected: ("INFO", _suspected),
     SuspicionConfirmed: ("DEBUG", _confirmed),
     MemberRefuted: ("INFO", _refuted),
@@ -214,8 +259,10 @@ PROVOKED = (
     MessageIgnored,
     NameConflict,
     PingMisdirected,
+    QueryReceived,
+    UserEventReceived,
 )
-"""Events that change nothing and that anybody can cause as often as they like."""
+"""Events that change nothing here and that anybody can cause as often as they like."""
 
 
 def level_of(event: NodeEvent) -> str | None:
@@ -228,11 +275,15 @@ def level_of(event: NodeEvent) -> str | None:
     return entry[0]
 
 
-def describe(event: NodeEvent, us: str, now: float) -> str:
+def describe(event: NodeEvent, us: str, now: float, cause: NodeEvent | None = None) -> str:
     """Return part and text of the event's line; only for events that have a level.
 
     Args:
+        event: what happened.
         us: our own node's name.
         now: when it happened, on the clock of the event's deadlines.
+        cause: of a change of status, what the failure detector said before, if it did.
     """
+    if isinstance(event, MemberChange):
+        return _member_change(event, us, now, cause)
     return DESCRIBED[type(event)][1](event, us, now)

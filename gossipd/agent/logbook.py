@@ -11,75 +11,43 @@ that, so that they can neither fill a disk nor push the rest out of the ring.
 
 from __future__ import annotations
 
-import os
-import select
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from functools import partial
 
 from gossipd.agent.fanout import Subscription
-from gossipd.agent.log_lines import DESCRIBED, PROVOKED, describe, level_of
+from gossipd.agent.log_fields import fields_of_event
+from gossipd.agent.log_lines import CAUSES, DESCRIBED, PROVOKED, describe, level_of
+from gossipd.agent.log_output import DescriptorOutput, Output, Syslog
+from gossipd.agent.log_style import LineStyle, Stamp, TextStyle, style_of
+from gossipd.config.agent_model import AgentConfig
 from gossipd.node.events import NodeEvent
 from gossipd.node.handle import LogLine
-from gossipd.serf.events import MemberChange
-from gossipd.value import Value
+from gossipd.serf.events import MemberChange, QueryReceived, UserEventReceived
+from gossipd.value import Value, replace
 
 RING_LINES = 512
 HELD_LINES_MAX = 4096
-LINE_BYTES_MAX = 4000
 PROVOKED_LINES_MAX = 20
 """Lines a second of one kind of event that peers can cause at will."""
+CAUSES_MAX = 4096
+"""Members of which it is remembered why their status is about to change."""
 _RANKS = {"TRACE": 0, "DEBUG": 1, "INFO": 2, "WARN": 3, "ERR": 4}
 
 
-class Output(Protocol):
-    """Where text goes; must not block."""
-
-    def write(self, text: str) -> None:
-        """Write ``text`` and a newline."""
-
-
-class DescriptorOutput:
-    """Lines to a file descriptor, never waiting for its reader.
-
-    A reader that stopped (a full pipe, a paused terminal) costs lines, which
-    are counted and told when it goes on; the daemon itself must not stop.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._lost = 0
-        self._poll = select.poll()
-        self._poll.register(descriptor, select.POLLOUT)
-
-    def write(self, text: str) -> None:
-        """Write ``text`` and a newline, or count it as lost."""
-        if not self._is_writable():
-            self._lost += 1
-            return
-        if self._lost:
-            text = f"[WARN] agent: {self._lost} log lines lost, output too slow\n{text}"
-            self._lost = 0
-        data = text.encode("utf-8", "backslashreplace")[:LINE_BYTES_MAX]
-        try:
-            os.write(self._descriptor, data + b"\n")
-        except OSError:
-            self._lost += 1
-
-    def _is_writable(self) -> bool:
-        # a pipe that polls as writable has room for 4 KiB, more than one line
-        return any(flags & select.POLLOUT for _, flags in self._poll.poll(0))
-
-
 class _Entry(Value):
-    """One line to be: ``source`` is the event, or the text of a line of our own."""
+    """One line to be: ``source`` is the event, or the text of a line of our own.
+
+    ``cause`` is what the failure detector said of a member before its status changed.
+    """
 
     wall: float
     now: float
     level: str
     source: NodeEvent | str
+    cause: NodeEvent | None = None
 
 
 class Logbook:
@@ -89,27 +57,57 @@ class Logbook:
         us: our own node's name.
         level: the least level that goes to ``output``.
         output: where lines go, or ``None`` for nowhere.
+        style: how they look there.
+        syslog: gets a copy of them, if given.
     """
 
-    def __init__(self, us: str, level: str, output: Output | None) -> None:
+    def __init__(
+        self,
+        us: str,
+        level: str,
+        output: Output | None,
+        style: LineStyle | None = None,
+        syslog: Syslog | None = None,
+    ) -> None:
         self._us = us
         self._rank = _RANKS[level]
         self._output = output
+        self._style = style or TextStyle()
+        self._syslog = syslog
         self._ring: deque[_Entry] = deque(maxlen=RING_LINES)
         self._readers: list[tuple[int, Subscription[LogLine]]] = []
         self._held: list[str] | None = []
-        self._second = -1
-        self._stamp = ""
+        self._stamp = Stamp("%Y/%m/%d %H:%M:%S")
+        self._causes: dict[str, NodeEvent] = {}
         self._provoked: Counter[type] = Counter()
         self._provoked_until = 0.0
 
+    def set_level(self, level: str) -> None:
+        """Write lines from ``level`` up to the output from now on; readers have their own."""
+        self._rank = _RANKS[level]
+
     def event(self, event: NodeEvent, now: float) -> None:
         """Log ``event`` if it is worth a line; ``now`` is on the node's clock."""
+        kind = type(event)
+        if kind in CAUSES:
+            self._remember(event)
         level = level_of(event)
-        if level is not None and not self._is_withheld(type(event), now):
-            self._enter(_Entry(time.time(), now, level, event))
-            if type(event) is MemberChange:
-                self.say("INFO", f"agent: Received event: {event.kind}")
+        if level is None or self._is_withheld(kind, now):
+            return
+        cause = None
+        if isinstance(event, MemberChange):
+            cause = self._causes.pop(event.member.name, None)
+        elif isinstance(event, UserEventReceived | QueryReceived):
+            event = replace(event, payload=None)  # the ring must not hold on to it
+        self._enter(_Entry(time.time(), now, level, event, cause))
+        if isinstance(event, MemberChange):
+            self.say("INFO", f"agent: Received event: {event.kind}")
+
+    def _remember(self, event: NodeEvent) -> None:
+        """Keep what is said of a member until its change is told, which follows at once."""
+        if len(self._causes) >= CAUSES_MAX:
+            self._causes.clear()
+        self._causes[event.member.name] = event  # type: ignore[union-attr]  # all CAUSES have one
 
     def _is_withheld(self, kind: type, now: float) -> bool:
         """Count events that peers provoke; returns whether there were too many this second."""
@@ -133,13 +131,14 @@ class Logbook:
     def show(self, text: str) -> None:
         """Print a line of the start or the end as it is; readers do not get it."""
         if self._output is not None:
-            self._output.write(text)
+            self._output.write(self._style.remark(text))
 
     def release(self) -> None:
         """Print what was held back during the start, and hold nothing back from now on."""
         held, self._held = self._held, None
         for text in held or ():
-            self.show(text)
+            if self._output is not None:
+                self._output.write(text)
 
     @contextmanager
     def follow(self, level: str, capacity: int) -> Iterator[Subscription[LogLine]]:
@@ -164,30 +163,66 @@ class Logbook:
         for _, reader in self._readers:
             reader.close()
 
+    def close_syslog(self) -> None:
+        """Copy nothing to syslog any more."""
+        if self._syslog is not None:
+            self._syslog.close()
+            self._syslog = None
+
     def _enter(self, entry: _Entry) -> None:
         self._ring.append(entry)
         rank = _RANKS[entry.level]
+        text = ""
+        if rank >= self._rank and (self._output is not None or self._syslog is not None):
+            text = self._text(entry)
+            self._write(entry, text)
         line: LogLine | None = None
-        if rank >= self._rank and self._output is not None:
-            line = self._line(entry)
-            text = f"    {line.text}"
-            if self._held is None:
-                self._output.write(text)
-            elif len(self._held) < HELD_LINES_MAX:
-                self._held.append(text)
         for wanted, reader in self._readers:
             if rank >= wanted:
-                line = line or self._line(entry)
+                line = line or self._line(entry, text or self._text(entry))
                 reader.put(line)
 
-    def _line(self, entry: _Entry) -> LogLine:
-        second = int(entry.wall)
-        if second != self._second:
-            self._second = second
-            self._stamp = time.strftime("%Y/%m/%d %H:%M:%S", time.localtime(second))
+    def _write(self, entry: _Entry, text: str) -> None:
+        if self._syslog is not None:
+            self._syslog.write(entry.level, f"[{entry.level}] {text}")
+        if self._output is None:
+            return
+        fields = partial(self._fields, entry)
+        line = self._style.line(entry.wall, entry.level, text, fields)
+        if self._held is None:
+            self._output.write(line)
+        elif len(self._held) < HELD_LINES_MAX:
+            self._held.append(line)
+
+    def _fields(self, entry: _Entry) -> Mapping[str, object]:
+        if isinstance(entry.source, str):
+            return {}
+        return fields_of_event(entry.source, self._us, entry.now, entry.cause)
+
+    def _text(self, entry: _Entry) -> str:
         source = entry.source
         if not isinstance(source, str):
-            source = describe(source, self._us, entry.now)
+            source = describe(source, self._us, entry.now, entry.cause)
         if not source.isprintable():
             source = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in source)
-        return LogLine(entry.level, f"{self._stamp} [{entry.level}] {source}")
+        return source
+
+    def _line(self, entry: _Entry, text: str = "") -> LogLine:
+        text = text or self._text(entry)
+        return LogLine(entry.level, f"{self._stamp.of(entry.wall)} [{entry.level}] {text}")
+
+
+def open_log(config: AgentConfig, output: Output | None) -> Logbook:
+    """Return the log of an agent, as it is configured.
+
+    Lines to the stream that systemd gave a service are written for the journal.
+    """
+    for_journal = isinstance(output, DescriptorOutput) and output.is_journal
+    style = style_of(config.log_format, for_journal=for_journal)
+    if isinstance(output, DescriptorOutput):
+        output.lost_line = style.lost
+    syslog = Syslog(config.syslog_facility) if config.enable_syslog else None
+    log = Logbook(config.node.name, config.log_level, output, style, syslog)
+    if syslog is not None and syslog.problem:
+        log.say("WARN", f"agent: syslog gets no copy of the log: {syslog.problem}")
+    return log
