@@ -27,7 +27,7 @@ from random import Random
 
 import trio
 
-from gossipd.agent.applications import Applications
+from gossipd.agent.applications import TOLD, Applications
 from gossipd.agent.driver import DrivenNode, Driver
 from gossipd.agent.handle import AgentHandle
 from gossipd.agent.handler_spec import Handler, parse_handlers
@@ -36,6 +36,7 @@ from gossipd.agent.join import Joiner
 from gossipd.agent.key_source import key_source
 from gossipd.agent.keyring_keeper import KeyringKeeper
 from gossipd.agent.lifecycle import EXIT_FAILED, EXIT_LEFT, Lifecycle
+from gossipd.agent.log_lines import LOGGED
 from gossipd.agent.log_output import Output
 from gossipd.agent.logbook import Logbook, open_log
 from gossipd.agent.machine import Machine, Surroundings
@@ -118,9 +119,12 @@ async def _run(
     keyring_path: str,
 ) -> Lifecycle:
     def observe(event: NodeEvent, now: float) -> None:
-        log.event(event, now)
-        applications.take_in(event, now)
-        if type(event) is NameVoted and event.must_end:
+        kind = type(event)  # nearly all are acks, which concern neither
+        if kind in LOGGED:
+            log.event(event, now)
+        if kind in TOLD:
+            applications.take_in(event, now)
+        if isinstance(event, NameVoted) and event.must_end:
             lifecycle.fail(
                 Unavailable(
                     f"another node is called {config.node.name} ({event.rival}):"

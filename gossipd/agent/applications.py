@@ -31,6 +31,8 @@ from gossipd.serf.events import (
     UserEventReceived,
 )
 
+TOLD = frozenset({MemberChange, UserEventReceived, QueryReceived})
+"""Events of the driver that concern applications."""
 OPEN_QUERIES_MAX = 1024
 """Queries of which it is remembered who may still answer; of older ones no word is given."""
 
@@ -118,9 +120,8 @@ class Applications:
 
     def take_in(self, event: NodeEvent, now: float) -> None:
         """Tell applications of ``event`` if it concerns them; never waits, never steps the node."""
-        kind = type(event)
-        if kind is MemberChange or kind is UserEventReceived or kind is QueryReceived:
-            self._take_in(event, now)  # type: ignore[arg-type]  # looked at above
+        if isinstance(event, MemberChange | UserEventReceived | QueryReceived):
+            self._take_in(event, now)
 
     def _take_in(self, event: MemberChange | UserEventReceived | QueryReceived, now: float) -> None:
         if isinstance(event, MemberChange):

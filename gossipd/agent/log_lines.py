@@ -252,6 +252,9 @@ DESCRIBED: dict[type, tuple[str, Describe]] = {
 }
 """Level and words by type of event."""
 
+LOGGED = CAUSES.union(DESCRIBED)
+"""Events that the log has a use for; most are none of them."""
+
 PROVOKED = (
     AccusationRefuted,
     InputDropped,
