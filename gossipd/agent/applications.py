@@ -19,6 +19,7 @@ from typing import NoReturn
 import trio
 
 from gossipd.agent.fanout import Fanout, Subscription
+from gossipd.agent.handler_spec import title_of
 from gossipd.agent.handlers import Handlers
 from gossipd.errors import UsageError
 from gossipd.node.events import NodeEvent
@@ -173,7 +174,9 @@ class Applications:
                 self._respond(query.number, answer)
             except UsageError as error:
                 self._say(
-                    "WARN", f"agent: Failed to respond to query 'query: {query.name}': {error}"
+                    "WARN",
+                    f"agent: Failed to respond to query '{title_of(query)}':"
+                    f" failed to respond to key query: {error}",  # Serf's words for any query
                 )
             else:
                 self._open.pop(query.number, None)

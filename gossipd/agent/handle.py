@@ -13,6 +13,7 @@ from gossipd.agent.handler_spec import parse_handlers
 from gossipd.agent.handlers import Handlers
 from gossipd.agent.join import Joiner
 from gossipd.agent.logbook import Logbook
+from gossipd.config.agent_model import AgentConfig
 from gossipd.coordinate import Coordinate
 from gossipd.errors import Unavailable
 from gossipd.node.events import NodeEvent
@@ -215,13 +216,17 @@ class AgentHandle:
         ) as events:
             yield events
 
-    def set_handlers(self, handlers: Sequence[str]) -> None:
-        """Replace the event handlers; what runs already finishes.
+    def set_handlers(self, config: AgentConfig) -> None:
+        """Run the event handlers of ``config``, with its limits; what runs already finishes.
 
         Raises:
             ConfigError: one of them is no handler; nothing was changed.
         """
-        self._handlers.set_handlers(parse_handlers(handlers))
+        self._handlers.set_handlers(
+            parse_handlers(config.event_handlers),
+            timeout=config.handler_timeout,
+            runs_max=config.handlers_max,
+        )
 
     @asynccontextmanager
     async def follow_log(self, level: str, capacity: int = 512) -> AsyncIterator[LogStream]:

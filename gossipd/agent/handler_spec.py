@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from gossipd.errors import ConfigError, WireError
+from gossipd.config.event_handler import split_handler
 from gossipd.query.event_filter import EventFilter
 from gossipd.serf.events import (
     ApplicationEvent,
@@ -36,17 +36,8 @@ class Handler:
         Raises:
             ConfigError: a filter is none, or there is no script.
         """
-        filters, equals, script = text.partition("=")
-        if not equals:
-            filters, script = "*", text
-        self.filters = tuple(filters.split(",")) if filters else ("*",)
-        self.script = script
-        for part in self.filters:
-            if not _is_filter(part):
-                raise ConfigError(f"Invalid event script: Event '{part}' invoking '{script}'")
-        if not script.strip() or "\0" in script:
-            raise ConfigError(f"Invalid event script: '{text}' names no script to run")
-        self._filter = EventFilter(filters)
+        self.filters, self.script = split_handler(text)
+        self._filter = EventFilter(",".join(self.filters))
 
     def wants(self, event: ApplicationEvent) -> bool:
         """Return whether the script is to run for ``event``."""
@@ -55,14 +46,6 @@ class Handler:
         if isinstance(event, UserEventReceived):
             return self._filter.wants_user_event(event.name)
         return self._filter.wants_query(event.name)
-
-
-def _is_filter(text: str) -> bool:
-    try:
-        EventFilter(text)
-    except WireError:
-        return False
-    return bool(text)
 
 
 def parse_handlers(texts: Iterable[str]) -> tuple[Handler, ...]:

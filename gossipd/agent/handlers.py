@@ -81,9 +81,11 @@ class Handlers:
         self.dropped = 0
         """Runs that did not take place because too many were waiting."""
 
-    def set_handlers(self, handlers: Sequence[Handler]) -> None:
-        """Replace the handlers; what runs or waits already is not touched."""
+    def set_handlers(self, handlers: Sequence[Handler], *, timeout: float, runs_max: int) -> None:
+        """Replace handlers and limits; what runs or waits already is not touched."""
         self._handlers = tuple(handlers)
+        self._timeout = timeout
+        self._runs_max = runs_max
 
     def listed(self) -> dict[str, str]:
         """Return scripts by filter, as ``stats`` shows them."""
@@ -147,7 +149,7 @@ class Handlers:
         """Run a script, then whatever waits."""
         try:
             await self._run(script, event)
-            while self._waiting:
+            while self._waiting and self._running <= self._runs_max:
                 script, event = self._waiting.popleft()
                 await self._run(script, event)
         finally:

@@ -8,6 +8,7 @@ Durations are float seconds. Values are made by ``load.py``.
 from __future__ import annotations
 
 from gossipd.address import split_host_port
+from gossipd.config.event_handler import split_handler
 from gossipd.config.model import DEFAULT_PORT, NodeConfig, check_node_config
 from gossipd.errors import ConfigError, UsageError
 from gossipd.value import Value
@@ -147,6 +148,8 @@ def check_agent_config(config: AgentConfig) -> None:
         raise ConfigError("encrypt_key is not allowed together with keyring_file: give one")
     if not config.leave_timeout > 0:
         raise ConfigError(f"leave_timeout is {config.leave_timeout:g}: it must be above 0")
+    for handler in config.event_handlers:
+        split_handler(handler)
     for key in ("handler_timeout", "coalesce_period", "quiescent_period"):
         seconds = getattr(config, key)
         if not seconds > 0:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from gossipd.config.event_handler import MEMBER_EVENTS, is_event_filter
 from gossipd.errors import WireError
 from gossipd.query.fields import BAD_FIELD
 from gossipd.query.requests import INVALID_FILTER
-
-MEMBER_EVENTS = frozenset(
-    {"member-join", "member-leave", "member-failed", "member-update", "member-reap"}
-)
 
 
 class EventFilter:
@@ -27,6 +24,8 @@ class EventFilter:
         self._queries: set[str] = set()
         self._wants_all = False
         for part in (text or "*").split(","):
+            if not is_event_filter(part):
+                raise WireError(BAD_FIELD, INVALID_FILTER)
             kind, _, name = part.partition(":")
             if part == "*":
                 self._wants_all = True
@@ -34,10 +33,8 @@ class EventFilter:
                 self._kinds.add(part)
             elif kind == "user":
                 self._user_events.add(name)
-            elif kind == "query":
-                self._queries.add(name)
             else:
-                raise WireError(BAD_FIELD, INVALID_FILTER)
+                self._queries.add(name)
 
     def wants_member_event(self, kind: str) -> bool:
         """Return whether a membership event of ``kind`` (``member-join`` ...) passes."""

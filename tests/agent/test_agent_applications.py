@@ -11,6 +11,7 @@ from gossipd.config.model import NodeConfig
 from gossipd.errors import ConfigError
 from gossipd.serf.events import MembersChanged
 from gossipd.serf.question import Question
+from gossipd.value import replace
 from support.memory_agents import Running
 from support.memory_network import MemoryNetwork
 
@@ -53,9 +54,9 @@ async def test_handlers_are_shown_and_replaced(
     handle = await agent.start(nursery)
     assert handle.statistics().event_handlers == {"query:load": "uptime"}
     with pytest.raises(ConfigError):
-        handle.set_handlers(["user=fine", "nope=x"])
+        handle.set_handlers(replace(agent.config, event_handlers=("user=fine", "nope=x")))
     assert handle.statistics().event_handlers == {"query:load": "uptime"}
-    handle.set_handlers(["user=fine"])
+    handle.set_handlers(replace(agent.config, event_handlers=("user=fine",)))
     assert handle.statistics().event_handlers == {"user:": "fine"}
     nursery.cancel_scope.cancel()
 

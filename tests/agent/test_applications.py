@@ -251,7 +251,8 @@ async def test_an_answer_that_is_refused_is_logged_and_the_asker_told(
         await trio.sleep(1.5)
     assert (
         "WARN",
-        "agent: Failed to respond to query 'query: load': response exceeds limit of 1024 bytes",
+        "agent: Failed to respond to query 'query: load':"
+        " failed to respond to key query: response exceeds limit of 1024 bytes",
     ) in bench.log
     assert bench.declined == [1]
 

@@ -199,7 +199,8 @@ async def test_handlers_are_replaced_and_running_ones_finish(autojump_clock: obj
     async with running(bench):
         bench.handlers.take(user("one"))
         bench.handlers.take(user("two"))
-        bench.handlers.set_handlers(parse_handlers(["query:load=new"]))
+        new = parse_handlers(["query:load=new"])
+        bench.handlers.set_handlers(new, timeout=1.0, runs_max=1)
         assert bench.handlers.listed() == {"query:load": "new"}
         assert bench.handlers.take(user("three")) == 0
         await trio.sleep(11)

@@ -110,13 +110,16 @@ def test_a_querys_answer_is_what_a_script_wrote(new_cluster: NewCluster) -> None
         assert f"Ack from '{name}'" in answer
         assert "Total Responses: 0" in answer
     log = answerer.log()
+    assert "[INFO] agent: Received event: query: load" in log
     assert "[ERR] agent: Error invoking script 'echo 1; exit 3': exit status 3" in log
     assert (
         "[ERR] agent: Error invoking script '/no/such/script': exit status 127 (command not found)"
     ) in log
     assert "[ERR] agent: Error invoking script 'sleep 100': killed after 1s" in log
     assert re.search(
-        r"\[WARN\] agent: Failed to respond to query 'query: big': .*limit of 1024 bytes", log
+        r"\[WARN\] agent: Failed to respond to query 'query: big':"
+        r" .*: response exceeds limit of 1024 bytes",
+        log,
     )
 
 

@@ -21,6 +21,10 @@ def config(**settings: object) -> AgentConfig:
         ({"quiescent_period": float("nan")}, "quiescent_period is nan: it must be above 0"),
         ({"handlers_max": 0}, "handlers_max is 0: it must be within 1..1024"),
         ({"handlers_max": 1025}, "handlers_max is 1025: it must be within 1..1024"),
+        (
+            {"event_handlers": ("ok.sh", "member-foo=x.sh")},
+            "Invalid event script: Event 'member-foo' invoking 'x.sh'",
+        ),
         ({"log_format": "xml"}, "log_format is 'xml': it must be one of text, json"),
         ({"syslog_facility": "local8"}, "syslog_facility is 'local8': it must be one of KERN,"),
     ],
