@@ -30,6 +30,7 @@ from gossipd.node.events import NodeEvent, OperationFinished
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
 from gossipd.serf.effects import SaveKeyring
+from gossipd.serf.memory import Memory
 from gossipd.serf.question import KeyCommand, Question
 from gossipd.value import replace
 
@@ -75,6 +76,7 @@ class DrivenNode(Protocol):
     def keyring_saved(self, ticket: int, error: str, now: float) -> None: ...
     def coordinate(self, node: str) -> Coordinate | None: ...
     def view(self) -> View: ...
+    def memory(self) -> Memory: ...
     def statistics(self) -> Statistics: ...
 
 
@@ -88,13 +90,22 @@ class StreamSink(Protocol):
     def close(self, stream: int) -> None: ...
 
 
+class Recorder(Protocol):
+    """Who shows events once they are recorded; kept by ``journal.Journal``."""
+
+    @property
+    def status(self) -> str: ...
+    def take(self, events: Sequence[NodeEvent], now: float) -> None: ...
+    def leave(self) -> None: ...
+
+
 class Driver:
     """Runs one node on ``packets`` and ``streams``; also the ``StreamEvents`` of the latter.
 
     Args:
         node: started by ``start``.
         packets: where datagrams go; ``packets_in`` is what it delivers to.
-        observe: told every event and ``now`` at once, before the subscribers; must
+        observe: told every event and when it happened, before the subscribers; must
             not block and must not step.
     """
 
@@ -108,6 +119,8 @@ class Driver:
         self.save_keys: Callable[[SaveKeyring], None] | None = None
         """Who writes the keyring file; set it before ``start`` of a node that saves keys."""
         self._observe = observe
+        self.journal: Recorder | None = None
+        """Set before ``start`` where events are recorded before they are shown."""
         self._operations = Operations()
         self._alarm = trio.CancelScope()
         self._armed = math.inf
@@ -157,7 +170,8 @@ class Driver:
         """Return the node's counters with those of the sockets."""
         streams = self._streams
         lost = {**self._packets.lost, **(streams.lost if streams is not None else {})}
-        return replace(self.node.statistics(), lost=lost)
+        snapshot = self.journal.status if self.journal is not None else ""
+        return replace(self.node.statistics(), lost=lost, snapshot=snapshot)
 
     def packet_in(self, data: bytes, source: Address) -> None:
         """Give the node one datagram; ``now`` is the moment it was read."""
@@ -179,17 +193,24 @@ class Driver:
                 node.stream_failed(self._undialled.popleft(), "too many open streams", self.now())
             effects = node.take_effects()
         events = node.take_events()
-        now = self.now() if events else 0.0
         for event in events:
             if type(event) is OperationFinished:
                 self._operations.finished(event)
-            self._observe(event, now)
-            self.fanout.publish(event)
+        if self.journal is not None:
+            self.journal.take(events, self.now())
+        elif events:
+            self.tell(events, self.now())
         deadline = node.next_deadline()
         armed = math.inf if deadline is None else deadline
         if armed != self._armed:
             self._armed = armed
             self._alarm.deadline = armed
+
+    def tell(self, events: Sequence[NodeEvent], now: float) -> None:
+        """Show ``events``, which happened at ``now``, to log and subscribers."""
+        for event in events:
+            self._observe(event, now)
+            self.fanout.publish(event)
 
     def _do_seldom(self, effect: NodeEffect) -> None:
         if isinstance(effect, SaveKeyring):

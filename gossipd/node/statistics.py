@@ -39,3 +39,5 @@ class Statistics(Value):
     """What the machine could not send or take in, by kind; the agent counts it."""
     event_handlers: Mapping[str, str] = {}
     """Scripts by the filter they run for (``user:deploy``); the agent fills it in."""
+    snapshot: str = ""
+    """``ok``, or since when and why it cannot be written; empty without one. The agent's."""

@@ -219,6 +219,7 @@ def stats_message(
     s = statistics
     serf = {name: str(getattr(s, name)) for name in _SERF_STATISTICS}
     serf["encrypted"] = "true" if s.encrypted else "false"
+    snapshot = {"snapshot": s.snapshot} if s.snapshot else {}
     sections: dict[str, dict[str, str]] = {
         "agent": {"name": view.name},
         "event_handlers": dict(s.event_handlers),
@@ -228,6 +229,7 @@ def stats_message(
             "bytes_sent": str(s.bytes_sent),
             "claim_queue": str(s.claim_queue),
             "incarnation": str(s.incarnation),
+            **snapshot,
             "stream_bytes_received": str(s.stream_bytes_received),
             "stream_bytes_sent": str(s.stream_bytes_sent),
             "suspected": str(len(view.suspicions)),

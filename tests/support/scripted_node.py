@@ -10,6 +10,7 @@ from gossipd.node.effects import NodeEffect
 from gossipd.node.events import NodeEvent, OperationFinished
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
+from gossipd.serf.memory import NO_MEMORY, Memory
 from gossipd.serf.question import Question
 
 ADDRESS = Address(bytes([10, 0, 0, 1]), 7946)
@@ -31,6 +32,7 @@ class ScriptedNode:
         self.joins: dict[Address, str] = {}
         self.is_leaving = False
         self.leave_error: str | None = ""
+        self.times = NO_MEMORY
         self._operations = 0
 
     def verbs(self) -> list[object]:
@@ -120,6 +122,9 @@ class ScriptedNode:
 
     def view(self) -> View:
         return View(name="us", address=ADDRESS, version=1, members=(), suspicions={})
+
+    def memory(self) -> Memory:
+        return self.times
 
     def statistics(self) -> Statistics:
         raise NotImplementedError

@@ -1,0 +1,89 @@
+"""Files that are whole and on disk after a crash: written aside, synced, renamed.
+
+Blocking; callers on trio run them in a thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+
+PIECE_BYTES = 256 * 1024
+
+
+def write_all(descriptor: int, pieces: Iterable[bytes]) -> int:
+    """Write all of ``pieces``, gathered into larger ones; return the number of bytes.
+
+    Raises:
+        OSError: some may have been written.
+    """
+    total, gathered = 0, bytearray()
+    for piece in pieces:
+        gathered += piece
+        if len(gathered) >= PIECE_BYTES:
+            total += _write(descriptor, gathered)
+            gathered = bytearray()
+    return total + _write(descriptor, gathered)
+
+
+def _write(descriptor: int, data: bytearray) -> int:
+    with memoryview(data) as view:
+        written = 0
+        while written < len(data):
+            written += os.write(descriptor, view[written:])
+    return written
+
+
+def sync_folder_of(path: str) -> None:
+    """Make sure that a file made or renamed in the folder of ``path`` is found after a crash.
+
+    Raises:
+        OSError: the folder is gone, or the disk is failing.
+    """
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def replace_file(path: str, data: bytes, mode: int) -> None:
+    """Put ``data`` in place of the file at ``path``: after a crash it is the old or the new one.
+
+    Args:
+        path: a symbolic link is followed.
+        data: the whole content.
+        mode: permissions of a new file; an existing one keeps its own.
+
+    Raises:
+        OSError: nothing was changed.
+    """
+    path = os.path.realpath(path)
+    aside = f"{path}.new"
+    descriptor = open_aside(aside, path, mode)
+    try:
+        try:
+            write_all(descriptor, [data])
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(aside, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(aside)
+        raise
+    sync_folder_of(path)
+
+
+def open_aside(aside: str, path: str, mode: int) -> int:
+    """Return a descriptor of an empty file ``aside`` with the permissions of the one at ``path``.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(aside, flags, mode)
+    with suppress(FileNotFoundError):
+        os.fchmod(descriptor, os.stat(path).st_mode & 0o777)
+    return descriptor
