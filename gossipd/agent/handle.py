@@ -7,12 +7,8 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from gossipd.agent.applications import Applications
-from gossipd.agent.driver import Driver
 from gossipd.agent.handler_spec import parse_handlers
-from gossipd.agent.handlers import Handlers
-from gossipd.agent.join import Joiner
-from gossipd.agent.logbook import Logbook
+from gossipd.agent.parts import Parts
 from gossipd.config.agent_model import AgentConfig
 from gossipd.coordinate import Coordinate
 from gossipd.errors import Unavailable
@@ -44,30 +40,19 @@ class AgentHandle:
     """What may be asked of, and commanded to, one running agent.
 
     Args:
-        driver: steps the node.
-        joiner: does the joins.
-        applications: followed by ``subscribe``.
-        handlers: shown by ``statistics``, replaced by ``set_handlers``.
-        log: followed by ``follow_log``.
+        parts: what the agent is made of.
         nursery: in which a leave goes on when its caller went away.
         left: called when a leave is over, with whether it succeeded.
     """
 
-    def __init__(
-        self,
-        driver: Driver,
-        joiner: Joiner,
-        applications: Applications,
-        handlers: Handlers,
-        log: Logbook,
-        nursery: trio.Nursery,
-        left: Callable[[bool], None],
-    ) -> None:
-        self._driver = driver
-        self._joiner = joiner
-        self._applications = applications
-        self._handlers = handlers
-        self._log = log
+    def __init__(self, parts: Parts, nursery: trio.Nursery, left: Callable[[bool], None]) -> None:
+        self._driver = parts.driver
+        self._joiner = parts.joiner
+        self._applications = parts.applications
+        self._handlers = parts.handlers
+        self._tags = parts.tags
+        self._tags_change = trio.Lock()
+        self._log = parts.log
         self._nursery = nursery
         self._left = left
 
@@ -105,6 +90,8 @@ class AgentHandle:
             Unavailable: it could not be completed.
         """
         operation = self._driver.begin(self._driver.node.leave)
+        if self._driver.journal is not None:
+            self._driver.journal.leave()
         over = trio.Event()
         failure: list[Unavailable] = []
 
@@ -130,7 +117,27 @@ class AgentHandle:
 
     async def set_tags(self, tags: Mapping[str, str], delete: Sequence[str]) -> None:
         """Delete tags, then set tags; see ``NodeHandle.set_tags``."""
-        operation = self._driver.begin(self._driver.node.set_tags, tags, delete)
+        async with self._tags_change:
+            changes = self._tags.plan(tags, delete)
+            if self._tags.path:  # on disk before anybody hears of it
+                await trio.to_thread.run_sync(self._tags.write, changes)
+            operation = self._driver.begin(self._driver.node.set_tags, tags, delete)
+            self._tags.adopt(changes)
+        await operation.wait()
+
+    async def rebase_tags(self, base: Mapping[str, str]) -> None:
+        """Take ``base`` for the tags of the configuration, for a reload; see ``OwnTags.rebase``.
+
+        Raises:
+            UsageError: with what the ``tags`` command changed they exceed 512 bytes.
+            Unavailable: the change is made but could not be gossiped in time.
+        """
+        async with self._tags_change:
+            before, now = self._tags.current, self._tags.rebase(base)
+            if now == before:
+                return
+            gone = [key for key in before if key not in now]
+            operation = self._driver.begin(self._driver.node.set_tags, now, gone)
         await operation.wait()
 
     @asynccontextmanager

@@ -89,7 +89,7 @@ class Joiner:
         Raises:
             UsageError: this node has left or is leaving.
         """
-        failures, pauses = 0, _pauses(interval, is_limited=attempts_max > 0)
+        failures, pauses = 0, retry_pauses(interval, is_limited=attempts_max > 0)
         tell("INFO", f"agent: Joining cluster...(replay: {str(replay).lower()})")
         while True:
             result = await self.join(addresses, replay=replay)
@@ -107,7 +107,7 @@ class Joiner:
             await trio.sleep(pause)
 
 
-def _pauses(interval: float, *, is_limited: bool) -> Iterator[float]:
+def retry_pauses(interval: float, *, is_limited: bool) -> Iterator[float]:
     """Yield the seconds between tries: from a second, doubling, up to ``interval``.
 
     Hosts of a cluster often boot together, so the seed is usually there soon.

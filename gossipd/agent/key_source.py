@@ -10,9 +10,7 @@ from __future__ import annotations
 import os
 
 from gossipd.agent.keyring_file import read_keyring
-from gossipd.agent.system_errors import reason_of
 from gossipd.config.agent_model import AgentConfig
-from gossipd.errors import ConfigError
 from gossipd.value import Value
 
 FILE_NAME = "keyring.json"
@@ -33,7 +31,7 @@ def key_source(config: AgentConfig) -> KeySource:
     """Return the keys that ``config`` means.
 
     Raises:
-        ConfigError: the file of keys cannot be used, or ``data_dir`` cannot be made.
+        ConfigError: the file of keys cannot be used.
     """
     if config.keyring_file:
         return KeySource(read_keyring(config.keyring_file), config.keyring_file)
@@ -43,7 +41,6 @@ def key_source(config: AgentConfig) -> KeySource:
     path = os.path.join(config.data_dir, FILE_NAME)
     if not configured:
         return KeySource((), "", _set_aside(path))
-    _make_folder(config.data_dir)
     if not os.path.exists(path):
         return KeySource(configured, path)
     kept = read_keyring(path)
@@ -68,10 +65,3 @@ def _set_aside(path: str) -> tuple[tuple[str, str], ...]:
         return ()
     text = f"agent: not encrypted: no encrypt_key is configured, and {path} counts only with one"
     return (("WARN", text),)
-
-
-def _make_folder(path: str) -> None:
-    try:
-        os.makedirs(path, mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"data_dir {path}: {reason_of(error)}") from error

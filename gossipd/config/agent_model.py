@@ -144,6 +144,8 @@ def check_agent_config(config: AgentConfig) -> None:
             f"rpc_request_size_limit is {config.rpc_request_size_limit}: it must be within"
             f" {RPC_REQUEST_SIZES[0]}..{RPC_REQUEST_SIZES[-1]}"
         )
+    if config.tags_file and config.node.tags:
+        raise ConfigError("Tags config not allowed while using tag files: tags or tags_file")
     if config.keyring_file and config.node.keys:
         raise ConfigError("encrypt_key is not allowed together with keyring_file: give one")
     if not config.leave_timeout > 0:

@@ -1,0 +1,133 @@
+"""``Parts``: what one agent is made of, put together before anything runs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import TYPE_CHECKING
+
+from gossipd.agent.applications import TOLD, Applications
+from gossipd.agent.driver import Driver
+from gossipd.agent.handlers import Handlers
+from gossipd.agent.join import Joiner
+from gossipd.agent.keyring_keeper import KeyringKeeper
+from gossipd.agent.log_lines import LOGGED
+from gossipd.agent.logbook import Logbook
+from gossipd.agent.machine import Surroundings
+from gossipd.agent.seeds import LookUp
+from gossipd.agent.state import State
+from gossipd.agent.streams import Streams
+from gossipd.config.agent_model import AgentConfig
+from gossipd.errors import ConfigError, UsageError
+from gossipd.node.events import NodeEvent
+from gossipd.node.node import Node
+from gossipd.serf.coalesce import Coalescer
+from gossipd.serf.memory import NO_MEMORY
+
+if TYPE_CHECKING:
+    from gossipd.agent.keeping import Keeping
+
+
+class Parts:
+    """The node, its driver, and what surrounds them; ``agent.py`` runs them.
+
+    Args:
+        state: the configuration and what the last run left.
+        machine: the sockets.
+        log: where all of them write.
+        look_up: host and port to addresses.
+
+    Raises:
+        ConfigError: the node cannot be, or the snapshot cannot be used.
+    """
+
+    def __init__(self, state: State, machine: Surroundings, log: Logbook, look_up: LookUp) -> None:
+        config = state.config
+        self.config = config
+        self.machine = machine
+        self.log = log
+        self.tags = state.tags
+        self.keeping = _keeping(config, log)
+        self.watch: Callable[[NodeEvent], None] = _look_away
+        """Told every event that the log or applications are told, after them."""
+        node = self._node(state)
+        self.driver = Driver(node, machine.packets, self._observe)
+        self.keeper = self._keyring_keeper(state.keyring_path)
+        self.applications = Applications(
+            Coalescer(config.coalesce_period, config.quiescent_period),
+            self.driver.now,
+            lambda query, payload: self.driver.step(node.respond, query, payload),
+            lambda query: self.driver.step(node.decline, query),
+            log.say,
+        )
+        socket = machine.socket_path
+        self.handlers = Handlers(
+            state.scripts,
+            timeout=config.handler_timeout,
+            runs_max=config.handlers_max,
+            identity=self._identity,
+            answer=self.applications.run_ended,
+            say=log.say,
+            environment={b"GOSSIPD_SOCKET": os.fsencode(socket)} if socket else {},
+        )
+        self.applications.attach(self.handlers)
+        self.streams = Streams(machine.streams, self.driver, config.node.wire.stream_timeout)
+        self.driver.attach(self.streams)
+        self.joiner = Joiner(self.driver, look_up, machine.bound.port)
+
+    def close(self) -> None:
+        """Give back what is held outside of trio: the snapshot's lock."""
+        if self.keeping is not None:
+            self.keeping.close()
+
+    def _node(self, state: State) -> Node:
+        machine = self.machine
+        try:
+            return Node(
+                self.config.node,
+                machine.advertised,
+                Random(),
+                os.urandom,
+                bind_port=machine.bound.port,
+                saves_keys=bool(state.keyring_path),
+                started_at=time.time(),
+                memory=self.keeping.memory if self.keeping is not None else NO_MEMORY,
+            )
+        except UsageError as error:
+            self.close()
+            raise ConfigError(str(error)) from error
+
+    def _keyring_keeper(self, path: str) -> KeyringKeeper | None:
+        if not path:
+            return None
+        keeper = KeyringKeeper(path, self.driver.keyring_saved, self.log.say)
+        self.driver.save_keys = keeper.save
+        return keeper
+
+    def _observe(self, event: NodeEvent, now: float) -> None:
+        kind = type(event)  # nearly all are acks, which concern nobody here
+        if kind in LOGGED:
+            self.log.event(event, now)
+        if kind in TOLD:
+            self.applications.take_in(event, now)
+        self.watch(event)
+
+    def _identity(self) -> tuple[str, Mapping[str, str]]:
+        """Return our name and tags as they are now."""
+        view = self.driver.node.view()
+        tags = next((m.tags for m in view.members if m.name == view.name), {})
+        return view.name, tags
+
+
+def _look_away(_event: NodeEvent) -> None:
+    """See nothing: nobody watches yet."""
+
+
+def _keeping(config: AgentConfig, log: Logbook) -> Keeping | None:
+    if not config.snapshot_path:
+        return None
+    from gossipd.agent.keeping import Keeping  # only a daemon with a snapshot needs it
+
+    return Keeping(config, log.say)

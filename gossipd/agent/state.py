@@ -1,0 +1,50 @@
+"""What a start finds of the last run: keys and tags, and the folder they are in.
+
+The snapshot is the fourth; it is opened with the node (``keeping.py``), for it
+must be locked while it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gossipd.agent.handler_spec import Handler, parse_handlers
+from gossipd.agent.key_source import key_source
+from gossipd.agent.own_tags import OwnTags
+from gossipd.agent.state_folder import tags_file_of, with_state_folder
+from gossipd.config.agent_model import AgentConfig
+from gossipd.value import replace
+
+
+class State:
+    """The configuration with what was kept put in, and where changes go.
+
+    Attributes:
+        config: its ``node`` has the keys and tags that hold.
+        keyring_path: file of the keys, empty if they are not kept.
+        tags: our own, and the file of their changes.
+        scripts: the configured event handlers.
+        notes: level and text of what the operator should know.
+    """
+
+    def __init__(self, config: AgentConfig) -> None:
+        config = with_state_folder(config)
+        keys = key_source(config)
+        self.tags = OwnTags(config.node.tags, tags_file_of(config))
+        node = replace(config.node, keys=keys.keys, tags=self.tags.current)
+        self.config = replace(config, node=node)
+        self.keyring_path = keys.path
+        self.scripts: Sequence[Handler] = parse_handlers(config.event_handlers)
+        self.notes = list(keys.notes)
+        if self.tags.restored:
+            text = f"agent: Restored {self.tags.restored} tag(s) from {self.tags.path}"
+            self.notes.append(("INFO", text))
+
+
+def open_state(config: AgentConfig) -> State:
+    """Return what ``config`` and the files it names mean for this start.
+
+    Raises:
+        ConfigError: a file cannot be used, or a handler makes no sense.
+    """
+    return State(config)
