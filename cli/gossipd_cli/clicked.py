@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gossipd_cli import exits
-from gossipd_cli.plain import Command, Option, as_number, is_pair
+from gossipd_cli.plain import Command, Option, as_number, as_switch, is_count, is_pair
 
 if TYPE_CHECKING:
     _SecondsType = click.ParamType[float]
     _TextType = click.ParamType[str]
+    _WholeType = click.ParamType[int]
 else:  # generic for type checkers only, in the older releases of click that we allow
-    _SecondsType = _TextType = click.ParamType
+    _SecondsType = _TextType = _WholeType = click.ParamType
 
 
 class _Seconds(_SecondsType):
@@ -32,6 +33,17 @@ class _Seconds(_SecondsType):
         return float(number)
 
 
+class _Count(_WholeType):
+    """A whole number from 0 on."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if not is_count(str(value)):
+            self.fail(f"{value!r} is not a whole number from 0 on", param, ctx)
+        return int(value)
+
+
 class _Pair(_TextType):
     """``key=value``."""
 
@@ -43,18 +55,40 @@ class _Pair(_TextType):
         return str(value)
 
 
+class _Switching(click.Command):
+    """A command whose switches may also be spelled as Serf's are (``-coalesce=false``)."""
+
+    switches: tuple[Option, ...] = ()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [self._respelled(word) for word in args])
+
+    def _respelled(self, word: str) -> str:
+        for option in self.switches:
+            if word.partition("=")[0] in option.spellings:
+                is_on = as_switch(word)
+                if is_on is not None:
+                    return option.spellings[0 if is_on else len(option.names)]
+        return word
+
+
 def as_click(command: Command) -> click.Command:
     """Return ``command`` for click; it ends the process with the command's exit code."""
+
+    argument = command.argument
 
     def call(**values: Any) -> None:
         shared = click.get_current_context().obj or {}
         for key, value in shared.items():
             if key in values and not values[key]:
                 values[key] = value
+        if argument is not None and argument.at_most > 1:
+            words = values[argument.key]
+            if len(words) > argument.at_most:
+                raise click.UsageError(f"got unexpected argument ({words[argument.at_most]})")
         sys.exit(exits.run_guarded(lambda: command.run(values)))
 
     parameters: list[click.Parameter] = [as_click_option(option) for option in command.options]
-    argument = command.argument
     if argument is not None:
         parameters.append(
             click.Argument(
@@ -64,12 +98,17 @@ def as_click(command: Command) -> click.Command:
                 required=argument.at_least > 0,
             )
         )
-    return click.Command(command.name, params=parameters, callback=call, help=command.help)
+    made = _Switching(command.name, params=parameters, callback=call, help=command.help)
+    made.switches = tuple(option for option in command.options if option.kind == "switch")
+    return made
 
 
 def as_click_option(option: Option) -> click.Option:
     """Return one option for click."""
     extra: dict[str, Any] = {"help": option.help}
+    if option.kind == "switch":
+        words = f"{option.names[-1]}/{option.spellings[len(option.names)]}"
+        return click.Option([words, option.key], default=option.default, show_default=True, **extra)
     if option.kind == "flag":
         extra |= {"is_flag": True}
     else:
@@ -82,6 +121,8 @@ def as_click_option(option: Option) -> click.Option:
         extra |= {"type": _Pair()}
     elif option.kind == "number":
         extra |= {"type": _Seconds()}
+    elif option.kind == "count":
+        extra |= {"type": _Count()}
     elif option.choices:
         extra |= {"type": click.Choice(option.choices, case_sensitive=False)}
     return click.Option([*option.names, option.key], **extra)

@@ -4,6 +4,7 @@
 1    the answer is no: the daemon refused, members are unreachable, output cannot be written
 2    usage: a word, option or address that makes no sense
 3    no daemon can be reached at the socket, or it does not answer
+4    the time is up (``wait``)
 130  cut off by Ctrl-C (``simulate``: also by SIGTERM)
 """
 
@@ -23,6 +24,7 @@ DONE = 0
 FAILED = 1
 USAGE = 2
 UNREACHABLE = 3
+TIMED_OUT = 4
 INTERRUPTED = 130
 
 

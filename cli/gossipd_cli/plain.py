@@ -20,10 +20,11 @@ class Option:
     Args:
         names: spellings with dashes, the long one last; the key is made from it.
         help: one line for ``--help``.
-        kind: ``text``, ``flag``, ``repeat`` (texts), ``pairs`` (``key=value``, repeated)
-            or ``number``.
+        kind: ``text``, ``flag``, ``switch`` (a flag that ``--no-NAME`` turns off; also
+            ``-NAME=false`` as Serf has it), ``repeat`` (texts), ``pairs`` (``key=value``,
+            repeated), ``number`` (seconds) or ``count`` (a whole number from 0 on).
         metavar: how the value is shown in ``--help``.
-        default: what a missing ``text`` or ``number`` means.
+        default: what a missing ``text``, ``switch``, ``number`` or ``count`` means.
         choices: the only values of a ``text``, if there is such a list.
     """
 
@@ -45,6 +46,14 @@ class Option:
         self.metavar = metavar
         self.default = default
         self.choices = choices
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """All names under which the option is taken."""
+        if self.kind != "switch":
+            return self.names
+        bare = self.names[-1].lstrip("-")
+        return (*self.names, f"--no-{bare}", f"-{bare}")
 
 
 class Argument:
@@ -122,7 +131,7 @@ def parse_plain(command: Command, words: Sequence[str]) -> dict[str, Any] | None
     number of arguments.
     """
     values = starting_values(command)
-    by_name = {name: option for option in command.options for name in option.names}
+    by_name = {name: option for option in command.options for name in option.spellings}
     arguments: list[str] = []
     rest = iter(words)
     for word in rest:
@@ -131,7 +140,15 @@ def parse_plain(command: Command, words: Sequence[str]) -> dict[str, Any] | None
             continue
         name, equals, value = word.partition("=")
         option = by_name.get(name)
-        if option is None or (equals and not name.startswith("--")):
+        if option is None:
+            return None
+        if option.kind == "switch":
+            is_on = as_switch(word)
+            if is_on is None:
+                return None
+            values[option.key] = is_on
+            continue
+        if equals and not name.startswith("--"):
             return None
         if option.kind == "flag":
             if equals:
@@ -140,7 +157,7 @@ def parse_plain(command: Command, words: Sequence[str]) -> dict[str, Any] | None
             continue
         if not equals:
             following = next(rest, None)
-            if following is None or following.startswith("-"):
+            if following is None or (following.startswith("-") and following != "-"):
                 return None
             value = following
         if not _take(values, option, value):
@@ -155,6 +172,10 @@ def _take(values: dict[str, Any], option: Option, text: str) -> bool:
         if number is None:
             return False
         values[option.key] = number
+    elif option.kind == "count":
+        if not is_count(text):
+            return False
+        values[option.key] = int(text)
     elif option.kind in ("repeat", "pairs"):
         if option.kind == "pairs" and not is_pair(text):
             return False
@@ -187,6 +208,24 @@ def as_number(text: str) -> float | None:
     except ValueError:
         return None
     return number if 0 < number < 1e9 else None
+
+
+def is_count(text: str) -> bool:
+    """Return whether ``text`` is a whole number from 0 on."""
+    return text.isascii() and text.isdigit() and len(text) <= 9
+
+
+def as_switch(word: str) -> bool | None:
+    """Return what ``--NAME``, ``--no-NAME`` or ``-NAME=VALUE`` says; ``None`` if nothing."""
+    name, equals, value = word.partition("=")
+    if not equals:
+        return not name.startswith("--no-")
+    if name.startswith("--no-") or value.lower() not in _SWITCH_VALUES:
+        return None
+    return _SWITCH_VALUES[value.lower()]
+
+
+_SWITCH_VALUES = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
 
 def is_pair(text: str) -> bool:
