@@ -57,3 +57,22 @@ def test_serfclient_reads_members_and_stats_and_changes_the_cluster(
         assert client.force_leave("nobody").head["Error"] == ""
     finally:
         client.close()
+
+
+def test_serfclient_sends_events_and_follows_them(new_cluster: NewCluster) -> None:
+    cluster = new_cluster()
+    (agent,) = cluster.start(gossipd=1)
+    sender, reader = client_of(agent), client_of(agent)
+    try:
+        stream = reader.stream(["user:deploy", "query"])
+        assert stream.head["Error"] == ""
+        for payload, coalesce in ((b"\x00\xffv1", False), ("v2", False), (None, False)):
+            assert sender.event("deploy", payload, coalesce=coalesce).head["Error"] == ""
+        assert sender.event("other", b"no", coalesce=False).head["Error"] == ""
+        seen = [next(stream.body).body for _ in range(3)]
+        assert [event["Payload"] for event in seen] == [b"\x00\xffv1", b"v2", None]
+        assert {event["Event"] for event in seen} == {"user"}
+        assert set(seen[0]) == {"Coalesce", "Event", "LTime", "Name", "Payload"}
+    finally:
+        sender.close()
+        reader.close()
