@@ -13,14 +13,16 @@ peers. What cannot be sent now waits in ``outgoing.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 from gossipd.address import Address
 from gossipd.config.model import NodeConfig
-from gossipd.errors import UsageError
+from gossipd.errors import Unavailable, UsageError
 from gossipd.node.events import OperationFinished
 from gossipd.node.node import Node
-from gossipd.serf.events import KeyringChanged, NameVoted
+from gossipd.serf.events import KeyringChanged, NameVoted, QueryReceived
+from gossipd.serf.question import Question
 from gossipd.value import replace
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.serf_messages import MemberStatus
@@ -319,6 +321,29 @@ class Host:
         """Change the node's tags; nothing when it is down."""
         self._command(lambda ours, now: ours.set_tags(tags, delete, now))
 
+    def send_event(self, name: str, tags: Mapping[str, str]) -> None:
+        """Send a user event to those with ``tags`` (RE2); nothing when it is down."""
+        self._command(lambda ours, now: ours.send_event(name, None, now, tags=tags))
+
+    def ask(self, question: Question) -> None:
+        """Ask the cluster; nothing when it is down. Every host answers with its name."""
+
+        def ask(node: Node, now: float) -> None:
+            with suppress(Unavailable):  # too many are open: the application goes without
+                node.ask(question, now)
+
+        self._command(ask)
+
+    def _answer(self, number: int, life: int) -> None:
+        """Answer a query as an application would that got it a moment ago."""
+
+        def respond(node: Node, now: float) -> None:
+            with suppress(UsageError):  # by the time a slow host gets to it, it may be too late
+                node.respond(number, self.name.encode(), now)
+
+        if self.life == life:
+            self._command(respond)
+
     def change_keys(self, change: Callable[[Keyring], None]) -> None:
         """Change the keys in this host's file, and have its node read them if it is up."""
         file = Keyring(self.config.keys)
@@ -406,6 +431,8 @@ class Host:
             for event in outbox.take_events():
                 if type(event) is OperationFinished:
                     self._on_operation(event)
+                elif type(event) is QueryReceived:
+                    self._world.after(0.0, self._answer, event.number, self.life)
                 elif type(event) is NameVoted and event.must_end:
                     self._world.after(0.0, self._on_name_lost, self.life)
                 elif type(event) is KeyringChanged and node.keyring is not None:

@@ -24,9 +24,12 @@ from gossipd.config.values import (
     text_from,
 )
 from gossipd.errors import ConfigError, UsageError
+from gossipd.serf.filters import Audience
+from gossipd.serf.queries import INTERNAL_PREFIX
 from gossipd.serf.tags import encode_own_tags
 from gossipd.value import Value, fields_of
 from gossipd_sim.anomaly_faults import FAULTS_OF_ANOMALIES
+from gossipd_sim.application_faults import FAULTS_OF_APPLICATIONS, Ask, SendEvent
 from gossipd_sim.checkers.choice import NAMES, NONE
 from gossipd_sim.errors import ScenarioError
 from gossipd_sim.faults import FAULTS_OF_HOSTS, Fault, HostFault
@@ -52,6 +55,8 @@ from gossipd_sim.workload import Churn
 
 __all__ = ["COSTS", "FAULTS", "Scenario", "ScenarioError", "library", "read_scenario"]
 
+EVENT_NAME_BYTES_MAX = 64
+"""Of the name of an event or a query: well below what a message holds."""
 COSTS = ("fast", "slow", "rare")
 """Folders of the library: a few seconds, up to a minute, or longer for one run."""
 
@@ -61,6 +66,7 @@ _KINDS: tuple[type[Fault], ...] = (
     *FAULTS_OF_IDENTITY,
     *FAULTS_OF_KEYS,
     *FAULTS_OF_LINKS,
+    *FAULTS_OF_APPLICATIONS,
     HostilePackets,
 )
 FAULTS = {kind.do: kind for kind in _KINDS}
@@ -238,6 +244,11 @@ def _fault(reader: TableReader) -> Fault:
             )
     elif fault.lasts and kind.undo is Fault.undo:
         raise ScenarioError(f"{reader.path_of('lasts')}: {word} does not last")
+    if isinstance(fault, SendEvent | Ask):
+        try:
+            Audience((), fault.tags)
+        except UsageError as error:
+            raise ScenarioError(f"{reader.path_of('tags')}: {error}") from error
     if fault.stagger and not isinstance(fault, HostFault):
         raise ScenarioError(f"{reader.path_of('stagger')}: {word} does not befall single hosts")
     return fault
@@ -250,6 +261,15 @@ def _name_from(value: object) -> str:
     name = text_from(value)
     if not name.isprintable():
         raise ConfigError(f"{name!r} cannot be printed")
+    return name
+
+
+def _event_name_from(value: object) -> str:
+    name = _name_from(value)
+    if not 0 < len(name.encode()) <= EVENT_NAME_BYTES_MAX or name.startswith(INTERNAL_PREFIX):
+        raise ConfigError(
+            f"{name!r}: 1 to {EVENT_NAME_BYTES_MAX} bytes, not beginning with {INTERNAL_PREFIX}"
+        )
     return name
 
 
@@ -330,6 +350,7 @@ _FIELDS: Mapping[str, Callable[[object], object]] = {
     "to": text_from,
     "of": text_from,
     "target": text_from,
+    "name": _event_name_from,
     "sources": text_from,
     "targets": text_from,
     "groups": texts_from,

@@ -16,8 +16,8 @@ from gossipd_sim.scenario import FAULTS, read_scenario
 from gossipd_sim.schedule import make_schedule
 
 SEEDS = range(300)
-NEVER_BY_THEMSELVES = {"clash_ends", "restart"}
-"""What only ends another."""
+NEVER_BY_THEMSELVES = {"clash_ends", "restart", "event", "query"}
+"""What only ends another, and what applications do: that is no fault."""
 COMPANIONS = {
     *("heal", "open", "thaw", "unblock_sending", "unblock_receiving", "use_key", "remove_key"),
     "anomaly_over",

@@ -292,6 +292,7 @@ def test_every_fault_has_a_word_and_a_readable_line() -> None:
         "rate": 2.0,
         "median": 0.03,
         "key": bytes(16),
+        "name": "deploy",
     }
     for word, kind in FAULTS.items():
         fields = {key: value for key, value in given.items() if key in kind.__match_args__}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 from gossipd_sim.checkers.alternation import Alternation
+from gossipd_sim.checkers.applications import Applications
 from gossipd_sim.checkers.calm_deaths import CalmDeaths
 from gossipd_sim.checkers.complaint import Complain
 from gossipd_sim.checkers.datagrams import Datagrams
@@ -38,7 +39,7 @@ _ALONE: dict[str, Callable[[Complain], object]] = {
     "probing": Probing,
     "queues": Queues,
 }
-_WITH_TRUTH = ("calm-deaths", "rest")
+_WITH_TRUTH = ("calm-deaths", "rest", "applications")
 NAMES: tuple[str, ...] = (DECODING, *_ALONE, *_WITH_TRUTH)
 """Every checker there is, in the order in which they are asked."""
 NONE = "none"
@@ -89,6 +90,8 @@ def make_inspector(
         checkers.append(CalmDeaths(complaints.of("calm-deaths"), truth))
     if "rest" in names:
         checkers.append(Rest(complaints.of("rest"), truth, calm_from))
+    if "applications" in names:
+        checkers.append(Applications(complaints.of("applications"), truth))
     checkers += listeners
     decoding = None
     if listeners or DECODING in names or any(name in names for name in _WANT_MESSAGES):

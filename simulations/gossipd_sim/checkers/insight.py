@@ -86,3 +86,14 @@ def payloads_queued(node: Node) -> int:
 def streams_open(node: Node) -> int:
     """Return how many streams the node believes to be open."""
     return node._sessions.open_count
+
+
+def is_for_all(node: Node, ltime: int, name: str) -> bool:
+    """Return whether the node's buffer holds such an event that is for everybody."""
+    return any(
+        event.name == name
+        and (event.extras is None or not (event.extras.nodes or event.extras.tags))
+        for slot in node._serf._announcing.buffer.slots()
+        if slot is not None and slot.ltime == ltime
+        for event in slot.events
+    )
