@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gossipd.node.events import InputDropped, NodeEvent, SyncFinished
-from gossipd.serf.events import MemberChange, QueryReceived, UserEventReceived
+from gossipd.serf.events import ChangeKind, MemberChange, QueryReceived, UserEventReceived
 from gossipd.swim.events import (
     MemberFailed,
     MemberJoined,
@@ -30,6 +30,8 @@ def fields_of_event(
             fields = _of_member(kind.value, member.name, str(member.address))
             fields["status"] = member.status.name.lower()
             fields["forced"] = forced
+            if kind in (ChangeKind.JOIN, ChangeKind.UPDATE):
+                fields["tags"] = dict(member.tags)
             return fields | _why(us, cause, forced=forced or member.name == us)
         case MemberSuspected(member=member, accuser=accuser, deadline=deadline):
             fields = _of_member("member-suspected", member.name, str(member.address))

@@ -66,7 +66,13 @@ def _member_change(event: MemberChange, us: str, now: float, cause: NodeEvent | 
 
 
 def _why(event: MemberChange, us: str, cause: NodeEvent | None) -> str:
-    """Return who said so, in the words of an operator; empty if nobody else had to."""
+    """Return who said so, in the words of an operator; empty if nobody else had to.
+
+    Of an update it is what the member says of itself now.
+    """
+    if event.kind is ChangeKind.UPDATE:
+        tags = ", ".join(f"{tag}={text}" for tag, text in sorted(event.member.tags.items()))
+        return f"tags: {tags}" if tags else "no tags"
     if event.member.name == us:
         return ""
     if isinstance(cause, MemberFailed):

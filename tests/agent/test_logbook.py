@@ -12,10 +12,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gossipd.address import Address
 from gossipd.agent import logbook
-from gossipd.agent.log_output import RECONNECT_PAUSE, DescriptorOutput, Syslog
+from gossipd.agent.log_output import LINE_BYTES_MAX, RECONNECT_PAUSE, DescriptorOutput, Syslog
 from gossipd.agent.log_style import style_of
 from gossipd.agent.logbook import PROVOKED_LINES_MAX, RING_LINES, Logbook, open_log
 from gossipd.config.agent_model import AgentConfig
@@ -85,7 +87,11 @@ def test_events_become_the_lines_that_tools_match_on() -> None:
         "[INFO] serf: EventMemberLeave (forced): web 10.0.0.4"
     )
     assert line_of(MemberChange(ChangeKind.UPDATE, SERF_MEMBER)) == (
-        "[INFO] serf: EventMemberUpdate: web"
+        "[INFO] serf: EventMemberUpdate: web (no tags)"
+    )
+    tagged = replace(SERF_MEMBER, tags={"role": "web", "dc": "e\n"})
+    assert line_of(MemberChange(ChangeKind.UPDATE, tagged)) == (
+        "[INFO] serf: EventMemberUpdate: web (tags: dc=e\\n, role=web)"
     )
     assert line_of(MemberSuspected(MEMBER, "us", 104.0)) == (
         "[INFO] memberlist: Suspect web has failed, no acks received (it has 4.0s to refute)"
@@ -281,7 +287,7 @@ def test_a_cause_belongs_to_its_member_and_to_one_change() -> None:
     texts = [text.partition("] ")[2] for text in lines.texts if "EventMember" in text]
     assert texts == [
         "serf: EventMemberJoin: web 10.0.0.4 (gossip from 10.0.0.9:7946)",
-        "serf: EventMemberUpdate: web",
+        "serf: EventMemberUpdate: web (no tags)",
     ]
 
 
@@ -395,6 +401,30 @@ def test_json_lines_have_the_fields_of_their_event(
     log.event(event, 100.0)
     (line,) = map(json.loads, lines.texts)
     assert {key: line[key] for key in fields} == fields
+
+
+def test_json_lines_of_joins_and_updates_hold_the_tags() -> None:
+    log, lines = json_log()
+    tagged = replace(SERF_MEMBER, tags={"role": "web"})
+    for kind in (ChangeKind.JOIN, ChangeKind.UPDATE, ChangeKind.REAP):
+        log.event(MemberChange(kind, tagged), 100.0)
+    told = [line.get("tags") for line in map(json.loads, lines.texts) if "event" in line]
+    assert told == [{"role": "web"}, {"role": "web"}, None]
+
+
+@given(st.text(), st.text(), st.dictionaries(st.text(), st.text(max_size=300), max_size=9))
+def test_whatever_peers_call_themselves_a_json_line_is_one_line_of_json(
+    name: str, text: str, tags: dict[str, str]
+) -> None:
+    log, lines = json_log()
+    log.event(MemberChange(ChangeKind.JOIN, replace(SERF_MEMBER, name=name, tags=tags)), 0.0)
+    log.say("INFO", f"agent: {text}")
+    log.show(text)
+    for line in lines.texts:
+        written = line.encode("utf-8", "backslashreplace")
+        assert len(written) <= LINE_BYTES_MAX
+        assert b"\n" not in written
+        assert {"time", "level", "part", "text"} <= json.loads(written).keys()
 
 
 def test_json_lines_say_through_what_a_member_came() -> None:
