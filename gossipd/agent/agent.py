@@ -136,7 +136,7 @@ async def _run(
             log.release()
             driver.fanout.close()
             parts.applications.close()
-            await parts.handlers.finish()
+            await parts.handlers.finish(lifecycle.hurried)
             await trio.sleep(LAST_WORDS)
             log.say("INFO", "agent: requesting serf shutdown")
             faces.cancel_scope.cancel()

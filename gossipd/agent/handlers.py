@@ -132,14 +132,22 @@ class Handlers:
             task_status.started()
             await trio.sleep_forever()
 
-    async def finish(self) -> None:
-        """Begin nothing new, wait a moment for what runs or waits, then kill what is left."""
+    async def finish(self, hurried: trio.Event | None = None) -> None:
+        """Begin nothing new, wait a moment for what runs or waits, then kill what is left.
+
+        Args:
+            hurried: when it is set nothing is waited for any longer.
+        """
         nursery, self._nursery = self._nursery, None
         if nursery is None:
             return
         if self._running:
             with trio.move_on_after(END_WAIT) as scope:
-                await self._idle.wait()
+                async with trio.open_nursery() as waiting:
+                    if hurried is not None:
+                        waiting.start_soon(_cancel_when, hurried, scope)
+                    await self._idle.wait()
+                    waiting.cancel_scope.cancel()
             if scope.cancelled_caught:
                 left = self._running + len(self._waiting)
                 self._say("WARN", f"agent: {left} event handler runs cut off, the daemon ends")
@@ -201,3 +209,8 @@ class Handlers:
                 f" the script wrote more than {ANSWER_BYTES_MAX} bytes",
             )
         return outcome.answer or None
+
+
+async def _cancel_when(hurried: trio.Event, scope: trio.CancelScope) -> None:
+    await hurried.wait()
+    scope.cancel()

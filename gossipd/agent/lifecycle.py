@@ -37,6 +37,8 @@ class Lifecycle:
         self._log = log
         self._leave = leave
         self._over = trio.Event()
+        self.hurried = trio.Event()
+        """Set by a second signal: nothing is to be waited for."""
         self.exit_code = EXIT_LEFT
         self.failure: GossipdError | None = None
 
@@ -65,6 +67,7 @@ class Lifecycle:
                     self._log.say("WARN", "agent: SIGHUP: reloading is not supported, restart")
                 elif is_ending:
                     self._log.show("==> Caught second signal, exiting at once")
+                    self.hurried.set()
                     self.finish(EXIT_FAILED)
                 else:
                     is_ending = True

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+from functools import partial
+
 import pytest
 import trio
 
+from gossipd.agent import parts as agent_parts
 from gossipd.agent.agent import run_agent
+from gossipd.agent.handlers import END_WAIT, Handlers
+from gossipd.agent.script import Outcome
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import NodeConfig
 from gossipd.errors import ConfigError
@@ -95,3 +101,27 @@ async def test_streams_are_told_once_of_what_came_close_together(
         assert isinstance(event, MembersChanged)
         assert sorted(member.name for member in event.members) == ["b", "c"]
     nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_a_second_signal_does_not_wait_for_handlers(
+    nursery: trio.Nursery,
+    autojump_clock: object,
+    monkeypatch: pytest.MonkeyPatch,
+    signals: int,
+) -> None:
+    async def hang(*_: object) -> Outcome:
+        await trio.sleep_forever()
+        raise AssertionError("it sleeps for ever")
+
+    monkeypatch.setattr(agent_parts, "Handlers", partial(Handlers, run=hang))
+    agent = Running(MemoryNetwork(nursery), "a", "10.0.0.1", event_handlers=("member-join=x",))
+    await agent.start(nursery)
+    await trio.sleep(2)
+    began = trio.current_time()
+    for _ in range(signals):
+        await agent.signal_in.send(signal.SIGINT)
+    await agent.ended.wait()
+    took = trio.current_time() - began
+    assert (took >= END_WAIT) is (signals == 1)
+    assert agent.lines.has("1 event handler runs cut off, the daemon ends")

@@ -235,6 +235,24 @@ async def test_at_the_end_runs_are_not_waited_for_long(autojump_clock: object) -
     assert "agent: 2 event handler runs cut off, the daemon ends" in bench.lines("WARN")
 
 
+async def test_who_is_in_a_hurry_waits_for_no_run(autojump_clock: object) -> None:
+    bench = Bench("x")
+    bench.shell.seconds = 1000.0
+    hurried = trio.Event()
+    async with running(bench):
+        bench.handlers.take(user("one"))
+        await trio.sleep(1)
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(bench.handlers.finish, hurried)
+            await trio.sleep(1)
+            assert bench.shell.running == 1
+            hurried.set()
+        await trio.testing.wait_all_tasks_blocked()
+        assert trio.current_time() == began + 1
+        assert (bench.shell.running, bench.shell.cut_off) == (0, 1)
+
+
 async def test_an_agent_without_handlers_ends_at_once(autojump_clock: object) -> None:
     bench = Bench()
     async with running(bench):
