@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
-from gossipd.agent import script
 from gossipd.agent.script import OUTPUT_BYTES_MAX, Outcome, run_script
 
 LONG = 60.0
@@ -34,9 +35,12 @@ def is_running(pid: int) -> bool:
 
 
 async def wait_until(holds: Callable[[], bool]) -> None:
-    with trio.fail_after(IN_TIME):
-        while not holds():  # noqa: ASYNC110 (processes of the script tell us of no event)
-            await trio.sleep(0.01)
+    """Wait in real time, whatever clock the test has: a script's processes tell of no event."""
+    for _ in range(round(IN_TIME / 0.01)):
+        if holds():
+            return
+        await trio.to_thread.run_sync(time.sleep, 0.01)
+    raise AssertionError("not in time")
 
 
 async def wait_until_ended(pid: int) -> None:
@@ -78,30 +82,59 @@ async def test_a_script_that_does_not_read_costs_nothing() -> None:
     assert outcome == Outcome("", b"done\n", b"done\n")
 
 
-async def test_a_script_that_hangs_is_killed_with_all_its_children(tmp_path: Path) -> None:
+async def run_out_of_time(
+    text: str, is_begun: Callable[[], bool], clock: trio.testing.MockClock
+) -> Outcome:
+    """Let the time of a script run out when ``is_begun`` says so, however slow this machine."""
+    outcomes: list[Outcome] = []
+
+    async def go() -> None:
+        outcomes.append(await run_script(text, ENVIRONMENT, b"", LONG))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(go)
+        while not is_begun():
+            assert not outcomes, "it ended before its time"
+            await trio.to_thread.run_sync(time.sleep, 0.005)
+            clock.jump(0.005)
+        while not outcomes:
+            clock.jump(LONG)
+            await trio.to_thread.run_sync(time.sleep, 0.01)
+    return outcomes[0]
+
+
+def noting(what: str, path: Path) -> str:
+    """Return the words that write ``what`` to ``path`` in one go."""
+    return f"echo {what} > {path}.new; mv {path}.new {path}"
+
+
+async def test_a_script_that_hangs_is_killed_with_all_its_children(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
     pids = tmp_path / "pids"
-    outcome = await run(f"sleep 100 & echo $! $$ > {pids}; echo begun; sleep 100", timeout=0.5)
-    assert outcome == Outcome("killed after 0.5s", b"begun\n", b"begun\n")
+    text = f"echo begun; sleep 100 & {noting('$! $$', pids)}; sleep 100"
+    outcome = await run_out_of_time(text, pids.exists, mock_clock)
+    assert outcome == Outcome("killed after 60s", b"begun\n", b"begun\n")
     for pid in pids.read_text().split():
         await wait_until_ended(int(pid))
 
 
 async def test_a_script_that_does_not_care_for_sigterm_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, mock_clock: trio.testing.MockClock
 ) -> None:
-    monkeypatch.setattr(script, "TERMINATE_GRACE", 0.2)
     pids = tmp_path / "pids"
-    deaf = f"trap '' TERM; echo $$ > {pids}; (sleep 100 & wait); sleep 100"
-    assert (await run(deaf, timeout=0.3)).error == "killed after 0.3s"
+    deaf = f"trap '' TERM; (sleep 100 & wait) & {noting('$$', pids)}; while :; do sleep 1; done"
+    assert (await run_out_of_time(deaf, pids.exists, mock_clock)).error == "killed after 60s"
     await wait_until_ended(int(pids.read_text()))
 
 
 async def test_a_child_that_ignores_sigterm_ends_with_its_parent_that_does_not(
-    tmp_path: Path,
+    tmp_path: Path, mock_clock: trio.testing.MockClock
 ) -> None:
     pids = tmp_path / "pids"
-    text = f"sh -c 'trap \"\" TERM; echo $$ > {pids}; while :; do sleep 1; done' & wait"
-    assert (await run(text, timeout=0.5)).error == "killed after 0.5s"
+    child = f'trap "" TERM; {noting("$$", pids)}; while :; do sleep 1; done'
+    text = f"sh -c '{child}' & wait"
+    assert (await run_out_of_time(text, pids.exists, mock_clock)).error == "killed after 60s"
     await wait_until_ended(int(pids.read_text()))
 
 
@@ -124,7 +157,9 @@ async def test_of_a_long_output_the_end_is_kept_and_the_answer_whole() -> None:
     assert outcome == Outcome("", whole[-OUTPUT_BYTES_MAX:], whole)
 
 
-async def test_a_flood_is_bounded_and_killed_and_holds_up_nobody() -> None:
+async def test_a_flood_is_bounded_and_killed_and_holds_up_nobody(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
     turns = 0
 
     async def others() -> None:
@@ -133,14 +168,16 @@ async def test_a_flood_is_bounded_and_killed_and_holds_up_nobody() -> None:
             await trio.lowlevel.checkpoint()
             turns += 1
 
+    flooded = tmp_path / "flooded"
+    text = f"yes flood | head -c 4000000; {noting('x', flooded)}; yes flood"
     async with trio.open_nursery() as nursery:
         nursery.start_soon(others)
-        outcome = await run("yes flood", timeout=0.5)
+        outcome = await run_out_of_time(text, flooded.exists, mock_clock)
         nursery.cancel_scope.cancel()
-    assert outcome.error == "killed after 0.5s"
+    assert outcome.error == "killed after 60s"
     assert outcome.answer is None
     assert len(outcome.output) == OUTPUT_BYTES_MAX
-    assert turns > 100
+    assert turns > 4000000 // 65536  # one for each read at least
 
 
 async def test_a_cancelled_run_kills_its_script(tmp_path: Path) -> None:
