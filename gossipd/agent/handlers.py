@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
@@ -22,8 +22,10 @@ from gossipd.agent.handler_spec import (
     listed,
     title_of,
 )
-from gossipd.agent.script import ANSWER_BYTES_MAX, Outcome, run_script
 from gossipd.serf.events import ApplicationEvent, QueryReceived
+
+if TYPE_CHECKING:
+    from gossipd.agent.script import Outcome
 
 WAITING_MAX = 1024
 """Runs that wait for their turn; what comes on top is not run, but counted and logged."""
@@ -33,7 +35,7 @@ END_WAIT = 5.0
 """Seconds that runs are granted when the daemon ends."""
 _OVERFLOW_PAUSE = 1.0
 
-RunScript: TypeAlias = Callable[[str, Mapping[bytes, bytes], bytes, float], Awaitable[Outcome]]
+RunScript: TypeAlias = "Callable[[str, Mapping[bytes, bytes], bytes, float], Awaitable[Outcome]]"
 Answer: TypeAlias = Callable[[QueryReceived, bytes | None], None]
 """Told at the end of each run for a query: what to answer, ``None`` for nothing."""
 
@@ -62,7 +64,7 @@ class Handlers:
         answer: Answer,
         say: Callable[[str, str], None],
         environment: Mapping[bytes, bytes] | None = None,
-        run: RunScript = run_script,
+        run: RunScript | None = None,
     ) -> None:
         self._handlers = tuple(handlers)
         self._timeout = timeout
@@ -71,7 +73,7 @@ class Handlers:
         self._answer = answer
         self._say = say
         self._environment = dict(environment or {})
-        self._run_script = run
+        self._run_script = run or _run_script
         self._waiting: deque[tuple[str, ApplicationEvent]] = deque()
         self._running = 0
         self._idle = trio.Event()
@@ -206,7 +208,7 @@ class Handlers:
             self._say(
                 "WARN",
                 f"agent: Failed to respond to query '{title_of(query)}':"
-                f" the script wrote more than {ANSWER_BYTES_MAX} bytes",
+                " the script wrote more than a MiB",
             )
         return outcome.answer or None
 
@@ -214,3 +216,11 @@ class Handlers:
 async def _cancel_when(hurried: trio.Event, scope: trio.CancelScope) -> None:
     await hurried.wait()
     scope.cancel()
+
+
+async def _run_script(
+    script: str, environment: Mapping[bytes, bytes], data: bytes, timeout: float
+) -> Outcome:
+    from gossipd.agent.script import run_script  # daemons without handlers save the memory
+
+    return await run_script(script, environment, data, timeout)

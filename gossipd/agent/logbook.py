@@ -16,17 +16,20 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gossipd.agent.fanout import Subscription
-from gossipd.agent.log_fields import fields_of_event
 from gossipd.agent.log_lines import CAUSES, DESCRIBED, PROVOKED, describe, level_of
-from gossipd.agent.log_output import DescriptorOutput, Output, Syslog
+from gossipd.agent.log_output import DescriptorOutput, Output
 from gossipd.agent.log_style import LineStyle, Stamp, TextStyle, style_of
 from gossipd.config.agent_model import AgentConfig
 from gossipd.node.events import NodeEvent
 from gossipd.node.handle import LogLine
 from gossipd.serf.events import MemberChange, QueryReceived, UserEventReceived
 from gossipd.value import Value, replace
+
+if TYPE_CHECKING:
+    from gossipd.agent.syslog import Syslog
 
 RING_LINES = 512
 HELD_LINES_MAX = 4096
@@ -197,6 +200,8 @@ class Logbook:
     def _fields(self, entry: _Entry) -> Mapping[str, object]:
         if isinstance(entry.source, str):
             return {}
+        from gossipd.agent.log_fields import fields_of_event  # only JSON lines have fields
+
         return fields_of_event(entry.source, self._us, entry.now, entry.cause)
 
     def _text(self, entry: _Entry) -> str:
@@ -221,8 +226,14 @@ def open_log(config: AgentConfig, output: Output | None) -> Logbook:
     style = style_of(config.log_format, for_journal=for_journal)
     if isinstance(output, DescriptorOutput):
         output.lost_line = style.lost
-    syslog = Syslog(config.syslog_facility) if config.enable_syslog else None
+    syslog = _syslog(config.syslog_facility) if config.enable_syslog else None
     log = Logbook(config.node.name, config.log_level, output, style, syslog)
     if syslog is not None and syslog.problem:
         log.say("WARN", f"agent: syslog gets no copy of the log: {syslog.problem}")
     return log
+
+
+def _syslog(facility: str) -> Syslog:
+    from gossipd.agent.syslog import Syslog  # daemons without it save the memory
+
+    return Syslog(facility)

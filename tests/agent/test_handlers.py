@@ -177,7 +177,7 @@ async def test_a_query_is_answered_with_stdout_of_a_script_that_succeeded(
         await trio.sleep(1)
     assert bench.answers == [(5, b"0.4\n"), (5, None), (5, None), (5, None)]
     assert bench.lines("WARN") == [
-        "agent: Failed to respond to query 'query: load': the script wrote more than 1048576 bytes"
+        "agent: Failed to respond to query 'query: load': the script wrote more than a MiB"
     ]
 
 

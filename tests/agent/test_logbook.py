@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 
 from gossipd.address import Address
 from gossipd.agent import logbook
-from gossipd.agent.log_output import LINE_BYTES_MAX, RECONNECT_PAUSE, DescriptorOutput, Syslog
+from gossipd.agent import syslog as syslog_room
+from gossipd.agent.log_output import LINE_BYTES_MAX, DescriptorOutput
 from gossipd.agent.log_style import style_of
 from gossipd.agent.logbook import PROVOKED_LINES_MAX, RING_LINES, Logbook, open_log
+from gossipd.agent.syslog import RECONNECT_PAUSE, Syslog
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import NodeConfig
 from gossipd.node.events import InputDropped, NodeEvent, SyncFinished
@@ -564,7 +566,7 @@ def test_a_syslog_that_is_gone_is_warned_of_once_and_tried_again(tmp_path: Path)
 
 def test_an_absent_syslog_is_one_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     absent = str(tmp_path / "none")
-    monkeypatch.setattr(logbook, "Syslog", partial(Syslog, path=absent))
+    monkeypatch.setattr(syslog_room, "Syslog", partial(Syslog, path=absent))
     lines = Lines()
     config = AgentConfig(node=NodeConfig(name="us"), enable_syslog=True)
     log = open_log(config, lines)
