@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from random import Random
 from typing import Any, NamedTuple
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gossipd.serf.question import PING_ALL
+from gossipd.errors import Unavailable, UsageError
+from gossipd.serf.events import (
+    QueryAcked,
+    QueryAnswered,
+    QueryClosed,
+    QueryReceived,
+    SerfEvent,
+    UserEventReceived,
+)
+from gossipd.serf.question import PING_ALL, Question
 from gossipd.wire.serf_codec import encode_serf
 from gossipd.wire.serf_messages import (
     LAMPORT_TIME_MAX,
@@ -155,13 +165,20 @@ def test_merging_a_state_twice_changes_nothing_the_second_time(state: bytes) -> 
     assert serf.changes() == []
 
 
+COMMANDS = (
+    "join", "die", "ping", "leave", "force", "event", "ask", "respond", "decline", "wait",
+)  # fmt: skip
+ONCE = (UserEventReceived, QueryReceived, QueryAcked, QueryAnswered, QueryClosed)
+"""Events that are never told twice: Lamport times and numbers tell apart what is alike."""
+
+
 @given(
     st.lists(
         st.one_of(
             MESSAGES,
             st.builds(lambda inner: Relay(query_of().origin, "x", encode_serf(inner)), MESSAGES),
             st.binary(max_size=12),
-            st.tuples(st.sampled_from(["join", "die", "ping", "leave", "force", "wait"]), NAMES),
+            st.tuples(st.sampled_from(COMMANDS), NAMES),
         ),
         max_size=25,
     )
@@ -171,6 +188,7 @@ def test_no_input_raises_and_clocks_never_fall(inputs: list[Any]) -> None:
     serf = SerfHarness()
     now = 1.0
     clocks = (0, 0, 0)
+    told: list[SerfEvent] = []
     for token, each in enumerate(inputs):
         now += 0.5
         match each:
@@ -184,6 +202,16 @@ def test_no_input_raises_and_clocks_never_fall(inputs: list[Any]) -> None:
                 serf.serf.announce_leave(token, now)
             case ("force", name):
                 serf.serf.force_leave(name, True, token, now)
+            case ("event", name):
+                with suppress(Unavailable):  # the clock was driven to its end
+                    serf.serf.send_event(name, None, now, nodes=["us"])
+            case ("ask", name):
+                serf.serf.ask(Question(name=name, wants_acks=True), now)
+            case ("respond", _):
+                with suppress(UsageError):  # answered, or too late
+                    serf.serf.respond(1, b"x", now)
+            case ("decline", _):
+                serf.serf.decline(1, now)
             case ("wait", _):
                 now += 40.0
             case _:
@@ -200,6 +228,10 @@ def test_no_input_raises_and_clocks_never_fall(inputs: list[Any]) -> None:
         statuses = [member.status for member in serf.serf.members.values()]
         assert statuses.count(MemberStatus.FAILED) == serf.serf.failed
         assert statuses.count(MemberStatus.LEFT) == serf.serf.left
+        for event in serf.events():
+            if isinstance(event, ONCE):
+                assert event not in told
+                told.append(event)
 
 
 @given(st.binary(max_size=60))
