@@ -14,6 +14,8 @@ from collections.abc import Container, Iterable
 from gossipd.config.model import NAME_BYTES_MAX
 from gossipd.errors import Unavailable
 from gossipd.serf.question import Listener
+from gossipd.serf.timers import SerfTimer
+from gossipd.timers import Handle
 from gossipd.wire.serf_messages import FLAG_ACK, FLAG_NO_ANSWER, QueryResponse
 
 OPEN_QUERIES_MAX = 256
@@ -44,7 +46,7 @@ class OpenQuery:
 
     __slots__ = (
         "acked", "answer_bytes", "answered", "closed", "deadline", "full_time", "listener",
-        "number", "strangers", "wanted",
+        "number", "retelling", "strangers", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -67,11 +69,18 @@ class OpenQuery:
         self.strangers = 0
         self.answer_bytes = 0
         self.closed = False
+        self.retelling: Handle[SerfTimer] | None = None
+        """When those who may have missed the query are told again."""
 
     @property
     def is_complete(self) -> bool:
         """Whether nobody is left to wait for."""
         return not self.wanted and not self.full_time
+
+    def silent(self) -> list[str]:
+        """Return the members waited for who have given no sign that they know the query."""
+        heard = self.acked | self.answered
+        return [node for node in self.wanted if node not in heard]
 
     def got(self, node: str, what: int) -> None:
         """Wait no longer for ``what`` of ``node``."""
@@ -175,6 +184,11 @@ class Collector:
                 if query.is_complete:
                     completed.append(query)
         return completed
+
+    def get(self, number: int) -> OpenQuery | None:
+        """Return the query of that number, ``None`` when its time is up."""
+        key = self._keys.get(number)
+        return None if key is None else self._queries[key]
 
     def end(self, number: int) -> OpenQuery | None:
         """Forget a query whose time is up."""

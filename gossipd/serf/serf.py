@@ -43,6 +43,7 @@ from gossipd.serf.timers import (
     LeaveOverdue,
     PruneDue,
     QueryExpired,
+    QueryRetold,
     QueryTimeout,
     QueueCheck,
     ReapTick,
@@ -446,6 +447,8 @@ class Serf:
                     self._upkeep.give_up(token)
                 case QueryTimeout(number=number):
                     self._inquiries.asking.end(number)
+                case QueryRetold(number=number):
+                    self._inquiries.asking.retell(number)
                 case QueryExpired(number=number):
                     self._inquiries.answering.expire(number)
                 case unreachable:

@@ -48,6 +48,12 @@ class QueryTimeout(Value):
     number: int
 
 
+class QueryRetold(Value):
+    """Our own query ``number`` has had time to spread; who missed it is to be told."""
+
+    number: int
+
+
 class QueryExpired(Value):
     """The query told to applications as ``number`` cannot be answered any more."""
 
@@ -62,6 +68,7 @@ SerfTimer: TypeAlias = (
     | LeaveOverdue
     | BroadcastTimeout
     | QueryTimeout
+    | QueryRetold
     | QueryExpired
 )
 

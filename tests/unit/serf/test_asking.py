@@ -6,6 +6,7 @@ import pytest
 
 from gossipd.config.model import SerfConfig
 from gossipd.errors import UsageError
+from gossipd.serf.effects import SendPayload
 from gossipd.serf.events import (
     MessageIgnored,
     QueryAcked,
@@ -211,6 +212,42 @@ def test_a_duplicate_by_relay_is_told_once() -> None:
     serf.receive(response, at=1.2)
     serf.receive(Relay(address_of("us"), "us", response), at=1.2)
     assert told(serf) == [QueryAnswered(number, "b", b"x"), QueryClosed(number)]
+
+
+def test_who_may_have_missed_a_query_is_told_it_straight_once() -> None:
+    serf = SerfHarness()
+    serf.join("b", "c", "d", "e")
+    serf.serf.ask(Question(name="load", wants_acks=True), 1.0)
+    [payload] = serf.gossiped()
+    query = decode_serf_untrusted(payload)
+    assert isinstance(query, Query)
+    decline(serf)
+    answer(serf, query, "b", FLAG_ACK, at=1.2)
+    answer(serf, query, "c", at=1.2)
+    serf.die("e", at=1.3)
+    serf.advance(1.79)
+    assert serf.outbox.take_effects() == []
+    serf.advance(1.81)
+    assert serf.outbox.take_effects() == [SendPayload(address_of("d"), payload)]
+    serf.advance(100.0)
+    assert [one for one in serf.outbox.take_effects() if isinstance(one, SendPayload)] == []
+
+
+def test_a_query_that_is_closed_or_that_many_are_slow_to_answer_is_not_told_again() -> None:
+    closed = SerfHarness()
+    closed.join("b")
+    _, query = ask(closed, Question(name="load"))
+    decline(closed)
+    answer(closed, query, "b", at=1.2)
+    many = SerfHarness()
+    many.join(*(f"n{number}" for number in range(65)))
+    ask(many, Question(name="load"))
+    short = SerfHarness()
+    short.join("b")
+    ask(short, Question(name="load", timeout=0.5))
+    for serf in (closed, many, short):
+        serf.advance(3.0)
+        assert serf.outbox.take_effects() == []
 
 
 @pytest.mark.parametrize("name", ["_serf_conflict", "_serf_x", "_serf_"])
