@@ -146,7 +146,7 @@ class Asking:
         self._spread(query, payload, now)
         if straight_to is not None and straight_to.is_reachable:
             self._outbox.effects.append(SendPayload(straight_to, payload))
-        if opened.is_complete and not opened.closed:
+        if opened.is_complete:
             self._close(opened)
         return opened.number
 
@@ -257,6 +257,8 @@ class Asking:
             self._close(query)
 
     def _close(self, query: OpenQuery) -> None:
+        if query.closed:  # by a listener that was told of another
+            return
         query.closed = True
         if query.retelling is not None:
             query.retelling.cancel()
@@ -269,5 +271,5 @@ class Asking:
     def end(self, number: int) -> None:
         """The time of our query ``number`` is up."""
         query = self._collector.end(number)
-        if query is not None and not query.closed:
+        if query is not None:
             self._close(query)

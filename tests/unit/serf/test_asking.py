@@ -341,3 +341,27 @@ def test_who_asks_within_hears_the_answers_instead_of_applications() -> None:
     answer(serf, query, "c", FLAG_NO_ANSWER)
     assert heard.told == [("b", b"\x06\xc0"), "closed"]
     assert serf.events() == []
+
+
+def test_a_listener_that_is_told_may_bring_about_the_end_of_another_query() -> None:
+    serf = SerfHarness()
+    serf.join("b")
+    first, second = Heard(), Heard()
+    asking = serf.serf._inquiries.asking
+    question = Question(name="_serf_conflict", payload=b"us", nodes=("b",))
+    asking.ask(question, 1.0, first)
+    serf.gossiped()
+    asking.ask(question, 1.0, second)
+    other = next(
+        query
+        for query in map(decode_serf_untrusted, serf.gossiped())
+        if isinstance(query, Query) and query.ltime == 2
+    )
+
+    def bring_about() -> None:
+        first.told.append("closed")
+        answer(serf, other, "c", FLAG_NO_ANSWER, at=1.2)
+
+    first.closed = bring_about  # type: ignore[method-assign]
+    serf.die("b", at=1.2)
+    assert first.told == second.told == ["closed"]
