@@ -13,6 +13,7 @@ from gossipd.wire import serf_messages as serf
 from gossipd.wire.codec import decode_untrusted, encode
 from gossipd.wire.compound import make_compounds
 from gossipd.wire.internal_query_codec import (
+    STARTED_MS_MAX,
     decode_conflict_response_untrusted,
     decode_key_response_untrusted,
     encode_conflict_response,
@@ -178,6 +179,7 @@ def test_tags_are_decoded_as_they_were(tags: dict[str, str]) -> None:
         tags,
         st.sampled_from(serf.MemberStatus),
         st.builds(swim.Versions, u8, u8, u8, u8, u8, u8),
+        st.integers(0, STARTED_MS_MAX),
     )
 )
 def test_a_conflict_response_is_decoded_as_it_was(response: serf.ConflictResponse | None) -> None:

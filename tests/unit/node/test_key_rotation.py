@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from itertools import pairwise
 
 import pytest
 
 from gossipd.errors import UsageError
 from gossipd.serf.effects import SaveKeyring
-from gossipd.serf.events import KeyringChanged, KeysAnswered
+from gossipd.serf.events import KeyringChanged, KeysAnswered, UserEventReceived
 from gossipd.serf.question import KeyCommand, KeyReport
 from gossipd.swim.events import MemberFailed, MemberSuspected
 from support.node_net import Machine, NodeNet
@@ -154,3 +155,35 @@ def test_a_node_whose_keys_are_kept_answers_when_they_are() -> None:
         "b": "changed, not saved, lost at a restart: keyring_file k.json: no space left on device"
     }
     assert rings([a, b]) == {(OLD, NEW)}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_under_event_traffic_no_event_is_lost_and_nobody_is_suspected(seed: int) -> None:
+    """The bar: twelve nodes, five events a second, three rotations one after another."""
+    net = NodeNet(seed)
+    machines = net.cluster("abcdefghijkl", keys=(OLD,))
+    sent: list[bytes] = []
+    ends_at = net.now + 60.0
+
+    def send() -> None:
+        machine = machines[len(sent) % len(machines)]
+        sent.append(b"%d" % len(sent))
+        machine.do(lambda now: machine.node.send_event("tick", sent[-1], now))
+        if net.now < ends_at:
+            net.at(net.now + 0.2, send)
+
+    net.at(net.now, send)
+    keys = [OLD, NEW, OTHER, OLD]
+    for turn, (old, new) in enumerate(pairwise(keys)):
+        for command, key in ((INSTALL, new), (USE, new), (REMOVE, old)):
+            report, _ = manage(net, machines[turn], command, key)
+            assert report == KeyReport(12, 12, 0, {}, {}, {})
+            net.run(1.0)
+    net.run(ends_at - net.now + 20.0)
+    assert len(sent) > 250
+    for machine in machines:
+        heard = [event for event in machine.events if isinstance(event, UserEventReceived)]
+        assert sorted(event.payload or b"" for event in heard) == sorted(sent)
+    told = [event for machine in machines for event in machine.events]
+    assert not [event for event in told if isinstance(event, MemberSuspected | MemberFailed)]
+    assert rings(machines) == {(OLD,)}

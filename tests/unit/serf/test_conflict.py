@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from gossipd.address import Address
 from gossipd.config.model import SerfConfig
@@ -128,6 +130,30 @@ def test_without_a_majority_the_older_one_stays_and_never_do_both_end(
     if verdict is not NameVerdict.UNDECIDED:
         other = {NameVerdict.OLDER: NameVerdict.YOUNGER}.get(verdict, NameVerdict.OLDER)
         assert judge(1, 1, 2, theirs, ours) is other
+
+
+@given(
+    st.integers(0, 5),
+    st.integers(0, 5),
+    st.integers(0, 5),
+    st.tuples(st.integers(0, 3), st.integers(1, 2)),
+    st.tuples(st.integers(0, 3), st.integers(1, 2)),
+)
+def test_of_two_that_hear_the_same_votes_never_both_end(
+    ours: int, others: int, undecided: int, first: tuple[int, int], second: tuple[int, int]
+) -> None:
+    """Starts and ports may be equal, but not both; a start of 0 is not told."""
+    one, two = (claim_of(start, Address(ONE.ip, port)) for start, port in (first, second))
+    assume(one[1] != two[1])
+    responses = ours + others + undecided
+    verdicts = [
+        judge(ours, others, responses, one, two if two[0] else None),
+        judge(others, ours, responses, two, one if one[0] else None),
+    ]
+    ending = [NameVoted(RIVAL, 0, 0, 0, verdict).must_end for verdict in verdicts]
+    assert not all(ending)
+    known = one[0] and two[0]
+    assert any(ending) or not known, "and one does where that can be told"
 
 
 # -- the vote itself -------------------------------------------------------------------
