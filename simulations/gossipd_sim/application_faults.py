@@ -7,7 +7,10 @@ that are asked, each with its own name (``host.py``).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
+from gossipd.errors import Unavailable
+from gossipd.node.node import Node
 from gossipd.serf.question import Question
 from gossipd_sim.faults import HostFault, Stage
 from gossipd_sim.host import Host
@@ -37,7 +40,13 @@ class Ask(HostFault, kw_only=True):
     do = "query"
 
     def befall(self, host: Host, stage: Stage) -> None:
-        host.ask(Question(name=self.name, tags=self.tags, wants_acks=True))
+        question = Question(name=self.name, tags=self.tags, wants_acks=True)
+
+        def ask(node: Node, now: float) -> None:
+            with suppress(Unavailable):  # too many are open: the application goes without
+                node.ask(question, now)
+
+        host.command(ask)
 
     def describe(self) -> str:
         return f"query {self.name} by {self.hosts}"

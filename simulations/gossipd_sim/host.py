@@ -18,13 +18,11 @@ from functools import partial
 
 from gossipd.address import Address
 from gossipd.config.model import NodeConfig
-from gossipd.errors import Unavailable, UsageError
+from gossipd.errors import UsageError
 from gossipd.node.events import OperationFinished
 from gossipd.node.node import Node
 from gossipd.serf.events import KeyringChanged, NameVoted, QueryReceived
-from gossipd.serf.question import Question
 from gossipd.value import replace
-from gossipd.wire.keyring import Keyring
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.alarm import Alarm
 from gossipd_sim.birth import MakeNode, give_birth, make_unsealed_node
@@ -101,7 +99,7 @@ class Host:
         self._outgoing = Outgoing(self, world, network, streams, observers, self._on_refused)
         self._alarm = Alarm(world, self._clock, self._on_deadline)
         self._remembered: tuple[Address, ...] = ()
-        self._joiner = Joiner(world, self._command)
+        self._joiner = Joiner(world, self.command)
         self._farewell: int | None = None
 
     # -- what is known about it ----------------------------------------------------
@@ -182,7 +180,7 @@ class Host:
         self.life += 1
         self.is_powered = True
         self.has_left = False
-        self._joiner = Joiner(self._world, self._command)
+        self._joiner = Joiner(self._world, self.command)
         formed, self.begins_with = self.begins_with, None
         self.born_knowing = formed.names if formed is not None else ()
         life = f"{self.name} life {self.life}"
@@ -311,28 +309,19 @@ class Host:
 
         Nothing happens when it is down or leaving.
         """
-        self._command(self._begin_leave)
+        self.command(self._begin_leave)
 
     def force_leave(self, node: str, *, prune: bool = False) -> None:
         """Have this host's node announce that ``node`` left; nothing when it is down."""
-        self._command(lambda ours, now: ours.force_leave(node, prune, now))
+        self.command(lambda ours, now: ours.force_leave(node, prune, now))
 
     def set_tags(self, tags: Mapping[str, str], delete: Sequence[str] = ()) -> None:
         """Change the node's tags; nothing when it is down."""
-        self._command(lambda ours, now: ours.set_tags(tags, delete, now))
+        self.command(lambda ours, now: ours.set_tags(tags, delete, now))
 
     def send_event(self, name: str, tags: Mapping[str, str]) -> None:
         """Send a user event to those with ``tags`` (RE2); nothing when it is down."""
-        self._command(lambda ours, now: ours.send_event(name, None, now, tags=tags))
-
-    def ask(self, question: Question) -> None:
-        """Ask the cluster; nothing when it is down. Every host answers with its name."""
-
-        def ask(node: Node, now: float) -> None:
-            with suppress(Unavailable):  # too many are open: the application goes without
-                node.ask(question, now)
-
-        self._command(ask)
+        self.command(lambda ours, now: ours.send_event(name, None, now, tags=tags))
 
     def _answer(self, number: int, life: int) -> None:
         """Answer a query as an application would that got it a moment ago."""
@@ -342,22 +331,10 @@ class Host:
                 node.respond(number, self.name.encode(), now)
 
         if self.life == life:
-            self._command(respond)
+            self.command(respond)
 
-    def change_keys(self, change: Callable[[Keyring], None]) -> None:
-        """Change the keys in this host's file, and have its node read them if it is up."""
-        file = Keyring(self.config.keys)
-        change(file)
-        self.config = replace(self.config, keys=file.keys)
-
-        def reload(node: Node, now: float) -> None:
-            if node.keyring is not None:
-                change(node.keyring)
-
-        self._command(reload)
-
-    def _command(self, command: Command) -> None:
-        """Run a command on the node of now, when the host gets to it."""
+    def command(self, command: Command) -> None:
+        """Run ``command`` on the node of now, when the host gets to it; nothing when it is down."""
         node = self.node
         if node is not None:
             self._inbox.put(partial(command, node), ())

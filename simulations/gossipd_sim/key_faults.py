@@ -3,14 +3,19 @@
 A rotation is three rounds over all hosts: install the new key everywhere, use
 it everywhere, remove the old one everywhere (gossip.md, section 5.4). Each
 round may be staggered. A host that is down has its file changed and reads it
-when it boots.
+when it boots. Or one host asks all members to change their keys (section 18.1): those
+that are down then do not hear of it.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from hashlib import blake2b
 
-from gossipd.errors import UsageError
+from gossipd.errors import Unavailable, UsageError
+from gossipd.node.node import Node
+from gossipd.serf.question import KeyCommand
+from gossipd.value import replace
 from gossipd.wire.keyring import Keyring
 from gossipd_sim.errors import ScenarioError
 from gossipd_sim.faults import ABSENT, FROZEN, GONE, UP, HostFault, Stage
@@ -25,7 +30,14 @@ class KeyFault(HostFault, kw_only=True):
     needs = frozenset({UP, FROZEN, GONE, ABSENT})
 
     def befall(self, host: Host, stage: Stage) -> None:
-        host.change_keys(self.change)
+        file = Keyring(host.config.keys)
+        self.change(file)
+        host.config = replace(host.config, keys=file.keys)
+        host.command(self._reload)
+
+    def _reload(self, node: Node, now: float) -> None:
+        if node.keyring is not None:
+            self.change(node.keyring)
 
     def change(self, keyring: Keyring) -> None:
         """Change one ring of keys.
@@ -67,6 +79,46 @@ class RemoveKey(KeyFault, kw_only=True):
         keyring.remove(self.key)
 
 
+class AskForKeys(HostFault, kw_only=True):
+    """Base of those where the hosts ask all members to change their keys, by a query."""
+
+    key: bytes
+
+    command = KeyCommand.LIST
+
+    def befall(self, host: Host, stage: Stage) -> None:
+        host.command(self._ask)
+
+    def _ask(self, node: Node, now: float) -> None:
+        with suppress(UsageError, Unavailable):  # it leaves, or too many queries are open
+            node.manage_keys(self.command, self.key, now)
+
+    def describe(self) -> str:
+        key = blake2b(self.key, digest_size=4).hexdigest()
+        return f"{self.hosts} asks all: {self.command.value} {key}"
+
+
+class AskInstallKey(AskForKeys, kw_only=True):
+    """Every member that hears of it can open what is sealed with ``key``."""
+
+    do = "ask_install_key"
+    command = KeyCommand.INSTALL
+
+
+class AskUseKey(AskForKeys, kw_only=True):
+    """Every member that hears of it, and has ``key``, seals with it."""
+
+    do = "ask_use_key"
+    command = KeyCommand.USE
+
+
+class AskRemoveKey(AskForKeys, kw_only=True):
+    """Every member that hears of it forgets ``key``, unless it seals with it."""
+
+    do = "ask_remove_key"
+    command = KeyCommand.REMOVE
+
+
 class Keyrings:
     """The keys of every host while a run is planned: what cannot happen is refused there.
 
@@ -95,4 +147,11 @@ class Keyrings:
                 raise ScenarioError(f"{what}: {error}") from error
 
 
-FAULTS_OF_KEYS: tuple[type[KeyFault], ...] = (InstallKey, UseKey, RemoveKey)
+FAULTS_OF_KEYS: tuple[type[HostFault], ...] = (
+    InstallKey,
+    UseKey,
+    RemoveKey,
+    AskInstallKey,
+    AskUseKey,
+    AskRemoveKey,
+)

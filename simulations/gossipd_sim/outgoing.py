@@ -99,7 +99,7 @@ class Outgoing:
             case CloseStream():
                 self._streams.close(self._host, effect.stream)
             case SaveKeyring():
-                raise AssertionError("hosts keep keys themselves: see Host.change_keys")
+                raise AssertionError("hosts keep keys in their configuration")
             case SendPacket():
                 pass
             case _:

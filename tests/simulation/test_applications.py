@@ -64,7 +64,8 @@ def test_an_event_is_told_by_all_and_a_query_answered_by_all() -> None:
     cluster.site.observers.append(told)
     cluster.hosts[1].send_event("deploy", {})
     cluster.hosts[1].send_event("for-some", {"role": "db"})
-    cluster.hosts[2].ask(Question(name="load", wants_acks=True))
+    question = Question(name="load", wants_acks=True)
+    cluster.hosts[2].command(lambda node, now: node.ask(question, now))
     cluster.run(2)
     names = [host.name for host in cluster.hosts]
     assert told.names() == [(name, "deploy") for name in names]

@@ -9,6 +9,7 @@ import pytest
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.cluster import Cluster
 from gossipd_sim.errors import ScenarioError
+from gossipd_sim.key_faults import AskInstallKey
 from gossipd_sim.scenario import library, read_scenario
 
 OLD, NEW = "b2xkIGtleSBvZiAxNiBieQ==", "bmV3IGtleSBvZiAxNiBieQ=="
@@ -132,3 +133,55 @@ def test_a_change_that_a_host_cannot_make_then_is_refused_with_its_key(
 ) -> None:
     with pytest.raises(ScenarioError, match=why):
         made(*faults, keys=f"keys = ['{keys}']" if keys else "")
+
+
+# -- one host asks all ---------------------------------------------------------------
+
+
+def test_one_host_rotates_the_keys_of_all_and_their_files_follow() -> None:
+    cluster = made(
+        change("ask_install_key", 10, "n001"),
+        change("ask_use_key", 20, "n002"),
+        change("ask_remove_key", 30, "n003", key=OLD),
+        horizon=70,
+    )
+    cluster.world.run_until(15.0)
+    assert {keys_of(cluster, name) for name in cluster.hosts} == {(OLD_BYTES, NEW_BYTES)}
+    assert cluster.run().violations == ()
+    assert {keys_of(cluster, name) for name in cluster.hosts} == {(NEW_BYTES,)}
+    assert {host.config.keys for host in cluster.hosts.values()} == {(NEW_BYTES,)}
+
+
+def test_who_is_down_does_not_hear_of_it_and_comes_back_with_what_it_had() -> None:
+    cluster = made(
+        "do = 'crash'; at = 8; hosts = 'n003'; lasts = 10",
+        change("ask_install_key", 12, "n001"),
+        horizon=70,
+    )
+    cluster.run()
+    assert keys_of(cluster, "n003") == (OLD_BYTES,)
+    assert keys_of(cluster, "n002") == (OLD_BYTES, NEW_BYTES)
+
+
+def test_a_host_that_leaves_asks_for_nothing() -> None:
+    cluster = made(
+        "do = 'leave'; at = 9.9; hosts = 'n001'",
+        change("ask_install_key", 12, "n000"),
+        "do = 'leave'; at = 20; hosts = 'n000'",
+        horizon=70,
+    )
+    cluster.world.run_until(20.01)
+    AskInstallKey(at=20.01, hosts="n000", key=bytes(16)).apply(cluster)
+    assert cluster.run().violations == ()
+    assert keys_of(cluster, "n002") == (OLD_BYTES, NEW_BYTES)
+
+
+def test_the_same_rotation_by_wire_is_the_same_run() -> None:
+    faults = (
+        change("ask_install_key", 10, "n001"),
+        change("ask_use_key", 20, "n002"),
+        change("ask_remove_key", 30, "n003", key=OLD),
+    )
+    by_reference = made(*faults).run()
+    by_wire = made(*faults, keys=f"keys = ['{OLD}']\nby_wire = true").run()
+    assert by_wire.trace == by_reference.trace
