@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gossipd.client.blocking import Client
     from gossipd.query.records import MemberRecord
 
+MEMBER_EVENTS = "member-join,member-leave,member-failed,member-update,member-reap"
+
 
 def _run(values: Mapping[str, Any]) -> int:
     with connect(values) as client:
@@ -47,7 +49,7 @@ def _watch(client: Client, values: Mapping[str, Any]) -> int:
     is_terminal = sys.stdout.isatty()
     shown: str | None = None
     try:
-        events = client.stream("member-join,member-leave,member-failed,member-update,member-reap")
+        events = client.stream(MEMBER_EVENTS, immediate=True, never_answers=True)
         while True:
             members = _matching(client, values)
             if values["json"]:
@@ -63,6 +65,7 @@ def _watch(client: Client, values: Mapping[str, Any]) -> int:
                 sys.stdout.flush()
                 shown = text
             next(events)
+            events.skip_ready()
     except KeyboardInterrupt:
         return exits.DONE
 

@@ -8,6 +8,7 @@ import time
 from gossipd.errors import UsageError
 from gossipd_cli import exits
 from gossipd_cli.context import connect
+from gossipd_cli.members import MEMBER_EVENTS
 from gossipd_cli.plain import JSON_OPTION, SOCKET_OPTIONS, Command, Option
 from gossipd_cli.render import as_json, printable
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from gossipd.query.records import MemberRecord
 
 STATUSES = ("alive", "leaving", "left", "failed")
-MEMBER_EVENTS = "member-join,member-leave,member-failed,member-update,member-reap"
 
 
 class _Wish:
@@ -70,6 +70,7 @@ def _wait(values: Mapping[str, Any]) -> int:
                 # The last look came after all that was told within the time.
                 missing = wish.missing(members := client.members())
                 break
+            events.skip_ready()
     _report(values, members, missing, time.monotonic() - started)
     return exits.TIMED_OUT if missing else exits.DONE
 

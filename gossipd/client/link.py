@@ -82,6 +82,16 @@ class Link:
             if isinstance(message, Record):
                 self._keep(message)
 
+    def drop_records(self, seq: int) -> int:
+        """Drop the records of ``seq`` that are here, without waiting; return how many."""
+        while (message := self._connection.next_message_untrusted()) is not None:
+            if isinstance(message, Record):
+                self._keep(message)
+        queue = self._records[seq]
+        dropped = len(queue)
+        queue.clear()
+        return dropped
+
     def forget(self, seq: int) -> None:
         """Note that the records of ``seq`` are over."""
         self._connection.forget(seq)

@@ -358,6 +358,8 @@ def test_monitor_and_watch_follow_until_interrupted(server: RpcThread) -> None:
         assert watch.stdout.readline().startswith("a  ")
         assert watch.stdout.readline().startswith("b  ")
         server.wait_for(lambda: len(handle.feeds) == 2)
+        assert sorted(feed.coalesced for feed in handle.feeds) == [False, True]
+        assert {feed.may_answer for feed in handle.feeds} == {None}
         server.do(lambda: handle.change(ChangeKind.LEAVE, make_member("b")))
         event = json.loads(monitor.stdout.readline())
         assert (event["event"], event["members"][0]["name"]) == ("member-leave", "b")

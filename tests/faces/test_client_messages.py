@@ -212,6 +212,26 @@ def test_one_record_of_many_members(server: RpcThread) -> None:
         assert [member.name for member in next(events).members] == ["a", "b"]
 
 
+def test_a_burst_of_events_can_be_skipped(server: RpcThread) -> None:
+    with Client(server.path) as client:
+        events = client.stream("user")
+
+        def burst() -> None:
+            for ltime in range(5):
+                server.handle.emit(UserEventReceived(ltime, "x", None, False))
+
+        server.do(burst)
+        assert next(events).ltime == 0
+        skipped = 0
+        for _ in range(1000):  # they come beside the answers, in their own time
+            client.members()
+            skipped += events.skip_ready()
+            if skipped >= 4:
+                break
+        assert skipped == 4
+        assert events.next_within(0.001) is None
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -180,7 +180,9 @@ class RealMember:
     async def _follow_events(
         self, client: AsyncClient, life: int, task_status: trio.TaskStatus[None]
     ) -> None:
-        async with client.stream(",".join(_STREAMED)) as records:
+        # At once: what is gathered for applications comes up to seconds later.
+        wanted = ",".join(_STREAMED)
+        async with client.stream(wanted, immediate=True, never_answers=True) as records:
             task_status.started()
             async for record in records:
                 if record.kind in _STREAMED:
