@@ -27,6 +27,7 @@ at = 2.0
 do = "crash"
 hosts = "n002"
 lasts = 20.0
+remember = true
 [[faults]]
 at = 2.5
 do = "leave"

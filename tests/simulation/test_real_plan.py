@@ -96,6 +96,13 @@ def test_settings_of_the_scenario_become_words_for_the_daemon() -> None:
         make_plan(read_scenario(POSSIBLE, "plan.toml"), 0, SERF)
 
 
+def test_only_a_restart_with_memory_asks_for_snapshots() -> None:
+    text = 'nodes = 3\nhorizon = 20\nsettle = 5\n[[faults]]\nat = 2\ndo = "crash"\n'
+    text += 'hosts = "n001"\nlasts = 5\n'
+    assert not plan_of(text).keeps_snapshots
+    assert plan_of(text + "remember = true\n").keeps_snapshots
+
+
 @pytest.mark.parametrize(
     ("name", "named"),
     [
@@ -103,7 +110,6 @@ def test_settings_of_the_scenario_become_words_for_the_daemon() -> None:
         ("one-way-link", "one_way at"),
         ("clock-drift", "clock_drift at"),
         ("power-loss", "crash with power_lost at"),
-        ("crash-and-return", "restart with memory (remember) at 50 s"),
         ("mixed-profiles", "special"),
         ("flip-flop", "partition at 20 s; heal at 23 s; they"),
         ("wan-three-zones", "network"),

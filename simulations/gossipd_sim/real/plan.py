@@ -53,6 +53,11 @@ class RealPlan(Value, kw_only=True):
     encrypt: str
     settings: tuple[str, ...]
 
+    @property
+    def keeps_snapshots(self) -> bool:
+        """Whether a process is to know what its last life knew."""
+        return any(isinstance(fault, Restart) and fault.remember for fault in self.faults)
+
 
 def make_plan(scenario: Scenario, seed: int, kind: AgentKind) -> RealPlan:
     """Return what processes of ``kind`` can do of ``scenario``, which must be all of it.
@@ -70,7 +75,7 @@ def make_plan(scenario: Scenario, seed: int, kind: AgentKind) -> RealPlan:
         more = f" and {len(reasons) - REASONS_SHOWN} more" if len(reasons) > REASONS_SHOWN else ""
         raise ScenarioError(
             f"{scenario.name}: real processes cannot do {'; '.join(reasons[:REASONS_SHOWN])}{more};"
-            " they can crash, restart without memory, start, join, leave, freeze and thaw"
+            " they can crash, restart, start, join, leave, freeze and thaw"
         )
     return RealPlan(
         scenario=_plain(scenario, schedule, faults),
@@ -106,8 +111,6 @@ def _impossible_faults(faults: tuple[Fault, ...]) -> list[str]:
             reasons.setdefault(fault.do, fault.at)
         elif isinstance(fault, Crash) and fault.power_lost:
             reasons.setdefault(f"{fault.do} with power_lost", fault.at)
-        elif isinstance(fault, Restart) and fault.remember:
-            reasons.setdefault(f"{fault.do} with memory (remember)", fault.at)
     return [f"{what} at {at:g} s" for what, at in reasons.items()]
 
 

@@ -259,7 +259,13 @@ class RealCluster:
     async def _start(
         self, fault: Start | Restart, member: RealMember, nursery: trio.Nursery
     ) -> None:
+        remembers = isinstance(fault, Restart) and fault.remember
+        if not remembers:
+            _snapshot_of(member.options.folder, member.name).unlink(missing_ok=True)
         up_at = await member.start(nursery)
+        if remembers:  # it rejoins by itself
+            self._begin(News.RETURN, member, up_at)
+            return
         seeds = self._addresses(fault.to) if isinstance(fault, Start) and fault.to else ()
         seeds = seeds or self._seeds.get(member.name, ()) or self._some_other(member)
         self._seeds[member.name] = seeds
@@ -328,10 +334,19 @@ def _options(
             encrypt=plan.encrypt,
             rpc_auth=token,
             log_level="info",
-            more=more,
+            more=[*more, *_snapshot_words(plan, folder, name)],
         )
         found.append((name, options))
     return found
+
+
+def _snapshot_of(folder: Path, name: str) -> Path:
+    return folder / f"{name}.snapshot"
+
+
+def _snapshot_words(plan: RealPlan, folder: Path, name: str) -> list[str]:
+    """Return how an agent of either kind is told to remember."""
+    return ["-snapshot", str(_snapshot_of(folder, name))] if plan.keeps_snapshots else []
 
 
 async def _cancel_on_signal(scope: trio.CancelScope) -> None:
