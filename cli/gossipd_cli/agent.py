@@ -12,7 +12,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gossipd.config.options import OPTIONS, Option
@@ -20,7 +20,7 @@ from gossipd.config.options import OPTIONS, Option
 if TYPE_CHECKING:
     import click
 
-    from gossipd.config.agent_model import AgentConfig
+    from gossipd.config.load import Loaded
 
 CONFIG_FLAGS = ("config", "config-file", "config-dir")
 """Our own name and Serf's two; each takes a file or a folder."""
@@ -93,7 +93,13 @@ def start_agent(flags: Mapping[str, object]) -> int:
     from gossipd_cli.exits import INTERRUPTED
 
     try:
-        return _run(configured(flags, os.environ).config)
+        # what a reload reads is what was read now, not what the process changed since
+        environment = dict(os.environ)
+
+        def read() -> Loaded:
+            return configured(flags, environment)
+
+        return _run(read(), read)
     except ConfigError as error:
         return _complain(error, EXIT_CANNOT_START)
     except GossipdError as error:
@@ -107,7 +113,7 @@ def _complain(error: Exception, code: int) -> int:
     return code
 
 
-def _run(config: AgentConfig) -> int:
+def _run(loaded: Loaded, reread: Callable[[], Loaded]) -> int:
     """Run the agent on trio, with its signals and its log on stdout."""
     import trio
 
@@ -119,9 +125,19 @@ def _run(config: AgentConfig) -> int:
     gc.collect()
     gc.freeze()
 
+    async def read_again() -> Loaded:
+        # a slow disk must not hold the node up
+        return await trio.to_thread.run_sync(reread, abandon_on_cancel=True)
+
     async def main() -> int:
         with trio.open_signal_receiver(*WATCHED) as signals:
-            return await run_agent(config, signals=signals, output=DescriptorOutput(1))
+            return await run_agent(
+                loaded.config,
+                signals=signals,
+                output=DescriptorOutput(1),
+                origins=loaded.origins,
+                reread=read_again,
+            )
 
     return trio.run(main)
 

@@ -1,4 +1,4 @@
-"""``gossipd config``: check files before the start, and show what holds."""
+"""``gossipd config``: check files before the start, show what holds, also of a running daemon."""
 
 from __future__ import annotations
 
@@ -81,8 +81,13 @@ def _as_map(complaint: Complaint) -> dict[str, object]:
 
 
 def _show_given(**given: object) -> None:
-    wants_json = bool(given.pop("json"))
+    shared = click.get_current_context().find_root().obj or {}
+    wants_json, is_running = bool(given.pop("json")), bool(given.pop("running"))
     flags = given_flags(given)
+    if is_running:
+        # of the agent's flags these two say where a running one is asked
+        asked = {key: flags.pop(key, None) or shared.get(key) for key in ("socket", "rpc_auth")}
+        sys.exit(exits.run_guarded(lambda: _show_running(flags, asked, wants_json)))
     sys.exit(exits.run_guarded(lambda: _show(flags, wants_json)))
 
 
@@ -91,6 +96,16 @@ def _show(flags: dict[str, object], wants_json: bool) -> int:
     from gossipd_cli.configuration import configured
 
     return _print(settings_of(configured(flags, os.environ)), wants_json)
+
+
+def _show_running(flags: dict[str, object], asked: dict[str, object], wants_json: bool) -> int:
+    from gossipd.errors import UsageError
+    from gossipd_cli.context import connect
+
+    if flags:
+        raise UsageError("--running shows what a daemon holds: it takes no other settings")
+    with connect(asked) as client:
+        return _print(client.settings(), wants_json)
 
 
 def _print(settings: Sequence[Setting], wants_json: bool) -> int:
@@ -116,6 +131,7 @@ command.add_command(
     click.Command(
         "show",
         params=[
+            click.Option(["--running"], is_flag=True, help="Ask the daemon on this host."),
             click.Option(["--json"], is_flag=True, help="Print JSON."),
             *click_options(),
         ],
@@ -123,7 +139,7 @@ command.add_command(
         help=(
             "Show every setting and where its value comes from, as TOML.\n\n"
             "Takes the flags of the agent and reads what it would read. Secrets are not"
-            " shown."
+            " shown. With --running, what the daemon at --socket runs with now."
         ),
     )
 )

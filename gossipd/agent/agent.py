@@ -13,7 +13,8 @@
         ├─ serve_rpc             local socket and Serf's TCP port
         ├─ lifecycle.watch       signals
         ├─ keeping.rejoin        members of the last run
-        └─ enter                 start join, then retry join until one seed answers
+        └─ enter                 start join, then retry join until one seed answers,
+                                 and again when the seeds change
 
 A program may run it inside a nursery of its own: nothing here touches global
 state but the sockets, and signals are only watched when they are handed in.
@@ -21,7 +22,7 @@ state but the sockets, and signals are only watched when they are handed in.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack
 
 import trio
@@ -34,9 +35,13 @@ from gossipd.agent.log_output import Output
 from gossipd.agent.logbook import open_log
 from gossipd.agent.machine import Machine, Surroundings
 from gossipd.agent.parts import Parts
+from gossipd.agent.reload import Reloader, Reread
+from gossipd.agent.retry_join import RetryJoin
 from gossipd.agent.seeds import LookUp, look_up_by_system
 from gossipd.agent.state import open_state
 from gossipd.config.agent_model import AgentConfig
+from gossipd.config.load import Loaded
+from gossipd.config.origin import Origin
 from gossipd.errors import Unavailable
 from gossipd.node.events import NodeEvent
 from gossipd.rpc.server import Limits, serve_rpc
@@ -53,6 +58,8 @@ async def run_agent(
     output: Output | None = None,
     look_up: LookUp = look_up_by_system,
     machine: Surroundings | None = None,
+    origins: Mapping[str, tuple[Origin, ...]] | None = None,
+    reread: Reread | None = None,
     task_status: trio.TaskStatus[AgentHandle] = trio.TASK_STATUS_IGNORED,
 ) -> int:
     """Run one daemon until it left or failed; cancelling stops it without a leave.
@@ -63,6 +70,8 @@ async def run_agent(
         output: where start output and log go; ``None`` is nowhere.
         look_up: host and port to addresses.
         machine: what stands in for the sockets of this machine, in tests.
+        origins: where the settings came from, as ``gossipd.config.load`` tells.
+        reread: reads the same sources again, for a reload.
         task_status: told the running agent's handle, after the start join.
 
     Returns:
@@ -85,7 +94,9 @@ async def run_agent(
             ends.callback(surroundings.close)
             parts = Parts(state, surroundings, log, look_up)
             ends.callback(parts.close)
-            lifecycle = await _run(parts, signals, task_status)
+            lifecycle = await _run(
+                parts, signals, Loaded(config, origins or {}), reread, task_status
+            )
         log.say("INFO", "agent: shutdown complete")
     if lifecycle.failure is not None:
         raise lifecycle.failure
@@ -95,6 +106,8 @@ async def run_agent(
 async def _run(
     parts: Parts,
     signals: AsyncIterator[int] | None,
+    loaded: Loaded,
+    reread: Reread | None,
     task_status: trio.TaskStatus[AgentHandle],
 ) -> Lifecycle:
     config, log, driver, keeping = parts.config, parts.log, parts.driver, parts.keeping
@@ -122,14 +135,27 @@ async def _run(
         driver.start()
         async with trio.open_nursery() as faces:
             handle = AgentHandle(parts, faces, lambda done: _left(lifecycle, done))
-            lifecycle = Lifecycle(config, log, handle.leave)
+            lifecycle = Lifecycle(config, log, handle.leave, handle.reload)
+            retry_join = RetryJoin(config, parts.joiner, handle.is_alone, log.say, lifecycle.fail)
+            handle.reloader = Reloader(
+                loaded,
+                reread,
+                handle=handle,
+                driver=driver,
+                log=log,
+                lifecycle=lifecycle,
+                retry_join=retry_join,
+                set_handlers=handle.set_handlers,
+            )
             await faces.start(_serve_rpc, parts, handle)
             if signals is not None:
                 faces.start_soon(lifecycle.watch, signals)
             introduce(config, parts.machine, log)
             if keeping is not None:
                 faces.start_soon(keeping.rejoin, driver, parts.machine.streams)
-            faces.start_soon(enter, config, parts.joiner, log, lifecycle, handle, task_status)
+            faces.start_soon(
+                enter, config, parts.joiner, log, lifecycle, handle, retry_join, task_status
+            )
             await lifecycle.wait()
             if keeping is not None:
                 await keeping.finish()

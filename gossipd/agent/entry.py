@@ -8,6 +8,7 @@ from gossipd.agent.handle import AgentHandle
 from gossipd.agent.join import Joiner
 from gossipd.agent.lifecycle import Lifecycle
 from gossipd.agent.logbook import Logbook
+from gossipd.agent.retry_join import RetryJoin
 from gossipd.config.agent_model import AgentConfig
 from gossipd.errors import Unavailable, UsageError
 
@@ -18,6 +19,7 @@ async def enter(
     log: Logbook,
     lifecycle: Lifecycle,
     handle: AgentHandle,
+    retry_join: RetryJoin,
     task_status: trio.TaskStatus[AgentHandle],
 ) -> None:
     """Join at start, then say that we run, then go on joining in the background."""
@@ -31,16 +33,7 @@ async def enter(
         log.show("\n==> Log data will now stream in as it occurs:\n")
         log.release()
         task_status.started(handle)
-        if config.retry_join:
-            joined = await joiner.retry_until_joined(
-                config.retry_join,
-                replay=config.replay_on_join,
-                interval=config.retry_interval,
-                attempts_max=config.retry_max_attempts,
-                tell=log.say,
-            )
-            if not joined:
-                lifecycle.fail(Unavailable("maximum retry join attempts made, exiting"))
+        await retry_join.run()
     except UsageError:
         return  # a leave was asked for meanwhile
 

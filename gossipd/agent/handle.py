@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import trio
 
 from gossipd.agent.handler_spec import parse_handlers
 from gossipd.agent.parts import Parts
-from gossipd.config.agent_model import AgentConfig
+from gossipd.config.agent_model import AgentConfig, check_agent_config
+from gossipd.config.load import Loaded
 from gossipd.coordinate import Coordinate
-from gossipd.errors import Unavailable
+from gossipd.errors import Unavailable, UsageError
 from gossipd.node.events import NodeEvent
-from gossipd.node.handle import Answers, EventStream, JoinResult, LogStream, Lost
+from gossipd.node.handle import Answers, EventStream, JoinResult, LogStream, Lost, ReloadReport
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
 from gossipd.serf.collector import STRANGERS_MAX
@@ -26,6 +28,11 @@ from gossipd.serf.events import (
 from gossipd.serf.question import PING_ALL, KeyCommand, KeyReport, Question
 from gossipd.serf.roster import MEMBERS_MAX
 from gossipd.value import replace
+from gossipd.wire.serf_messages import MemberStatus
+
+if TYPE_CHECKING:
+    from gossipd.agent.reload import Reloader
+    from gossipd.config.settings import Setting
 
 ANSWERS_MAX = 2 * (MEMBERS_MAX + STRANGERS_MAX) + 1
 """Unread acks and answers of one query, and its end: no query can bring more."""
@@ -55,6 +62,8 @@ class AgentHandle:
         self._log = parts.log
         self._nursery = nursery
         self._left = left
+        self.reloader: Reloader | None = None
+        """Set by who starts the agent; without it nothing can be reloaded."""
 
     def now(self) -> float:
         """Return the clock the view's times are in (seconds, monotonic)."""
@@ -71,6 +80,41 @@ class AgentHandle:
         if self._handlers.dropped:
             lost["handler-runs"] = self._handlers.dropped
         return replace(statistics, lost=lost, event_handlers=self._handlers.listed())
+
+    def own_tags(self) -> dict[str, str]:
+        """Return the tags that this node has now."""
+        view = self.view()
+        return next((dict(m.tags) for m in view.members if m.name == view.name), {})
+
+    def is_alone(self) -> bool:
+        """Return whether no other member is alive."""
+        view = self.view()
+        alive = MemberStatus.ALIVE
+        return all(m.name == view.name or m.status is not alive for m in view.members)
+
+    def settings(self) -> tuple[Setting, ...]:
+        """Return what the agent runs with now, and where it came from; secrets are hidden."""
+        from gossipd.config.settings import settings_of  # seldom asked for
+
+        return () if self.reloader is None else settings_of(self.reloader.running())
+
+    async def reload(self) -> ReloadReport:
+        """Read the configuration again; see ``NodeHandle.reload``."""
+        if self.reloader is None:
+            raise UsageError("this agent cannot reload")
+        return await self.reloader.reload()
+
+    async def reconfigure(self, config: AgentConfig) -> ReloadReport:
+        """Apply what can change of ``config``, as a reload does.
+
+        Raises:
+            ConfigError: it cannot work; nothing was changed.
+            UsageError: the tags do not fit, or the agent is leaving; nothing was changed.
+        """
+        check_agent_config(config)
+        if self.reloader is None:
+            raise UsageError("this agent cannot reload")
+        return await self.reloader.apply(Loaded(config, {}))
 
     async def join(self, addresses: Sequence[str], *, replay: bool = False) -> JoinResult:
         """Join through ``addresses``; see ``NodeHandle.join``."""

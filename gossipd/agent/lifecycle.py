@@ -1,19 +1,20 @@
 """How the agent ends: a signal, a leave, or a failure; and with which exit code.
 
 SIGINT and SIGTERM leave gracefully unless configured otherwise; a second one
-ends at once. SIGHUP is named in the log, as nothing can be reloaded yet.
+ends at once. SIGHUP reads the configuration again.
 """
 
 from __future__ import annotations
 
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 import trio
 
 from gossipd.agent.logbook import Logbook
 from gossipd.config.agent_model import AgentConfig
-from gossipd.errors import GossipdError, Unavailable, UsageError
+from gossipd.errors import ConfigError, GossipdError, Unavailable, UsageError
 
 EXIT_LEFT = 0
 EXIT_FAILED = 1
@@ -28,19 +29,29 @@ class Lifecycle:
         config: the leave switches and the cap of a leave.
         log: told what happens.
         leave: leaves the cluster; calls ``finish`` by itself when it is over.
+        reload: reads the configuration again and logs what comes of it.
     """
 
     def __init__(
-        self, config: AgentConfig, log: Logbook, leave: Callable[[], Awaitable[None]]
+        self,
+        config: AgentConfig,
+        log: Logbook,
+        leave: Callable[[], Awaitable[None]],
+        reload: Callable[[], Awaitable[object]],
     ) -> None:
         self._config = config
         self._log = log
         self._leave = leave
+        self._reload = reload
         self._over = trio.Event()
         self.hurried = trio.Event()
         """Set by a second signal: nothing is to be waited for."""
         self.exit_code = EXIT_LEFT
         self.failure: GossipdError | None = None
+
+    def reconfigure(self, config: AgentConfig) -> None:
+        """Go by other leave switches from now on."""
+        self._config = config
 
     def finish(self, code: int) -> None:
         """End with ``code``; the first call counts."""
@@ -64,7 +75,7 @@ class Lifecycle:
             is_ending = False
             async for number in signals:
                 if number == signal.SIGHUP:
-                    self._log.say("WARN", "agent: SIGHUP: reloading is not supported, restart")
+                    nursery.start_soon(self._reload_by_signal)
                 elif is_ending:
                     self._log.show("==> Caught second signal, exiting at once")
                     self.hurried.set()
@@ -73,6 +84,10 @@ class Lifecycle:
                     is_ending = True
                     self._log.show(f"==> Caught signal: {_WORDS[signal.Signals(number)]}")
                     nursery.start_soon(self._end_by_signal, number)
+
+    async def _reload_by_signal(self) -> None:
+        with suppress(ConfigError, UsageError):  # logged by then, and the daemon runs on
+            await self._reload()
 
     async def _end_by_signal(self, number: int) -> None:
         config = self._config

@@ -11,7 +11,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from gossipd.client.aio_link import AsyncLink, Inbox
 from gossipd.client.connection import (
@@ -41,6 +41,10 @@ from gossipd.query.replies import (
     read_keys_untrusted,
     read_stats_untrusted,
 )
+
+if TYPE_CHECKING:
+    from gossipd.config.settings import Setting
+    from gossipd.query.config_records import ReloadRecord
 
 T = TypeVar("T")
 
@@ -148,6 +152,26 @@ class AsyncClient:
     async def tags(self) -> dict[str, str]:
         """Return the tags of the daemon's own node."""
         return (await self.stats()).get("tags", {})
+
+    async def settings(self) -> tuple[Setting, ...]:
+        """Return what the daemon runs with now, and where each value came from.
+
+        Raises:
+            DaemonUnreachable: it is no gossipd that knows the command; it closes then.
+        """
+        from gossipd.query.config_records import read_settings_untrusted
+
+        return read_settings_untrusted(await self._link.ask(requests.Plain("config")))
+
+    async def reload(self) -> ReloadRecord:
+        """Let the daemon read its configuration again; return what came of it.
+
+        Raises:
+            RequestRefused: the configuration is wrong, and nothing was changed.
+        """
+        from gossipd.query.config_records import read_reload_untrusted
+
+        return read_reload_untrusted(await self._link.ask(requests.Plain("reload")))
 
     async def stats(self) -> dict[str, dict[str, str]]:
         """Return the daemon's numbers by section; all values are text."""

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
+    from gossipd.config.settings import Setting
+    from gossipd.query.config_records import ReloadRecord
 REPLY_SECONDS = 60.0
 """How long a command may take; a join tries dead addresses for up to 10 s each."""
 
@@ -136,6 +138,26 @@ class Client:
     def tags(self) -> dict[str, str]:
         """Return the tags of the daemon's own node."""
         return self.stats().get("tags", {})
+
+    def settings(self) -> tuple[Setting, ...]:
+        """Return what the daemon runs with now, and where each value came from.
+
+        Raises:
+            DaemonUnreachable: it is no gossipd that knows the command; it closes then.
+        """
+        from gossipd.query.config_records import read_settings_untrusted
+
+        return read_settings_untrusted(self._link.ask(requests.Plain("config")))
+
+    def reload(self) -> ReloadRecord:
+        """Let the daemon read its configuration again; return what came of it.
+
+        Raises:
+            RequestRefused: the configuration is wrong, and nothing was changed.
+        """
+        from gossipd.query.config_records import read_reload_untrusted
+
+        return read_reload_untrusted(self._link.ask(requests.Plain("reload")))
 
     def stats(self) -> dict[str, dict[str, str]]:
         """Return the daemon's numbers by section; all values are text."""

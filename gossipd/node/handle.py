@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from gossipd.coordinate import Coordinate
 from gossipd.node.statistics import Statistics
@@ -18,12 +18,26 @@ from gossipd.serf.events import ApplicationEvent, QueryAcked, QueryAnswered
 from gossipd.serf.question import KeyCommand, KeyReport, Question
 from gossipd.value import Value
 
+if TYPE_CHECKING:
+    from gossipd.config.settings import Setting
+
 
 class JoinResult(Value):
     """How many addresses were contacted, and one line for each that was not."""
 
     contacted: int
     errors: tuple[str, ...] = ()
+
+
+class ReloadReport(Value):
+    """What came of a reload; names are keys as files have them, ``section.field`` or ``tags.x``.
+
+    ``kept`` are tags that were changed at run time and stay as they are.
+    """
+
+    applied: tuple[str, ...] = ()
+    needs_restart: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 class Lost(Value):
@@ -55,6 +69,17 @@ class NodeHandle(Protocol):
 
     def statistics(self) -> Statistics:
         """Return the counters as they are now."""
+
+    def settings(self) -> tuple[Setting, ...]:
+        """Return what the daemon runs with now, and where it came from; secrets are hidden."""
+
+    async def reload(self) -> ReloadReport:
+        """Read the configuration again and apply what can change.
+
+        Raises:
+            ConfigError: it is wrong; nothing was changed.
+            UsageError: there is none to read, or the tags do not fit; nothing was changed.
+        """
 
     async def join(self, addresses: Sequence[str], *, replay: bool = False) -> JoinResult:
         """Join the cluster through ``addresses``; returns when each was tried.

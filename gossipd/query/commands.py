@@ -153,6 +153,8 @@ COMMANDS: dict[str, Command] = {
     "remove-key": _key("remove-key"),
     "list-keys": _plain("list-keys", True),
     "stats": _plain("stats", True),
+    "config": _plain("config", True),
+    "reload": _plain("reload", True),
     "get-coordinate": Command(
         ("Node",), lambda f: GetCoordinate(f.text("Node")), has_reply_body=True
     ),

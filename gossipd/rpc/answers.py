@@ -61,6 +61,8 @@ _EMPTY_BODIES: dict[str, object] = {
     "remove-key": _key_body(None),
     "list-keys": _key_body({}),
     "stats": {},
+    "config": {"Settings": []},
+    "reload": {"Applied": [], "Kept": [], "NeedsRestart": []},
     "get-coordinate": _NO_COORDINATE,
 }
 

@@ -74,6 +74,8 @@ class Connection:
             "monitor": self._open_monitor,
             "stop": self._stop,
             "stats": self._stats,
+            "config": self._config,
+            "reload": self._reload,
             "query": self._query,
             "respond": self._respond,
             "get-coordinate": self._get_coordinate,
@@ -282,6 +284,22 @@ class Connection:
 
     async def _stats(self, seq: int, request: requests.Plain) -> None:
         await self.send(self._service.stats_message(seq))
+
+    async def _config(self, seq: int, request: requests.Plain) -> None:
+        from gossipd.query.config_records import settings_body  # seldom asked for
+
+        await self.send(answers.message(seq, settings_body(self._handle.settings())))
+
+    async def _reload(self, seq: int, request: requests.Plain) -> None:
+        from gossipd.query.config_records import reload_body
+
+        try:
+            done = await self._handle.reload()
+        except GossipdError as error:
+            await self.send(answers.error_message(seq, "reload", str(error)))
+            return
+        body = reload_body(done.applied, done.needs_restart, done.kept)
+        await self.send(answers.message(seq, body))
 
     async def _get_coordinate(self, seq: int, request: requests.GetCoordinate) -> None:
         coordinate = self._handle.coordinate(request.node)

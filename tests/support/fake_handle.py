@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 import trio
 
 from gossipd.address import Address, address_from_host
+from gossipd.config.settings import Setting
 from gossipd.coordinate import Coordinate
 from gossipd.errors import GossipdError
 from gossipd.node.handle import (
@@ -20,6 +21,7 @@ from gossipd.node.handle import (
     LogStream,
     Lost,
     NodeHandle,
+    ReloadReport,
 )
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import Suspicion, View
@@ -121,6 +123,8 @@ class FakeHandle(NodeHandle):
         self.coordinates: dict[str, Coordinate] = {}
         self.event_handlers: dict[str, str] = {}
         self.joinable: set[str] = set()
+        self.known_settings: tuple[Setting, ...] = ()
+        self.reload_report = ReloadReport()
         self.log_ring: list[LogLine] = []
         self.clock = 100.0
         self.blocked: trio.Event | None = None
@@ -162,6 +166,13 @@ class FakeHandle(NodeHandle):
             lost={"datagrams-unsent": 3},
             event_handlers=self.event_handlers,
         )
+
+    def settings(self) -> tuple[Setting, ...]:
+        return self.known_settings
+
+    async def reload(self) -> ReloadReport:
+        await self._command("reload")
+        return self.reload_report
 
     async def _command(self, *call: object) -> None:
         self.calls.append(call)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from gossipd.address import Address
+from gossipd.config.model import SerfConfig, SwimConfig
 from gossipd.errors import UsageError
 from gossipd.node.effects import NodeEffect
 from gossipd.node.events import NodeEvent, OperationFinished
@@ -119,6 +120,12 @@ class ScriptedNode:
 
     def decline(self, number: int, now: float) -> None:
         self.calls.append(("decline", number))
+
+    def set_verification(self, incoming: bool, outgoing: bool, now: float) -> None:
+        self.calls.append(("set_verification", incoming, outgoing))
+
+    def reconfigure(self, swim: SwimConfig, serf: SerfConfig, now: float) -> None:
+        self.calls.append(("reconfigure", swim, serf))
 
     def view(self) -> View:
         return View(name="us", address=ADDRESS, version=1, members=(), suspicions={})

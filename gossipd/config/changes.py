@@ -1,0 +1,104 @@
+"""What a new configuration changes in a running daemon, and what waits for a restart (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gossipd.config.agent_model import AgentConfig
+from gossipd.config.model import FIXED, NodeConfig, with_fixed
+from gossipd.config.options import FILE_ONLY, OPTIONS
+from gossipd.value import Value, fields_of, replace
+
+LIVE = (
+    "retry_join",
+    "retry_interval",
+    "retry_max_attempts",
+    "replay_on_join",
+    "log_level",
+    "leave_on_terminate",
+    "skip_leave_on_interrupt",
+    "leave_timeout",
+)
+"""Fields of ``AgentConfig`` that any running agent can follow."""
+HANDLERS = ("event_handlers", "handler_timeout", "handlers_max")
+_SILENT = ("node", "warnings", "profile", "protocol", "validate_node_names")
+"""Fields that do nothing by themselves while the daemon runs."""
+
+
+class Changes(Value):
+    """What comes of a new configuration; names are keys as files have them.
+
+    ``config`` is what runs from now on: the new one, but for what cannot change.
+    """
+
+    config: AgentConfig
+    applied: tuple[str, ...]
+    needs_restart: tuple[str, ...]
+
+
+class TagChange(Value):
+    """What is to be done to the tags a node has, and which are left as they are.
+
+    ``kept`` are tags that the configuration changed although somebody changed them
+    at run time: what was said last by hand holds.
+    """
+
+    changed: Mapping[str, str]
+    deleted: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def changes(old: AgentConfig, new: AgentConfig, *, live: tuple[str, ...] = LIVE) -> Changes:
+    """Compare what runs with what is wanted; tags are looked at by ``tag_changes``.
+
+    Args:
+        old: as it runs.
+        new: as it is wanted; checked.
+        live: fields of ``AgentConfig`` that this agent can follow.
+    """
+    applied: list[str] = []
+    waiting: list[str] = []
+    keys = {option.target: option.key for option in (*FILE_ONLY, *OPTIONS)}
+    for field in fields_of(AgentConfig):
+        if field not in _SILENT and getattr(old, field) != getattr(new, field):
+            (applied if field in live else waiting).append(keys[field])
+    if old.node.name != new.node.name:
+        waiting.append("node_name")
+    if old.node.keys != new.node.keys:
+        waiting.append("encrypt_key")
+    running = with_fixed(old.node, new.node.swim, new.node.serf)
+    for section in ("swim", "serf", "wire"):
+        before, after = getattr(old.node, section), getattr(new.node, section)
+        for field in fields_of(before):
+            if getattr(before, field) != getattr(after, field):
+                is_fixed = section == "wire" or field in FIXED[section]
+                (waiting if is_fixed else applied).append(f"{section}.{field}")
+    taken = {field: getattr(new, field) for field in (*live, *_SILENT) if field != "node"}
+    node: NodeConfig = replace(running, tags=new.node.tags)
+    return Changes(replace(old, node=node, **taken), tuple(applied), tuple(waiting))
+
+
+def tag_changes(
+    old: Mapping[str, str], new: Mapping[str, str], current: Mapping[str, str]
+) -> TagChange:
+    """Return what a new configuration does to tags, without losing what was set by hand.
+
+    Args:
+        old: what the configuration said before.
+        new: what it says now.
+        current: what the node has, with what was changed at run time.
+    """
+    changed: dict[str, str] = {}
+    deleted: list[str] = []
+    kept: list[str] = []
+    for tag in dict.fromkeys((*old, *new)):
+        wanted, now = new.get(tag), current.get(tag)
+        if wanted == old.get(tag) or wanted == now:
+            continue
+        if now != old.get(tag):
+            kept.append(tag)
+        elif wanted is None:
+            deleted.append(tag)
+        else:
+            changed[tag] = wanted
+    return TagChange(changed, tuple(deleted), tuple(kept))
