@@ -14,6 +14,7 @@ import trio
 from gossipd.address import Address
 from gossipd.agent.driver import Driver
 from gossipd.agent.seeds import LookUp, Seed, parse_seed, resolve
+from gossipd.agent.services import ServiceLookUp, look_up_service
 from gossipd.errors import Unavailable, UsageError
 from gossipd.node.handle import JoinResult
 
@@ -29,11 +30,19 @@ class Joiner:
         driver: whose node joins.
         look_up: host and port to addresses.
         default_port: of a seed that names none.
+        look_up_service: name of SRV records to hosts and ports.
     """
 
-    def __init__(self, driver: Driver, look_up: LookUp, default_port: int) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        look_up: LookUp,
+        default_port: int,
+        look_up_service: ServiceLookUp = look_up_service,
+    ) -> None:
         self._driver = driver
         self._look_up = look_up
+        self._look_up_service = look_up_service
         self._default_port = default_port
 
     async def join(self, addresses: Sequence[str], *, replay: bool) -> JoinResult:
@@ -57,7 +66,7 @@ class Joiner:
         try:
             seed = parse_seed(text, self._default_port)
             async with limiter:
-                targets = await resolve(seed, self._look_up)
+                targets = await resolve(seed, self._look_up, self._look_up_service)
         except (UsageError, Unavailable) as error:
             attempt.errors.append(f"Failed to resolve {text}: {error}")
             return
