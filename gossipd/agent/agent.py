@@ -13,6 +13,7 @@
         ├─ serve_rpc             local socket and Serf's TCP port
         ├─ lifecycle.watch       signals
         ├─ keeping.rejoin        members of the last run
+        ├─ discovery.run         mDNS, if it is wanted
         └─ enter                 start join, then retry join until one seed answers,
                                  and again when the seeds change
 
@@ -150,6 +151,8 @@ async def _run(
             await faces.start(_serve_rpc, parts, handle)
             if signals is not None:
                 faces.start_soon(lifecycle.watch, signals)
+            if config.discover:
+                faces.start_soon(_discover, parts)
             introduce(config, parts.machine, log)
             if keeping is not None:
                 faces.start_soon(keeping.rejoin, driver, parts.machine.streams)
@@ -168,6 +171,21 @@ async def _run(
             faces.cancel_scope.cancel()
         gossip.cancel_scope.cancel()
     return lifecycle
+
+
+async def _discover(parts: Parts) -> None:
+    from gossipd.agent.discovery import Discovery, group_port  # brings DNS, five megabytes
+
+    discovery = Discovery(
+        parts.config,
+        parts.machine.advertised,
+        group_port(parts.config),
+        parts.joiner,
+        parts.driver.node.view,
+        parts.log.say,
+    )
+    parts.driver.counted.append(discovery)
+    await discovery.run()
 
 
 async def _serve_rpc(

@@ -84,6 +84,13 @@ class DrivenNode(Protocol):
     def statistics(self) -> Statistics: ...
 
 
+class Counted(Protocol):
+    """Something that counts what it could not send or take, by kind."""
+
+    @property
+    def lost(self) -> Mapping[str, int]: ...
+
+
 class StreamSink(Protocol):
     """Where stream effects go; kept by ``streams.Streams``. Must not call back at once."""
 
@@ -118,6 +125,8 @@ class Driver:
     ) -> None:
         self.node = node
         self.fanout: Fanout[NodeEvent] = Fanout()
+        self.counted: list[Counted] = []
+        """Further faces of the agent that lose things and count them."""
         self._packets = packets
         self._streams: StreamSink | None = None
         self.save_keys: Callable[[SaveKeyring], None] | None = None
@@ -174,6 +183,8 @@ class Driver:
         """Return the node's counters with those of the sockets."""
         streams = self._streams
         lost = {**self._packets.lost, **(streams.lost if streams is not None else {})}
+        for counted in self.counted:
+            lost.update(counted.lost)
         snapshot = self.journal.status if self.journal is not None else ""
         return replace(self.node.statistics(), lost=lost, snapshot=snapshot)
 

@@ -25,6 +25,8 @@ def introduce(config: AgentConfig, machine: Surroundings, log: Logbook) -> None:
         ("Profile", config.profile),
         ("Message Compression Enabled", str(node.wire.compression).lower()),
     ]
+    if config.discover:
+        facts.append(("mDNS cluster", config.discover))
     log.show("==> gossipd agent running!")
     for name, value in facts:
         log.show(f"{name:>31}: {value}")

@@ -81,6 +81,54 @@ class Chain:
             subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 
 
+class Lan:
+    """Namespaces on one bridge: hosts ``names[i]`` of 10.78.0.0/24 and fd78::/64.
+
+    Raises:
+        NoNamespaces: they cannot be made here.
+    """
+
+    def __init__(self, hosts: int) -> None:
+        if shutil.which("ip") is None:
+            raise NoNamespaces("needs the ip program (Debian package iproute2)")
+        stem = f"gossipd{os.getpid()}lan"
+        self._bridge = f"{stem}-br"
+        self.names = tuple(f"{stem}{number}" for number in range(hosts))
+        self.addresses = tuple(f"10.78.0.{number + 1}" for number in range(hosts))
+        self.addresses_6 = tuple(f"fd78::{number + 1}" for number in range(hosts))
+        try:
+            self._build()
+        except BaseException:
+            self.close()
+            raise
+
+    def _build(self) -> None:
+        _ip("netns", "add", self._bridge)
+        # without snooping a bridge carries multicast to all, as a plain switch does
+        _ip("-n", self._bridge, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+        _ip("-n", self._bridge, "link", "set", "br0", "up")
+        for number, name in enumerate(self.names):
+            _ip("netns", "add", name)
+            _ip("-n", name, "link", "set", "lo", "up")
+            _ip("-n", self._bridge, "link", "add", f"port{number}", "type", "veth",
+                "peer", "name", "eth0", "netns", name)  # fmt: skip
+            _ip("-n", self._bridge, "link", "set", f"port{number}", "master", "br0", "up")
+            _ip("-n", name, "address", "add", f"{self.addresses[number]}/24", "dev", "eth0")
+            _ip("-n", name, "address", "add", f"{self.addresses_6[number]}/64", "dev", "eth0",
+                "nodad")  # fmt: skip
+            _ip("-n", name, "link", "set", "eth0", "up")
+            _ip("-n", name, "route", "add", "default", "dev", "eth0")
+
+    def wrapper(self, number: int) -> tuple[str, ...]:
+        """Return the words that start a program on host ``number``."""
+        return ("ip", "netns", "exec", self.names[number])
+
+    def close(self) -> None:
+        """Remove the namespaces; whatever ran in them must have ended."""
+        for name in (*self.names, self._bridge):
+            subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
+
+
 @contextmanager
 def inside(namespace: str) -> Iterator[None]:
     """Move the calling thread into ``namespace`` and back; sockets made there stay there."""
