@@ -17,7 +17,7 @@ from gossipd.agent.lifecycle import Lifecycle
 from gossipd.agent.logbook import Logbook
 from gossipd.agent.retry_join import RetryJoin
 from gossipd.config.agent_model import AgentConfig
-from gossipd.config.changes import HANDLERS, LIVE, changes, tag_changes
+from gossipd.config.changes import HANDLERS, LIVE, VERIFICATION, changes, tag_changes
 from gossipd.config.load import Loaded
 from gossipd.config.origin import Origin
 from gossipd.errors import ConfigError, Unavailable, UsageError
@@ -49,8 +49,10 @@ class Reloader:
         log: told what happens; its level may change.
         lifecycle: has the leave switches.
         retry_join: has the background seeds.
-        set_handlers: brings other event handlers into effect; without it they wait
-            for a restart.
+        set_handlers: brings other event handlers into effect, or raises ``ConfigError``;
+            without it they wait for a restart.
+        set_verification: takes whether to refuse and not to send plaintext; without
+            it these switches wait for a restart.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Reloader:
         lifecycle: Lifecycle,
         retry_join: RetryJoin,
         set_handlers: Callable[[AgentConfig], None] | None = None,
+        set_verification: Callable[[bool, bool], None] | None = None,
     ) -> None:
         self._loaded = loaded
         self._reread = reread
@@ -73,6 +76,7 @@ class Reloader:
         self._lifecycle = lifecycle
         self._retry_join = retry_join
         self._set_handlers = set_handlers
+        self._set_verification = set_verification
         self._turn = trio.Lock()
 
     def running(self) -> Loaded:
@@ -113,14 +117,18 @@ class Reloader:
     async def _apply(self, loaded: Loaded) -> ReloadReport:
         live = LIVE if self._set_handlers is None else (*LIVE, *HANDLERS)
         before, wanted = self._loaded.config, loaded.config
-        found = changes(before, wanted, live=live)
+        live_wire = () if self._set_verification is None else VERIFICATION
+        found = changes(before, wanted, live=live, live_wire=live_wire)
         tags = tag_changes(before.node.tags, wanted.node.tags, self._handle.own_tags())
         after = {**self._handle.own_tags(), **tags.changed}
         encode_own_tags({tag: text for tag, text in after.items() if tag not in tags.deleted})
         config = found.config
-        self._driver.step(self._driver.node.reconfigure, config.node.swim, config.node.serf)
         if self._set_handlers is not None:
-            self._set_handlers(config)
+            self._set_handlers(config)  # the last that may refuse
+        self._driver.step(self._driver.node.reconfigure, config.node.swim, config.node.serf)
+        if self._set_verification is not None:
+            wire = config.node.wire
+            self._set_verification(wire.verify_incoming, wire.verify_outgoing)
         self._log.set_level(config.log_level)
         self._lifecycle.reconfigure(config)
         self._retry_join.reconfigure(config)

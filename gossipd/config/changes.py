@@ -21,6 +21,8 @@ LIVE = (
 )
 """Fields of ``AgentConfig`` that any running agent can follow."""
 HANDLERS = ("event_handlers", "handler_timeout", "handlers_max")
+VERIFICATION = ("verify_incoming", "verify_outgoing")
+"""Fields of ``wire`` that a node with keys can follow."""
 _SILENT = ("node", "warnings", "profile", "protocol", "validate_node_names")
 """Fields that do nothing by themselves while the daemon runs."""
 
@@ -48,13 +50,20 @@ class TagChange(Value):
     kept: tuple[str, ...]
 
 
-def changes(old: AgentConfig, new: AgentConfig, *, live: tuple[str, ...] = LIVE) -> Changes:
+def changes(
+    old: AgentConfig,
+    new: AgentConfig,
+    *,
+    live: tuple[str, ...] = LIVE,
+    live_wire: tuple[str, ...] = (),
+) -> Changes:
     """Compare what runs with what is wanted; tags are looked at by ``tag_changes``.
 
     Args:
         old: as it runs.
         new: as it is wanted; checked.
         live: fields of ``AgentConfig`` that this agent can follow.
+        live_wire: fields of its ``wire`` section that it can follow.
     """
     applied: list[str] = []
     waiting: list[str] = []
@@ -71,10 +80,12 @@ def changes(old: AgentConfig, new: AgentConfig, *, live: tuple[str, ...] = LIVE)
         before, after = getattr(old.node, section), getattr(new.node, section)
         for field in fields_of(before):
             if getattr(before, field) != getattr(after, field):
-                is_fixed = section == "wire" or field in FIXED[section]
+                is_wire = section == "wire"
+                is_fixed = field not in live_wire if is_wire else field in FIXED[section]
                 (waiting if is_fixed else applied).append(f"{section}.{field}")
     taken = {field: getattr(new, field) for field in (*live, *_SILENT) if field != "node"}
-    node: NodeConfig = replace(running, tags=new.node.tags)
+    kept = {field: getattr(new.node.wire, field) for field in live_wire}
+    node: NodeConfig = replace(running, tags=new.node.tags, wire=replace(old.node.wire, **kept))
     return Changes(replace(old, node=node, **taken), tuple(applied), tuple(waiting))
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossipd.config.agent_model import AgentConfig
-from gossipd.config.changes import HANDLERS, LIVE, changes, tag_changes
+from gossipd.config.changes import HANDLERS, LIVE, VERIFICATION, changes, tag_changes
 from gossipd.config.model import PROFILES, NodeConfig, SerfConfig, SwimConfig, WireConfig
 from gossipd.value import fields_of, replace
 
@@ -48,6 +48,15 @@ def test_handlers_are_applied_where_the_agent_can() -> None:
     found = changes(OLD, replace(OLD, handlers_max=3), live=(*LIVE, *HANDLERS))
     assert found.applied == ("handlers_max",)
     assert found.config.handlers_max == 3
+
+
+def test_verification_is_applied_where_the_agent_can() -> None:
+    wire = WireConfig(verify_incoming=False, label="x")
+    new = replace(OLD, node=NodeConfig(name="a", wire=wire))
+    assert changes(OLD, new).needs_restart == ("wire.label", "wire.verify_incoming")
+    found = changes(OLD, new, live_wire=VERIFICATION)
+    assert (found.applied, found.needs_restart) == (("wire.verify_incoming",), ("wire.label",))
+    assert found.config.node.wire == WireConfig(verify_incoming=False)
 
 
 def test_another_profile_is_its_timings() -> None:
