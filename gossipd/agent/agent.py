@@ -147,6 +147,9 @@ async def _run(
                 lifecycle=lifecycle,
                 retry_join=retry_join,
                 set_handlers=handle.set_handlers,
+                set_verification=lambda incoming, outgoing: driver.step(
+                    driver.node.set_verification, incoming, outgoing
+                ),
             )
             await faces.start(_serve_rpc, parts, handle)
             if signals is not None:

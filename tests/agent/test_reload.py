@@ -146,6 +146,23 @@ async def test_tags_set_at_run_time_survive_a_reload(
     assert handle.own_tags() == {"x": "5", "y": "2", "new": "1", "hand": "made"}
 
 
+async def test_handlers_and_verification_follow(
+    nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    agent = Reloadable(MemoryNetwork(nursery), "a", "10.0.0.1", 'event_handlers = ["user=true"]')
+    handle = await started(nursery, agent)
+    assert handle.statistics().event_handlers == {"user:": "true"}
+    agent.file = 'event_handlers = ["query=false"]\n[wire]\nverify_outgoing = false'
+    report = await handle.reload()
+    assert report == ReloadReport(("event_handlers", "wire.verify_outgoing"), (), ())
+    assert handle.statistics().event_handlers == {"query:": "false"}
+    agent.file = 'event_handlers = ["member-foo=x"]\nlog_level = "debug"'
+    with pytest.raises(ConfigError):
+        await handle.reload()
+    assert handle.statistics().event_handlers == {"query:": "false"}
+    assert origin(handle, "log_level") == "default"
+
+
 async def test_new_seeds_are_joined_when_the_list_changes(
     nursery: trio.Nursery, autojump_clock: object
 ) -> None:
