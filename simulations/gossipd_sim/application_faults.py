@@ -7,11 +7,9 @@ that are asked, each with its own name (``host.py``).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 
-from gossipd.errors import Unavailable
-from gossipd.node.node import Node
 from gossipd.serf.question import Question
+from gossipd_sim.application import ask, send_event
 from gossipd_sim.faults import HostFault, Stage
 from gossipd_sim.host import Host
 
@@ -25,7 +23,7 @@ class SendEvent(HostFault, kw_only=True):
     do = "event"
 
     def befall(self, host: Host, stage: Stage) -> None:
-        host.send_event(self.name, self.tags)
+        host.command(send_event(self.name, self.tags))
 
     def describe(self) -> str:
         return f"event {self.name} by {self.hosts}"
@@ -41,12 +39,7 @@ class Ask(HostFault, kw_only=True):
 
     def befall(self, host: Host, stage: Stage) -> None:
         question = Question(name=self.name, tags=self.tags, wants_acks=True)
-
-        def ask(node: Node, now: float) -> None:
-            with suppress(Unavailable):  # too many are open: the application goes without
-                node.ask(question, now)
-
-        host.command(ask)
+        host.command(ask(question))
 
     def describe(self) -> str:
         return f"query {self.name} by {self.hosts}"

@@ -13,7 +13,6 @@ peers. What cannot be sent now waits in ``outgoing.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 
 from gossipd.address import Address
@@ -25,6 +24,7 @@ from gossipd.serf.events import KeyringChanged, NameVoted, QueryReceived
 from gossipd.value import replace
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.alarm import Alarm
+from gossipd_sim.application import answer
 from gossipd_sim.birth import MakeNode, give_birth, make_unsealed_node
 from gossipd_sim.carriers import PacketCarrier, StreamCarrier
 from gossipd_sim.clock import LocalClock
@@ -319,25 +319,16 @@ class Host:
         """Change the node's tags; nothing when it is down."""
         self.command(lambda ours, now: ours.set_tags(tags, delete, now))
 
-    def send_event(self, name: str, tags: Mapping[str, str]) -> None:
-        """Send a user event to those with ``tags`` (RE2); nothing when it is down."""
-        self.command(lambda ours, now: ours.send_event(name, None, now, tags=tags))
-
-    def _answer(self, number: int, life: int) -> None:
-        """Answer a query as an application would that got it a moment ago."""
-
-        def respond(node: Node, now: float) -> None:
-            with suppress(UsageError):  # by the time a slow host gets to it, it may be too late
-                node.respond(number, self.name.encode(), now)
-
-        if self.life == life:
-            self.command(respond)
-
     def command(self, command: Command) -> None:
         """Run ``command`` on the node of now, when the host gets to it; nothing when it is down."""
         node = self.node
         if node is not None:
             self._inbox.put(partial(command, node), ())
+
+    def _answer(self, number: int, life: int) -> None:
+        """Answer a query with our name, as an application would that got it a moment ago."""
+        if self.life == life:
+            self.command(answer(number, self.name.encode()))
 
     # -- what the network brings --------------------------------------------------------
 

@@ -14,6 +14,7 @@ from gossipd.serf.events import (
 )
 from gossipd.serf.question import Question
 from gossipd.value import replace
+from gossipd_sim.application import ask, send_event
 from gossipd_sim.checkers.applications import Applications
 from gossipd_sim.cluster import Cluster
 from gossipd_sim.errors import ScenarioError
@@ -62,10 +63,9 @@ def test_the_library_scenario_is_clean_and_the_same_by_wire(seed: int) -> None:
 def test_an_event_is_told_by_all_and_a_query_answered_by_all() -> None:
     cluster, told = Watched("applications"), Told()
     cluster.site.observers.append(told)
-    cluster.hosts[1].send_event("deploy", {})
-    cluster.hosts[1].send_event("for-some", {"role": "db"})
-    question = Question(name="load", wants_acks=True)
-    cluster.hosts[2].command(lambda node, now: node.ask(question, now))
+    cluster.hosts[1].command(send_event("deploy", {}))
+    cluster.hosts[1].command(send_event("for-some", {"role": "db"}))
+    cluster.hosts[2].command(ask(Question(name="load", wants_acks=True)))
     cluster.run(2)
     names = [host.name for host in cluster.hosts]
     assert told.names() == [(name, "deploy") for name in names]
@@ -108,7 +108,7 @@ def test_an_event_that_somebody_was_never_told_is_complained_of_at_the_end(but: 
     complaints: list[str] = []
     checker = Applications(lambda host, now, text: complaints.append(host), cluster.truth)
     cluster.site.observers.append(Told(checker, but))
-    cluster.hosts[0].send_event("deploy", {})
+    cluster.hosts[0].command(send_event("deploy", {}))
     cluster.run(10)
     checker.at_end(None, cluster.now)  # type: ignore[arg-type]
     assert complaints == []  # a push/pull may still bring it

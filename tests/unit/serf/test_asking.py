@@ -226,11 +226,11 @@ def test_who_may_have_missed_a_query_is_told_it_straight_once() -> None:
     answer(serf, query, "c", at=1.2)
     serf.die("e", at=1.3)
     serf.advance(1.79)
-    assert serf.outbox.take_effects() == []
+    assert serf.effects() == []
     serf.advance(1.81)
-    assert serf.outbox.take_effects() == [SendPayload(address_of("d"), payload)]
+    assert serf.effects() == [SendPayload(address_of("d"), payload)]
     serf.advance(100.0)
-    assert [one for one in serf.outbox.take_effects() if isinstance(one, SendPayload)] == []
+    assert [one for one in serf.effects() if isinstance(one, SendPayload)] == []
 
 
 def test_a_query_that_is_closed_or_that_many_are_slow_to_answer_is_not_told_again() -> None:
@@ -247,7 +247,7 @@ def test_a_query_that_is_closed_or_that_many_are_slow_to_answer_is_not_told_agai
     ask(short, Question(name="load", timeout=0.5))
     for serf in (closed, many, short):
         serf.advance(3.0)
-        assert serf.outbox.take_effects() == []
+        assert serf.effects() == []
 
 
 @pytest.mark.parametrize("name", ["_serf_conflict", "_serf_x", "_serf_"])
