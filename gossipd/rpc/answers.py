@@ -11,19 +11,19 @@ as nothing changes, the next question costs a header.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from gossipd.coordinate import Coordinate
 from gossipd.errors import WireError
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
+from gossipd.pattern import BAD_PATTERN, Pattern
 from gossipd.query import requests
 from gossipd.query.framing import encode
 from gossipd.serf.events import SerfMember
 from gossipd.serf.question import KeyCommand, KeyReport
 
-if TYPE_CHECKING:
-    from gossipd.pattern import Pattern
+TAG_FILTERS_MAX = 256
+"""Tags that one request may match; a node's own take at most 512 bytes together."""
 
 
 def header(seq: int, error: str = "") -> bytes:
@@ -178,6 +178,7 @@ class MemberFilter:
         Raises:
             WireError: ``bad-pattern``; the detail is fit for the client.
         """
+        check_tag_filters(request.tags)
         self._status = _compiled(request.status)
         self._name = _compiled(request.name)
         self._tags = [
@@ -200,12 +201,17 @@ class MemberFilter:
 
 def _compiled(text: str) -> Pattern | None:
     """Return the pattern of ``text``, ``None`` for an empty one."""
-    if not text:
-        return None
-    # Loaded when first needed: most daemons are never asked with a pattern.
-    from gossipd.pattern import Pattern
+    return Pattern(text) if text else None
 
-    return Pattern(text)
+
+def check_tag_filters(tags: Mapping[str, str]) -> None:
+    """Refuse more expressions than a node can have tags: each takes memory and time.
+
+    Raises:
+        WireError: ``bad-pattern``.
+    """
+    if len(tags) > TAG_FILTERS_MAX:
+        raise WireError(BAD_PATTERN, f"more than {TAG_FILTERS_MAX} tags to match")
 
 
 def filter_refusal(error: WireError) -> str:

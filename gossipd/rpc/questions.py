@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import trio
 
-from gossipd.errors import GossipdError, WireError
+from gossipd.errors import GossipdError
 from gossipd.query import requests
 from gossipd.rpc import answers, records
 from gossipd.rpc.followers import Follower
-from gossipd.serf.events import QueryAcked, SerfMember
+from gossipd.serf.events import QueryAcked
+from gossipd.serf.filters import Audience
 from gossipd.serf.question import Question
 
 
@@ -82,9 +83,8 @@ class _Beginning:
 
     async def fail(self, error: GossipdError) -> None:
         """Tell the client that nobody was asked."""
-        text = answers.filter_refusal(error) if isinstance(error, WireError) else str(error)
         try:
-            await self._follower.send(answers.header(self._follower.seq, text))
+            await self._follower.send(answers.header(self._follower.seq, str(error)))
         finally:
             self.give_up()
 
@@ -108,41 +108,16 @@ async def _ask(follower: Follower, request: requests.Query, beginning: _Beginnin
 
 
 async def _ping(follower: Follower, request: requests.Query, beginning: _Beginning) -> None:
-    selected, handle = _Selected(request), follower.handle
+    """Ask everybody for a sign of life; show the acks of those whom the filters select."""
+    audience, handle = Audience(request.filter_nodes, request.filter_tags), follower.handle
+    members = handle.view().members if request.filter_tags else ()
+    tags = {member.name: member.tags for member in members}
     timeout = request.timeout_ns / 1e9 if request.timeout_ns else float("inf")
     with trio.move_on_after(timeout):
         async with handle.ask_reachability() as names:
             await beginning.succeed()
             async for name in names:
-                if request.wants_acks and selected.has(name, handle.view().members):
+                if request.wants_acks and audience.has(name, tags.get(name, {})):
                     await follower.send(records.query_message(follower.seq, "ack", name))
     if not beginning.is_over:
         await beginning.succeed()
-
-
-class _Selected:
-    """Whom a ping is for, judged here: everybody is asked, some acks are shown.
-
-    Raises:
-        WireError: ``bad-pattern``, a tag's expression is none.
-    """
-
-    def __init__(self, request: requests.Query) -> None:
-        self._nodes = frozenset(request.filter_nodes)
-        self._tags = []
-        if request.filter_tags:
-            # Loaded when first needed, for its memory.
-            from gossipd.pattern import Pattern
-
-            self._tags = [(key, Pattern(text)) for key, text in request.filter_tags.items()]
-
-    def has(self, name: str, members: tuple[SerfMember, ...]) -> bool:
-        """Say whether the filters select ``name``; expressions are searched, not anchored."""
-        if self._nodes and name not in self._nodes:
-            return False
-        if not self._tags:
-            return True
-        tags = next((member.tags for member in members if member.name == name), None)
-        return tags is not None and all(
-            pattern.search(tags.get(key, "")) for key, pattern in self._tags
-        )
