@@ -8,16 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import TypeAlias
+from typing import Protocol
 
 from gossipd.address import Address
 from gossipd.config.model import NodeConfig
 from gossipd.node.node import Node
 from gossipd.node.storage import Storage
+from gossipd.serf.memory import NO_MEMORY, Memory
 from gossipd_sim.formed import Formed
 from gossipd_sim.world import World
 
-MakeNode: TypeAlias = Callable[[NodeConfig, Address, Random, Callable[[int], bytes]], Node]
+
+class MakeNode(Protocol):
+    """Makes the node of one life, with the Lamport times of the last."""
+
+    def __call__(
+        self,
+        config: NodeConfig,
+        address: Address,
+        random: Random,
+        entropy: Callable[[int], bytes],
+        *,
+        memory: Memory = NO_MEMORY,
+    ) -> Node: ...
 
 
 def make_unsealed_node(
@@ -26,9 +39,11 @@ def make_unsealed_node(
     random: Random,
     entropy: Callable[[int], bytes],
     storage: Storage | None = None,
+    *,
+    memory: Memory = NO_MEMORY,
 ) -> Node:
     """Return a node that leaves it to the network whether packets are sealed."""
-    return Node(config, address, random, entropy, seals=False, storage=storage)
+    return Node(config, address, random, entropy, seals=False, storage=storage, memory=memory)
 
 
 class Entropy:
@@ -54,6 +69,7 @@ def give_birth(
     config: NodeConfig,
     address: Address,
     formed: Formed | None,
+    memory: Memory,
     make_node: MakeNode,
 ) -> Node:
     """Return the node of the life that is called ``life``.
@@ -64,6 +80,6 @@ def give_birth(
     random = world.random(f"node of {life}")
     entropy = Entropy(world, f"entropy of {life}")
     if formed is None:
-        return make_node(config, address, random, entropy)
+        return make_node(config, address, random, entropy, memory=memory)
     storage = formed.storage(random, round_robin=config.swim.round_robin)
     return make_unsealed_node(config, address, random, entropy, storage)

@@ -117,7 +117,8 @@ class Crash(HostFault, kw_only=True):
 class Restart(HostFault, kw_only=True):
     """A host that crashed or left boots and joins again, through the seeds it had.
 
-    ``remember``: it also tries the peers of its last life; otherwise it is as new.
+    ``remember``: it has the daemon's snapshot of its last life: the members to try and
+    the Lamport times; otherwise it is as new.
     """
 
     remember: bool = False

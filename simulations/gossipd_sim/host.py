@@ -21,6 +21,7 @@ from gossipd.errors import UsageError
 from gossipd.node.events import OperationFinished
 from gossipd.node.node import Node
 from gossipd.serf.events import KeyringChanged, NameVoted, QueryReceived
+from gossipd.serf.memory import NO_MEMORY, Memory
 from gossipd.value import replace
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.alarm import Alarm
@@ -31,6 +32,7 @@ from gossipd_sim.clock import LocalClock
 from gossipd_sim.formed import Formed
 from gossipd_sim.inbox import Inbox
 from gossipd_sim.joiner import Command, Joiner
+from gossipd_sim.keepsake import Keepsake, in_order_of_trial
 from gossipd_sim.network import Datagram, Portion
 from gossipd_sim.observer import Observer
 from gossipd_sim.outgoing import Outgoing
@@ -98,7 +100,7 @@ class Host:
         self._inbox = Inbox(world, self._take)
         self._outgoing = Outgoing(self, world, network, streams, observers, self._on_refused)
         self._alarm = Alarm(world, self._clock, self._on_deadline)
-        self._remembered: tuple[Address, ...] = ()
+        self._keepsake: Keepsake | None = None
         self._joiner = Joiner(world, self.command)
         self._farewell: int | None = None
 
@@ -169,8 +171,11 @@ class Host:
 
     # -- life and death --------------------------------------------------------------
 
-    def boot(self) -> None:
+    def boot(self, memory: Memory = NO_MEMORY) -> None:
         """Start the process with a fresh node that knows nobody.
+
+        Args:
+            memory: Lamport times of its last life.
 
         Raises:
             UsageError: it is up already.
@@ -185,7 +190,7 @@ class Host:
         self.born_knowing = formed.names if formed is not None else ()
         life = f"{self.name} life {self.life}"
         self.node = give_birth(
-            self._world, life, self.config, self.address, formed, self._make_node
+            self._world, life, self.config, self.address, formed, memory, self._make_node
         )
         self._network.attach(self)
         self._trace.note(self._world.now, self.name, "boot")
@@ -204,16 +209,19 @@ class Host:
         """End the process if it is up, and start it again.
 
         Args:
-            remember: it tries the members that it last showed as alive, one after
-                another until one answers, as a daemon with a snapshot does.
+            remember: it goes on at its last Lamport times and tries the members
+                that it last knew, one after another until one answers, as a daemon
+                with a snapshot does.
                 Otherwise it knows nobody until it is told to ``join``.
         """
         self._die("restart", power_lost=False)
-        self.boot()
-        if remember and self._remembered:
-            known = list(self._remembered)
-            self._world.random(f"rejoin of {self.name} life {self.life}").shuffle(known)
-            self._joiner.rejoin(known)
+        if not remember or self._keepsake is None:
+            self.boot()
+            return
+        remembered = self._keepsake.read()
+        self.boot(remembered.memory)
+        chance = self._world.random(f"rejoin of {self.name} life {self.life}")
+        self._joiner.rejoin(in_order_of_trial(remembered, self.name, chance))
 
     def freeze(self) -> None:
         """Stop handling anything, timers included, as after SIGSTOP."""
@@ -445,12 +453,7 @@ class Host:
     def _die(self, how: str, *, power_lost: bool) -> None:
         if self.node is None:
             return
-        members = self.node.view().members
-        self._remembered = tuple(
-            member.address
-            for member in members
-            if member.status is MemberStatus.ALIVE and member.address != self.address
-        )
+        self._keepsake = Keepsake(self.node)
         self.node = None
         self.is_powered = not power_lost
         self.is_frozen = self._is_deaf = self._is_told_mute = False

@@ -107,6 +107,32 @@ def test_a_host_that_remembers_only_the_dead_tries_them_all_and_finds_the_living
     assert site.run_until(lambda: hosts[4].statuses().get("n003") is ALIVE, 30.0) < 1.0
 
 
+def test_a_host_that_remembers_goes_on_at_its_last_lamport_times() -> None:
+    _, _, hosts = make_site()
+    node = hosts[3].node
+    assert node is not None
+    before = node.memory()
+    assert before.clock > 0
+    hosts[3].restart(remember=True)
+    again = hosts[3].node
+    assert again is not None
+    assert again.memory() == before
+    hosts[3].restart(remember=False)
+    fresh = hosts[3].node
+    assert fresh is not None
+    assert fresh.memory().clock < before.clock
+
+
+def test_a_host_that_saw_all_others_fail_finds_them_when_they_are_back() -> None:
+    site, _, hosts = make_site(3)
+    for host in hosts[:2]:
+        host.crash()
+    assert site.run_until(lambda: site.all_show(FAILED, ["n000", "n001"]), 60.0) < 40.0
+    hosts[0].boot()
+    hosts[2].restart(remember=True)
+    assert site.run_until(lambda: site.all_show(ALIVE, ["n000", "n002"]), 30.0) < 15.0
+
+
 def test_a_join_is_tried_again_until_the_seed_is_there() -> None:
     site = Site(1)
     seed, joiner = site.add_host("seed"), site.add_host("joiner")

@@ -22,6 +22,7 @@ from gossipd.config.model import NodeConfig, WireConfig
 from gossipd.node.effects import OpenStream
 from gossipd.node.events import NodeEvent
 from gossipd.node.node import Node
+from gossipd.serf.memory import NO_MEMORY, Memory
 from gossipd_sim.host import Host
 from gossipd_sim.laws import Laws
 from gossipd_sim.network import Datagram, Endpoint, Portion
@@ -70,9 +71,11 @@ class Recording:
         address: Address,
         random: Random,
         entropy: Callable[[int], bytes],
+        *,
+        memory: Memory = NO_MEMORY,
     ) -> Node:
         """Return a node of which every input is recorded."""
-        node = Node(config, address, random, entropy)
+        node = Node(config, address, random, entropy, memory=memory)
         for verb in INPUTS:
             setattr(node, verb, self._recorded(verb, getattr(node, verb)))
         return node
