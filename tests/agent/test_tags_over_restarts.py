@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import trio
-import trio.testing
 
 from gossipd.agent.agent import run_agent
 from gossipd.agent.handle import AgentHandle
@@ -37,19 +36,27 @@ class Agent:
         self._network = MemoryNetwork(nursery)
         self._folder = folder
         self._scope = trio.CancelScope()
+        self._ended = trio.Event()
+        self._ended.set()
         self.lines = Lines()
 
     async def start(self, tags: Mapping[str, str], **settings: str) -> AgentHandle:
-        self._scope.cancel()
+        await self.end()
         self._scope = trio.CancelScope()
+        ended = self._ended = trio.Event()
         self.lines = Lines()
         given = settings or {"data_dir": str(self._folder / "state")}
         config = AgentConfig(node=NodeConfig(name="a", tags=tags), **given)  # type: ignore[arg-type]
         machine = self._network.machine("10.0.0.1")
 
         async def run(*, task_status: trio.TaskStatus[AgentHandle]) -> None:
-            with self._scope:
-                await run_agent(config, output=self.lines, machine=machine, task_status=task_status)
+            try:
+                with self._scope:
+                    await run_agent(
+                        config, output=self.lines, machine=machine, task_status=task_status
+                    )
+            finally:
+                ended.set()
 
         handle = await self._nursery.start(run)
         assert isinstance(handle, AgentHandle)
@@ -57,7 +64,7 @@ class Agent:
 
     async def end(self) -> None:
         self._scope.cancel()
-        await trio.testing.wait_all_tasks_blocked()
+        await self._ended.wait()  # it waits for the thread that writes the file
 
 
 def tags_of(handle: AgentHandle) -> Mapping[str, str]:
