@@ -109,8 +109,11 @@ class Truth:
         """Say whether ``host`` has been up, and hindered by nothing, for ``seconds`` at least."""
         if not host.is_up or host.is_leaving or host.is_hindered:
             return False
-        hindered_at = self._hindered_at.get(host.name, NO_FAULT_YET)
-        return now - max(self.since(host), hindered_at) >= seconds
+        return now - max(self.since(host), self.hindered_at(host)) >= seconds
+
+    def hindered_at(self, host: Host) -> float:
+        """Return when ``host`` was last seen hindered: now, or when that ended (seconds)."""
+        return self._hindered_at.get(host.name, NO_FAULT_YET)
 
     def moved_at(self, host: Host) -> float:
         """Return when ``host`` last came up at another address than before (seconds)."""

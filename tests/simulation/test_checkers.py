@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 import pytest
 
 from gossipd.address import Address
+from gossipd.config.model import SwimConfig
 from gossipd.node.events import NodeEvent
 from gossipd.node.node import Node
 from gossipd.swim.dissemination import BroadcastQueue
@@ -25,10 +26,15 @@ from gossipd.wire.codec import encode
 from gossipd.wire.messages import Ping, Suspect
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.checkers.choice import NAMES, Complaints, make_inspector
+from gossipd_sim.cluster import Cluster
+from gossipd_sim.faults import Freeze
 from gossipd_sim.host import Host
+from gossipd_sim.script import Scenario
 from support.watched import Watched
 
 TO = Address(bytes([10, 0, 0, 2]), 7946)
+EAGER = {"awareness_max_multiplier": 1}
+"""No local health makes rounds longer: five seconds without a ping are too long."""
 
 
 def node_of(host: Host) -> Node:
@@ -335,6 +341,34 @@ def test_a_host_that_stops_probing_is_found() -> None:
     assert watched.found() == []
     watched.run(30)
     assert watched.found() == [("probing", "n000")]
+
+
+@pytest.mark.parametrize("lasts", [4.0, 4.408, 4.9])
+def test_a_host_that_was_frozen_has_as_long_as_any_from_when_it_goes_on(lasts: float) -> None:
+    scenario = Scenario(
+        name="a freeze",
+        nodes=2,
+        horizon=30.0,
+        settle=20.0,
+        swim=EAGER,
+        faults=(Freeze(at=1.25, hosts="n001", lasts=lasts),),
+    )
+    assert Cluster(scenario, 0).run().violations == ()
+
+
+def test_a_host_that_stops_probing_after_a_freeze_is_found() -> None:
+    watched = Watched("probing", nodes=2, swim=replace(SwimConfig(), **EAGER))
+    host = watched.hosts[1]
+    watched.site.tell_fault("freeze n001")
+    host.freeze()
+    watched.run(4.0)
+    watched.site.tell_fault("thaw n001")
+    host.thaw()
+    node_of(host)._swim._prober._ticker = None
+    watched.run(4.5)
+    assert watched.found() == []
+    watched.run(3)
+    assert watched.found() == [("probing", "n001")]
 
 
 @pytest.mark.parametrize("count", [6, 7])

@@ -19,6 +19,7 @@ class Watched:
     Args:
         checkers: names of those that watch; none is all.
         calm_from: when faults are over, for the checker ``rest``.
+        swim: what all of them are configured with.
     """
 
     def __init__(
@@ -29,7 +30,9 @@ class Watched:
         laws: Laws | None = None,
         calm_from: float = 0.0,
         settle: float = 10.0,
+        swim: SwimConfig | None = None,
     ) -> None:
+        self._swim = swim or SwimConfig()
         self.site = site = Site(seed, laws)
         self.complaints = Complaints()
         self.truth = Truth(site.hosts, site.network, site.world)
@@ -57,7 +60,7 @@ class Watched:
 
     def add(self, name: str, *, node: str = "", wire: WireConfig | None = None) -> Host:
         """Add a machine that is not booted; its node is named like it by default."""
-        config = NodeConfig(name=node or name, swim=SwimConfig(), wire=wire or WireConfig())
+        config = NodeConfig(name=node or name, swim=self._swim, wire=wire or WireConfig())
         return self.site.add_host(name, config)
 
     def crash(self, host: Host) -> None:

@@ -36,10 +36,9 @@ _ALONE: dict[str, Callable[[Complain], object]] = {
     "datagrams": Datagrams,
     "transmits": Transmits,
     "visits": Visits,
-    "probing": Probing,
     "queues": Queues,
 }
-_WITH_TRUTH = ("calm-deaths", "rest", "applications")
+_WITH_TRUTH = ("probing", "calm-deaths", "rest", "applications")
 NAMES: tuple[str, ...] = (DECODING, *_ALONE, *_WITH_TRUTH)
 """Every checker there is, in the order in which they are asked."""
 NONE = "none"
@@ -86,6 +85,8 @@ def make_inspector(
     """
     names = [name for name in NAMES if not wanted or name in wanted]
     checkers = [make(complaints.of(name)) for name, make in _ALONE.items() if name in names]
+    if "probing" in names:
+        checkers.append(Probing(complaints.of("probing"), truth))
     if "calm-deaths" in names:
         checkers.append(CalmDeaths(complaints.of("calm-deaths"), truth))
     if "rest" in names:

@@ -2,6 +2,8 @@
 
 One round lasts a probe interval, or as many as the local health multiplier
 allows; then the next begins. Without it nobody's death would be noticed.
+A host that was stopped has that long from when it goes on: what is overdue
+then, the end of a round above all, comes first.
 """
 
 from __future__ import annotations
@@ -12,25 +14,24 @@ from gossipd.wire.messages import PacketMessage, Ping
 from gossipd_sim.checkers import insight
 from gossipd_sim.checkers.complaint import Complain
 from gossipd_sim.host import Host
+from gossipd_sim.truth import Truth
 
 ROUNDS_TO_SPARE = 4
 """Ticks may find nobody while the dead are in the list; clocks may be fast or slow."""
-SLEEP = 5.0
-"""Seconds without a step after which a host may have been stopped."""
 
 
 class Probing:
     """Remembers each host's last ping."""
 
-    def __init__(self, complain: Complain) -> None:
+    def __init__(self, complain: Complain, truth: Truth) -> None:
         self._complain = complain
+        self._truth = truth
         self._pinged_at: dict[str, float] = {}
-        self._stepped_at: dict[str, float] = {}
         self._told: dict[str, int] = {}
 
     def on_boot(self, host: Host, now: float) -> None:
         """Begin anew."""
-        self._pinged_at[host.name] = self._stepped_at[host.name] = now
+        self._pinged_at[host.name] = now
 
     def on_messages(
         self, sender: Host, to: Address, messages: tuple[PacketMessage, ...], now: float
@@ -46,12 +47,10 @@ class Probing:
         node, name = host.node, host.name
         if node is None:
             return
-        slept = now - self._stepped_at[name] > SLEEP
-        self._stepped_at[name] = now
         swim = host.config.swim
         allowed = (swim.awareness_max_multiplier + ROUNDS_TO_SPARE) * swim.probe_interval
-        waited = now - self._pinged_at[name]
-        if slept or host.is_hindered or (waited > allowed / 4 and _is_alone(host)):
+        waited = now - max(self._pinged_at[name], self._truth.hindered_at(host))
+        if waited > allowed / 4 and _is_alone(host):
             self._pinged_at[name] = now
         elif waited > allowed and self._told.get(name) != host.life:
             self._told[name] = host.life
