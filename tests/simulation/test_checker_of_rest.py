@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+
+import pytest
 
 from gossipd.address import Address
 from gossipd.node.node import Node
+from gossipd.swim.member import MemberState
 from gossipd.swim.suspicion import Suspicion
 from gossipd.value import replace
 from gossipd.wire.serf_messages import MemberStatus
+from gossipd_sim.checkers import insight
 from gossipd_sim.cluster import Cluster
+from gossipd_sim.faults import Crash
 from gossipd_sim.host import Host
+from gossipd_sim.script import Bootstrap, Scenario
 from support.bug_hunt import hard_times
 from support.watched import Watched
+
+GONE = "shows n003 as alive, who is down or out of reach"
 
 
 def node_of(host: Host) -> Node:
@@ -52,9 +60,113 @@ def test_at_rest_a_live_member_shown_as_failed_is_found() -> None:
 def test_at_rest_a_dead_member_shown_as_alive_is_found() -> None:
     def spoil(watched: Watched) -> None:
         watched.crash(watched.hosts[3])
+        watched.run(60)
+        for host in watched.hosts[:3]:
+            roster = node_of(host)._serf._roster
+            member = roster.get("n003")
+            assert member is not None
+            roster._store(replace(member, status=MemberStatus.ALIVE))
 
-    texts = at_rest(spoil)
-    assert texts == ["shows n003 as alive, who is down or out of reach"] * 3
+    assert at_rest(spoil) == [GONE] * 3
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 3.0])
+def test_at_rest_who_has_just_gone_can_be_known_to_nobody(seconds: float) -> None:
+    def spoil(watched: Watched) -> None:
+        watched.crash(watched.hosts[3])
+        watched.run(seconds)
+        suspected = insight.suspicions(node_of(watched.hosts[0]))
+        assert list(suspected) == (["n003"] if seconds == 3.0 else [])
+
+    assert at_rest(spoil) == []
+
+
+def test_at_rest_a_death_that_was_declared_just_now_may_wait_to_be_gossiped() -> None:
+    def spoil(watched: Watched, seconds: float) -> None:
+        watched.crash(watched.hosts[3])
+        watched.run(seconds)
+        for host in watched.hosts[:3]:
+            node_of(host)._swim._claims.queue.enqueue(b"news")
+
+    assert at_rest(lambda watched: spoil(watched, 6.5)) == []
+    late = at_rest(lambda watched: spoil(watched, 10.0))
+    assert late == ["1 messages still wait to be gossiped"] * 3
+
+
+def test_at_rest_who_went_is_known_to_all_when_one_has_found_out() -> None:
+    def spoil(watched: Watched) -> None:
+        watched.crash(watched.hosts[3])
+        node_of(watched.hosts[0])._serf._roster.gone("n003", watched.now)
+        watched.plant(watched.hosts[0], "n003", state=MemberState.DEAD)
+
+    assert at_rest(spoil) == [GONE] * 2
+
+
+def test_at_rest_who_went_and_was_never_probed_since_is_found() -> None:
+    class Biased:
+        def insert(self, name: str) -> None: ...
+
+        def next_target(
+            self, may_probe: Callable[[str], bool], forget_expired: Callable[[], Collection[str]]
+        ) -> str | None:
+            return next(name for name in ("n000", "n001") if may_probe(name))
+
+        def choose(self, wanted: int, accept: Callable[[str], bool]) -> list[str]:
+            return []
+
+    def spoil(watched: Watched, seconds: float) -> None:
+        watched.crash(watched.hosts[3])
+        for host in watched.hosts[:3]:
+            node_of(host)._swim._prober._rotation = Biased()
+        watched.run(seconds)
+
+    assert at_rest(lambda watched: spoil(watched, 1.5)) == []  # five rounds may pass
+    assert at_rest(lambda watched: spoil(watched, 6.0)) == [GONE] * 3
+
+
+def test_at_rest_who_went_and_was_probed_but_not_accused_is_found() -> None:
+    def spoil(watched: Watched) -> None:
+        hosts = watched.hosts[:3]
+        entries = [insight.entry(node_of(host), "n003") for host in hosts]
+        watched.crash(watched.hosts[3])
+        watched.run(3)
+        for host, entry in zip(hosts, entries, strict=True):
+            node = node_of(host)
+            node._swim._claims.suspicions.clear()
+            node._swim._claims.queue.take(10_000, 2, 0)
+            node._swim._prober._round = None
+            assert entry is not None
+            node._swim._membership.table["n003"] = entry
+
+    assert GONE in at_rest(spoil)
+
+
+def test_at_rest_a_suspicion_that_is_overdue_is_found() -> None:
+    def spoil(watched: Watched) -> None:
+        watched.crash(watched.hosts[3])
+        watched.run(3)
+        suspicions = node_of(watched.hosts[0])._swim._claims.suspicions
+        suspicions["n003"] = Suspicion("n003", "n001", wanted=0, low=2, high=2, now=1.0)
+
+    assert at_rest(spoil) == [*[GONE] * 3, *["still suspects n003"] * 3]
+
+
+@pytest.mark.parametrize("left", [1, 2, 3])
+def test_at_rest_the_few_that_are_left_have_found_out_what_they_could(left: int) -> None:
+    scenario = Scenario(
+        name="one after another",
+        nodes=16,
+        horizon=500.0,
+        settle=330.0,
+        profile="wan",
+        bootstrap=Bootstrap(kind="formed"),
+        faults=tuple(Crash(at=100.0 + 4 * n, hosts=f"n{n:03d}") for n in range(left, 16)),
+    )
+    cluster = Cluster(scenario, 1)
+    assert cluster.run().violations == ()
+    shown = cluster.hosts["n000"].statuses()
+    wrong = [name for name in shown if shown[name] is MemberStatus.ALIVE][left:]
+    assert wrong if left < 3 else not wrong
 
 
 def test_at_rest_halves_that_are_still_split_are_no_violation() -> None:

@@ -43,7 +43,7 @@ NAMES: tuple[str, ...] = (DECODING, *_ALONE, *_WITH_TRUTH)
 """Every checker there is, in the order in which they are asked."""
 NONE = "none"
 """Instead of names: nobody checks."""
-_WANT_MESSAGES = ("transmits", "visits", "probing")
+_WANT_MESSAGES = ("transmits", "visits", "probing", "rest")
 COMPLAINTS_MAX = 100
 """Violations collected of one checker in one run: a broken rule breaks at every step."""
 

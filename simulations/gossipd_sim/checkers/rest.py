@@ -10,6 +10,9 @@ helpers or stream pings somebody is wrong about somebody at every moment. Then
 no one mistake may last: for half of the time since the faults ended, or three
 push/pulls, which a lost connection may cost, but not for all of that time.
 
+Somebody gone may be shown as there for as long as those who are left cannot know
+better: see ``findings.py``.
+
 Where bits turn on links without encryption, a claim may be believed with a
 content that its owner never gave: pings carry no checksum (gossip.md, section
 4.3). It stays until the owner says something new; that is no mistake of ours.
@@ -17,13 +20,16 @@ content that its owner never gave: pings carry no checksum (gossip.md, section
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from gossipd.address import Address
 from gossipd.swim.scaling import push_pull_interval, suspicion_bounds
+from gossipd.wire.messages import PacketMessage
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.checkers import insight
 from gossipd_sim.checkers.complaint import Complain
+from gossipd_sim.checkers.findings import THERE, Findings
 from gossipd_sim.host import Host
 from gossipd_sim.truth import Truth
 
@@ -35,7 +41,6 @@ LOOK_EVERY = 1.0
 LOOK_NODES = 64
 TOLD_MAX = 10
 """Complaints about one run; more would only say it again."""
-THERE = (MemberStatus.ALIVE, MemberStatus.LEAVING)
 
 
 class Rest:
@@ -50,8 +55,19 @@ class Rest:
         self._truth = truth
         self._calm_from = calm_from
         self._next_look = calm_from
+        self._findings = Findings(truth)
         self._wrong_since: dict[tuple[str, str], float] = {}
         """With loss: since when each mistake has been seen at every look."""
+
+    def on_boot(self, host: Host, now: float) -> None:
+        """Note that a new life has pinged nobody."""
+        self._findings.on_boot(host)
+
+    def on_messages(
+        self, sender: Host, to: Address, messages: tuple[PacketMessage, ...], now: float
+    ) -> None:
+        """Note whom hosts ping."""
+        self._findings.on_messages(sender, to, messages)
 
     def on_step(self, host: Host, now: float) -> None:
         """With loss, look from time to time who is wrong."""
@@ -76,9 +92,10 @@ class Rest:
         if len(faults) > TOLD_MAX:
             self._complain("", now, "and more of the same")
         if is_lossless:
-            for host in self._truth.up():
-                for text in _unrest(host):
-                    self._complain(host.name, now, text)
+            for group in self._truth.groups():
+                for host in group:
+                    for text in self._unrest(host, group):
+                        self._complain(host.name, now, text)
 
     def _lasting(self, now: float) -> float:
         """Return for how long a mistake must have lasted to be one, in seconds."""
@@ -99,9 +116,11 @@ class Rest:
                 if len(truth.named(host.config.name)) == 1 and not self._moved_lately(host)
             }
             for host in group:
-                yield from self._wrong_at(host, owners)
+                yield from self._wrong_at(host, group, owners)
 
-    def _wrong_at(self, host: Host, owners: dict[str, Host]) -> Iterator[tuple[str, str]]:
+    def _wrong_at(
+        self, host: Host, group: Sequence[Host], owners: dict[str, Host]
+    ) -> Iterator[tuple[str, str]]:
         if host.node is None:
             return
         shown = insight.roster(host.node)
@@ -123,7 +142,12 @@ class Rest:
                 if own is not None and own.tags != member.tags:
                     yield host.name, f"shows tags of {name} that are not those it has"
         for name, member in shown.items():
-            if name not in owners and member.status in THERE and self._must_be_gone(host, name):
+            if (
+                name not in owners
+                and member.status in THERE
+                and self._must_be_gone(host, name)
+                and not self._findings.may_be_unknown(host, name, group)
+            ):
                 yield (
                     host.name,
                     f"shows {name} as {member.status.name.lower()}, who is down or out of reach",
@@ -161,15 +185,16 @@ class Rest:
                 return False
         return True
 
-
-def _unrest(host: Host) -> Iterator[str]:
-    """Yield what goes on at ``host`` although nothing happens."""
-    node = host.node
-    if node is None or host.is_hindered:
-        return
-    for name in insight.suspicions(node):
-        yield f"still suspects {name}"
-    others = sum(member.status is MemberStatus.ALIVE for member in insight.roster(node).values())
-    waiting = insight.claims_queued(node) + insight.payloads_queued(node)
-    if others > 1 and waiting:
-        yield f"{waiting} messages still wait to be gossiped"
+    def _unrest(self, host: Host, group: Sequence[Host]) -> Iterator[str]:
+        """Yield what goes on at ``host``, one of ``group``, although nothing happens."""
+        node = host.node
+        if node is None:
+            return
+        for name in insight.suspicions(node):
+            if not self._findings.may_be_unknown(host, name, group):
+                yield f"still suspects {name}"
+        shown = insight.roster(node).values()
+        others = sum(member.status is MemberStatus.ALIVE for member in shown)
+        waiting = insight.claims_queued(node) + insight.payloads_queued(node)
+        if others > 1 and waiting and not self._findings.is_telling(host, group):
+            yield f"{waiting} messages still wait to be gossiped"
