@@ -17,7 +17,7 @@ from gossipd.errors import UsageError
 from gossipd.outbox import Outbox
 from gossipd.swim import scaling
 from gossipd.swim.dissemination import BroadcastQueue
-from gossipd.swim.effects import SwimEffect
+from gossipd.swim.effects import Send, SwimEffect
 from gossipd.swim.events import (
     AccusationRefuted,
     BroadcastFinished,
@@ -31,6 +31,7 @@ from gossipd.swim.events import (
     SuspicionConfirmed,
     SwimEvent,
 )
+from gossipd.swim.former_lives import FormerLives
 from gossipd.swim.health import LocalHealth
 from gossipd.swim.member import Member, MemberState
 from gossipd.swim.membership import STALE, Membership, Verdict
@@ -58,6 +59,7 @@ class Claims:
         "_address",
         "_bind_port",
         "_config",
+        "_former_lives",
         "_health",
         "_membership",
         "_name",
@@ -103,6 +105,7 @@ class Claims:
         self._timers = timers
         self._outbox = outbox
         self._timers_of: dict[str, Handle[SwimTimer]] = {}
+        self._former_lives = FormerLives(config.probe_interval)
 
     # What we say of ourselves (section 12)
 
@@ -196,6 +199,9 @@ class Claims:
             case Verdict.CONFLICT if judged.before is not None:
                 self.refuse("name-conflict")
                 self._tell(NameConflict(judged.before, claim.address))
+            case Verdict.FORMER_LIFE if judged.before is not None:
+                self._show_former_life(judged.before, now)
+                return False
             case Verdict.ABOUT_US:
                 self._refute("alive", "", claim.incarnation)
             case Verdict.ADOPTED if judged.after is not None:
@@ -207,6 +213,10 @@ class Claims:
             case _:
                 pass
         return True
+
+    def _show_former_life(self, known: Member, now: float) -> None:
+        if self._former_lives.is_due(known.name, now):
+            self._outbox.effects.append(Send(known.address, _alive_of(known)))
 
     def _after_alive(
         self, before: Member | None, after: Member, now: float, token: int | None

@@ -57,6 +57,9 @@ class Verdict(enum.Enum):
     """The node is unknown and the table has no room."""
     CONFLICT = enum.auto()
     """Another address under a name that is taken."""
+    FORMER_LIFE = enum.auto()
+    """Alive at the incarnation we know, with another meta: one of the two is of a
+    former life, and the owner has to decide; nothing changed."""
     ABOUT_US = enum.auto()
     """It concerns this node and is not true: refute it."""
     CONFIRMS = enum.auto()
@@ -133,7 +136,12 @@ class Membership:
         if known is not None and not is_us and claim.incarnation <= known.incarnation:
             address = claim.address
             if address is known.address or address == known.address:
-                return STALE  # most claims are heard often: nothing else of them matters
+                # most claims are heard often: nothing else of them matters
+                if claim.incarnation < known.incarnation or claim.meta == known.meta:
+                    return STALE
+                if known.state is not MemberState.ALIVE:
+                    return STALE  # its owner has to refute the accusation anyway
+                return Judgement(Verdict.FORMER_LIFE, known)
         versions = claim.versions
         if versions is None or not is_legal_alive(claim, versions):
             return ILLEGAL

@@ -23,7 +23,7 @@ from gossipd.swim.refutation import OwnIncarnation
 from gossipd.swim.suspicion import Suspicion
 from gossipd.value import replace
 from gossipd.wire.codec import encode
-from gossipd.wire.messages import Ping, Suspect
+from gossipd.wire.messages import Alive, Ping, Suspect, Versions
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.checkers.choice import NAMES, Complaints, make_inspector
 from gossipd_sim.cluster import Cluster
@@ -277,6 +277,18 @@ def test_a_claim_sent_more_often_than_its_limit_is_found() -> None:
     watched.hosts[1].set_tags({"role": "db"})
     watched.run(10)
     assert watched.found() == [("transmits", "n001")]
+
+
+def test_what_an_owner_is_shown_of_its_former_life_is_no_gossip() -> None:
+    watched = Watched("transmits")
+    host, owner = watched.hosts[0], watched.hosts[2]
+    former = encode(Alive("n002", 1, owner.address, b"former life", Versions()))
+    for _ in range(30):
+        watched.inspector.on_packet(host, owner.address, former, watched.now)
+    assert watched.found() == []
+    for _ in range(30):
+        watched.inspector.on_packet(host, watched.hosts[1].address, former, watched.now)
+    assert watched.found() == [("transmits", "n000")]
 
 
 def claims_sent(watched: Watched, times: int) -> None:

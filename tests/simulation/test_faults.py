@@ -8,6 +8,7 @@ from gossipd.node.events import InputDropped, NodeEvent
 from gossipd.serf.events import ChangeKind, MemberChange
 from gossipd.swim.events import MemberFailed, NameConflict
 from gossipd.wire.serf_messages import MemberStatus
+from gossipd_sim.checkers import insight
 from gossipd_sim.cluster import Cluster
 from gossipd_sim.host import Host
 from gossipd_sim.observer import Watcher
@@ -311,3 +312,43 @@ def test_a_pruned_member_that_is_really_gone_stays_forgotten() -> None:
     )
     assert cluster.run().violations == ()
     assert shown(cluster, "n003") == {None}
+
+
+TWO_LIVES = (
+    "do = 'partition'; groups = ['n000-n005', 'n006-n007']; at = 10; lasts = 2",
+    "do = 'tags'; hosts = 'n007'; tags = { life = 'first' }; at = 10.05",
+    "do = 'partition'; groups = ['n000-n005,n007', 'n006']; at = 12.5; lasts = 2",
+    "do = 'bounce'; hosts = 'n007'; at = 12.6",
+    "do = 'tags'; hosts = 'n007'; tags = { life = 'second' }; at = 12.8",
+)
+"""Only n006 hears what n007 says at incarnation 2 before it restarts, and only n006
+does not hear what it says at that incarnation afterwards."""
+
+
+@pytest.mark.parametrize("by_wire", ["true", "false"])
+@pytest.mark.parametrize("seed", range(3))
+def test_two_lives_of_one_incarnation_are_outdone_by_the_second(seed: int, by_wire: str) -> None:
+    text = "nodes = 8\nhorizon = 60\nsettle = 40\n" + f"by_wire = {by_wire}\n"
+    # everybody in touch hears of everything at once, and suspects nobody for a while
+    text += "[swim]\ngossip_nodes = 7\nretransmit_mult = 14\n"
+    text += "probe_interval = 5\nprobe_timeout = 3\n"
+    text += "".join(map(fault, TWO_LIVES))
+    cluster = Cluster(read_scenario(text, "f.toml"), seed)
+    cluster.world.at(14.4, check_two_lives, cluster)
+    assert cluster.run().violations == ()
+    owner = cluster.hosts["n007"].node
+    assert owner is not None
+    assert insight.incarnation(owner) == 3
+
+
+def check_two_lives(cluster: Cluster) -> None:
+    """See to it that the scenario does what it is for."""
+    told = {}
+    for name in ("n000", "n006"):
+        node = cluster.hosts[name].node
+        assert node is not None
+        entry = insight.entry(node, "n007")
+        assert entry is not None
+        assert entry.incarnation == 2
+        told[name] = dict(insight.roster(node)["n007"].tags)
+    assert told == {"n000": {"life": "second"}, "n006": {"life": "first"}}

@@ -3,7 +3,8 @@
 Counted from outside, in the datagrams: how often one host sent one claim
 since its table entry of that node last changed, for only a change queues a
 claim. An accusation that rides with a ping to the accused does not count: it
-is sent on purpose at each probe. What a host that cannot send holds back goes
+is sent on purpose at each probe; nor does what a node is shown of its former
+life, at the head of a datagram. What a host that cannot send holds back goes
 out when its table has moved on, perhaps more than once: each change meanwhile
 allows for a full number of sendings.
 """
@@ -61,6 +62,8 @@ class Transmits:
             if not isinstance(message, Alive | Suspect | Dead):
                 continue
             if isinstance(message, Suspect) and message.node == pinged:
+                continue
+            if isinstance(message, Alive) and message is lead and message.address == to:
                 continue
             counts = self._sent[name].setdefault(message.node, {})
             times = counts[message] = counts.get(message, 0) + 1
