@@ -13,7 +13,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from gossipd.agent.durable import open_aside, sync_folder_of, write_all
 from gossipd.agent.system_errors import reason_of
@@ -21,6 +21,8 @@ from gossipd.errors import ConfigError
 
 FILE_MODE = 0o644
 READ_BYTES = 64 * 1024
+CLOSE_PATIENCE = 0.5
+"""Seconds that closing waits for a write under way."""
 _OPEN_TRIES = 10
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Reasons why a file cannot be made that may pass while the daemon runs."""
@@ -39,6 +41,7 @@ class SnapshotFile:
     def __init__(self, path: str) -> None:
         self.path = os.path.realpath(path)
         self._busy = threading.Lock()
+        self._is_closed = False
         try:
             self._descriptor = self._open()
         except OSError as error:
@@ -95,7 +98,7 @@ class SnapshotFile:
         Raises:
             OSError: part of it may be in the file, or somebody took the file away.
         """
-        with self._busy:
+        with self._at_work():
             descriptor = self._descriptor
             if descriptor is None or not _is_at(descriptor, self.path):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -108,7 +111,9 @@ class SnapshotFile:
         Raises:
             OSError: the old one is still there, if there was one.
         """
-        with self._busy:
+        with self._at_work():
+            if self._is_closed:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
             aside = f"{self.path}.compact"
             descriptor = open_aside(aside, self.path, FILE_MODE)
             try:
@@ -128,11 +133,25 @@ class SnapshotFile:
             return size
 
     def close(self) -> None:
-        """Give the file back; a write that hangs keeps it until the process ends."""
-        if self._busy.acquire(blocking=False):
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
+        """Give the file back; a write that hangs does so when it comes to an end."""
+        self._is_closed = True
+        self._give_back(CLOSE_PATIENCE)
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        try:
+            with self._busy:
+                yield
+        finally:
+            if self._is_closed:
+                self._give_back(0.0)
+
+    def _give_back(self, patience: float) -> None:
+        # asked for by whoever closes, and again by whoever was writing then
+        if self._busy.acquire(timeout=patience):
+            descriptor, self._descriptor = self._descriptor, None
+            if descriptor is not None:
+                os.close(descriptor)
             self._busy.release()
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from gossipd.agent import snapshot_file
 from gossipd.agent.durable import replace_file
 from gossipd.agent.snapshot_file import SnapshotFile
 from gossipd.errors import ConfigError
@@ -71,12 +74,12 @@ def test_a_rewrite_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     file = SnapshotFile(str(tmp_path / "snapshot"))
     file.append(b"old\n")
 
-    def torn() -> object:
+    def torn() -> Iterator[bytes]:
         yield b"x" * 600_000
         raise OSError(28, "full")
 
     with pytest.raises(OSError, match="full"):
-        file.rewrite(torn())  # type: ignore[arg-type]
+        file.rewrite(torn())
     file.append(b"more\n")
     assert (tmp_path / "snapshot").read_bytes() == b"old\nmore\n"
     assert [entry.name for entry in tmp_path.iterdir()] == ["snapshot"]
@@ -113,6 +116,35 @@ def test_a_folder_that_is_gone_is_an_error_of_the_write(tmp_path: Path) -> None:
     folder.mkdir()
     file.rewrite([b"x\n"])
     assert (folder / "snapshot").read_bytes() == b"x\n"
+
+
+def test_a_file_closed_during_a_write_is_given_back_when_the_write_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that is cancelled leaves its thread to itself; the file must not stay locked."""
+    monkeypatch.setattr(snapshot_file, "CLOSE_PATIENCE", 0.0)
+    path = str(tmp_path / "snapshot")
+    file = SnapshotFile(path)
+    begun, may_end = threading.Event(), threading.Event()
+
+    def slow() -> Iterator[bytes]:
+        begun.set()
+        assert may_end.wait(10.0)
+        yield b"x\n"
+
+    writer = threading.Thread(target=file.rewrite, args=(slow(),))
+    writer.start()
+    assert begun.wait(10.0)
+    file.close()
+    with pytest.raises(ConfigError, match="in use"):
+        SnapshotFile(path)
+    may_end.set()
+    writer.join(10.0)
+    assert content(SnapshotFile(path)) == b"x\n"
+    with pytest.raises(OSError, match="descriptor"):
+        file.rewrite([b"late\n"])
+    with pytest.raises(FileNotFoundError):
+        file.append(b"late\n")
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "nowhere"])
