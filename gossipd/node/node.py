@@ -274,9 +274,10 @@ class Node:
         self._swim.sending_blocked(now)
 
     def sending_unblocked(self, now: float) -> None:
-        """Sending goes on, and what was kept back is out."""
+        """Sending goes on, and what was kept back is out; what is due by now is done."""
         self._swim.sending_unblocked(now)
-        self._settle(now)
+        self._settle(now)  # what goes on is packed before anything that is found only now
+        self.handle_deadline(now)
 
     # -- commands -------------------------------------------------------------
 

@@ -31,6 +31,7 @@ class ProbeRound:
         "deadline",
         "is_indirect",
         "is_stalled",
+        "overran",
         "seq",
         "started_at",
         "stream_answered",
@@ -47,6 +48,8 @@ class ProbeRound:
         """Whether the direct wait is over, so that an ack says nothing of the round trip."""
         self.is_stalled = False
         """Whether it waits to send its ping or its ping-reqs; meanwhile nothing ends it."""
+        self.overran = False
+        """Whether it was stalled until its time was over."""
         self.stream_answered = False
         self.timers: tuple[Handle[SwimTimer], ...] = ()
         self._nacks_expected = 0

@@ -142,7 +142,7 @@ class Prober:
             self._do(Send(relay.requester, Ack(relay.requester_seq)))
             return
         probe = self._round_of(ack.seq)
-        if probe is None or (probe.is_stalled and now >= probe.deadline):
+        if probe is None or ((probe.is_stalled or probe.overran) and now >= probe.deadline):
             return  # nobody waits for it any more
         if not probe.is_indirect:
             member = self._membership.get(probe.target.name) or probe.target
@@ -220,7 +220,8 @@ class Prober:
         probe = self._round_of(seq)
         if probe is None or probe.is_stalled:
             return None
-        self._end(probe, now, succeeded=probe.stream_answered)
+        late = 1.0 if probe.overran else TICK_GRACE  # the tick that was missed last is made up for
+        self._end(probe, now, succeeded=probe.stream_answered, late=late)
         if probe.stream_answered:
             self._tell(UdpUnreachable(self._membership.get(probe.target.name) or probe.target))
             return None
@@ -232,28 +233,27 @@ class Prober:
         """Let a round stall at its next send."""
         self._is_blocked = True
 
-    def sending_unblocked(self, now: float) -> Suspect | Dead | None:
-        """Let a stalled round go on; returns the accusation if its time is up.
+    def sending_unblocked(self, now: float) -> None:
+        """Let a stalled round go on, to its end if its time is up.
 
         Whoever is found silent this way was perhaps never pinged in time: it is what
-        a process does whose prober hung in a send (Lifeguard, section V-D). The tick
-        that was missed last is made up for.
+        a process does whose prober hung in a send (Lifeguard, section V-D). The ping-reqs
+        are out before that is found, and cannot carry the accusation: its time is over
+        as a timer, which is handled when they were written.
         """
         self._is_blocked = False
         probe = self._round
         if probe is None or not probe.is_stalled:
-            return None
+            return
         probe.is_stalled = False
-        is_over = now >= probe.deadline
-        if is_over or probe.is_indirect:
+        probe.overran = now >= probe.deadline
+        if probe.overran or probe.is_indirect:
             probe.is_indirect = True
             self._ask_others(probe)
         else:
             self._arm_round(probe, now)
-        if not is_over:
-            return None
-        self._end(probe, now, succeeded=False, late=1.0)
-        return self._verdict_on(probe)
+        if probe.overran:
+            probe.timers += (self._timers.set(probe.deadline, RoundOver(probe.seq)),)
 
     def _arm_round(self, probe: ProbeRound, now: float) -> None:
         """Set the timers of a round whose ping goes out now; one that waits to needs none."""

@@ -395,15 +395,16 @@ class Swim:
         self._gossiper.sending_blocked()
 
     def sending_unblocked(self, now: float) -> None:
-        """Go on where the periodic work rests; of the ticks that passed one is made up for."""
+        """Go on where the periodic work rests; of the ticks that passed one is made up for.
+
+        ``handle_deadline`` is due then, when what this wrote has been packed.
+        """
         self._is_blocked = False
-        accusation = self._prober.sending_unblocked(now)
+        self._prober.sending_unblocked(now)
         self._gossiper.sending_unblocked(now)
         if self._is_push_pull_stalled:
             self._is_push_pull_stalled = False
             self._arm_push_pull(now)
-        if accusation is not None:
-            self._claims.receive(accusation, now)
         self._arm(now)
 
     # Pings (sections 3.1, 3.2, 9); the rest of probing is in prober.py
