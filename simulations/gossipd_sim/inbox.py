@@ -13,8 +13,13 @@ from typing import TypeAlias
 
 from gossipd_sim.world import World
 
-RECEIVE_BUFFER = 212_992
-"""Bytes of datagrams that wait at a host that does not read, as Linux has it."""
+RECEIVE_BUFFER = 2 * 212_992
+"""Bytes of datagrams that wait at a host that does not read, as Linux has it.
+
+Agents ask for 2 MiB; the kernel cuts that down to ``net.core.rmem_max`` without an
+error, 212,992 unless somebody changed it, and doubles it for its own overhead, which
+it counts as ``DATAGRAM_OVERHEAD`` does.
+"""
 DATAGRAM_OVERHEAD = 768
 """Bytes that a waiting datagram takes beside its own."""
 

@@ -230,6 +230,33 @@ def test_a_starved_host_handles_one_thing_after_another_and_its_deadlines_among_
     assert site.all_show(ALIVE, site.hosts)
 
 
+def test_a_paced_host_reads_one_thing_after_another_while_its_timers_go_on() -> None:
+    site, log, hosts = make_site(2)
+    node = hosts[1].node
+    assert node is not None
+    hosts[1].pace(lambda: 0.3)
+    taken: list[float] = []
+
+    def note(data: Datagram, source: Address, now: float) -> None:
+        taken.append(round(site.world.now - start, 6))
+
+    node.receive_packet = note  # type: ignore[method-assign]
+    start = site.world.now
+    for _ in range(20):
+        assert hosts[1].packet_arrived(b"one of a backlog", STRANGER, 16)
+    site.run(1.0)
+    assert taken == [0.3, 0.6, 0.9]
+    hosts[1].block_receiving()
+    site.run(10.0)
+    assert len(taken) == 3
+    assert log.sent_by("n001", start), "it pings though its input waits"
+    assert hosts[1].statuses()["n000"] is FAILED
+    hosts[1].unblock_receiving()
+    assert not hosts[1].is_hindered
+    site.run(0.7)
+    assert len(taken) == 5, "the next one takes its time again"
+
+
 def test_a_starved_host_that_turns_deaf_still_minds_its_timers() -> None:
     site, _, hosts = make_site(3)
     hosts[1].starve(lambda: 2.0)
