@@ -169,6 +169,25 @@ def test_at_rest_the_few_that_are_left_have_found_out_what_they_could(left: int)
     assert wrong if left < 3 else not wrong
 
 
+@pytest.mark.parametrize(("left", "seconds"), [(2, 0.0), (2, 629.0), (2, 631.0), (5, 0.0)])
+def test_at_rest_two_may_have_to_find_each_other_among_those_that_failed(
+    left: int, seconds: float
+) -> None:
+    watched = Watched("rest", nodes=8)
+    for host in watched.hosts[left:]:
+        watched.crash(host)
+    watched.run(700)
+    roster = node_of(watched.hosts[0])._serf._roster
+    member = roster.get("n001")
+    assert member is not None
+    gone_at = watched.now - seconds
+    roster._store(replace(member, status=MemberStatus.FAILED, left_at=gone_at))
+    watched.inspector.at_end(None, watched.now)  # type: ignore[arg-type]  # nobody asks it
+    is_found = left == 5 or seconds > 3 * 7 * 30.0  # seven failed, this one included
+    texts = ["shows n001 as failed, who is up and can be reached"]
+    assert watched.texts() == (texts if is_found else [])
+
+
 def test_at_rest_halves_that_are_still_split_are_no_violation() -> None:
     def spoil(watched: Watched) -> None:
         names = [host.name for host in watched.hosts]

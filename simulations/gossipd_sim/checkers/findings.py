@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gossipd.address import Address
+from gossipd.serf.events import SerfMember
 from gossipd.swim.member import MemberState
 from gossipd.swim.scaling import push_pull_interval, retransmit_limit
 from gossipd.value import Value
@@ -24,6 +25,9 @@ from gossipd_sim.truth import Truth
 THERE = (MemberStatus.ALIVE, MemberStatus.LEAVING)
 SYNCS = 3
 """Push/pulls until those who are left have found each other among the dead."""
+
+RECONNECTS = 3
+"""Tries for each failed member after which one of them is left out by a chance of 1 in 20."""
 
 
 class Visit(Value):
@@ -67,6 +71,22 @@ class Findings:
             for other in group
             if other is not host
         )
+
+    def may_be_out_of_touch(
+        self, host: Host, member: SerfMember, group: Sequence[Host], calm_from: float
+    ) -> bool:
+        """Say whether ``host`` may still have to find ``member``, who is up, among the failed.
+
+        It tries one of all of them in a reconnect interval (gossip.md, section 18.3), and
+        where half of all are gone, nobody else brings them together.
+        """
+        node = host.node
+        if node is None or member.left_at is None or 2 * len(group) > len(self._truth.hosts):
+            return False
+        shown = insight.roster(node).values()
+        failed = sum(other.status is MemberStatus.FAILED for other in shown)
+        tried = min(host.local_time() - member.left_at, self._truth.now - calm_from)
+        return failed > 1 and tried < RECONNECTS * failed * host.config.serf.reconnect_interval
 
     def is_telling(self, host: Host, group: Sequence[Host]) -> bool:
         """Say whether ``host`` finds out about somebody, or found out so lately that it tells."""

@@ -11,7 +11,8 @@ no one mistake may last: for half of the time since the faults ended, or three
 push/pulls, which a lost connection may cost, but not for all of that time.
 
 Somebody gone may be shown as there for as long as those who are left cannot know
-better: see ``findings.py``.
+better, and somebody up as failed for as long as they have to find each other
+among many that failed: see ``findings.py``.
 
 Where bits turn on links without encryption, a claim may be believed with a
 content that its owner never gave: pings carry no checksum (gossip.md, section
@@ -129,6 +130,11 @@ class Rest:
             if member is None or owner.node is None:
                 yield host.name, f"does not know {name}, who is up and can be reached"
             elif member.status is not MemberStatus.ALIVE:
+                is_failed = member.status is MemberStatus.FAILED
+                if is_failed and self._findings.may_be_out_of_touch(
+                    host, member, group, self._calm_from
+                ):
+                    continue
                 yield (
                     host.name,
                     f"shows {name} as {member.status.name.lower()}, who is up and can be reached",
