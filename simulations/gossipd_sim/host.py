@@ -281,13 +281,13 @@ class Host:
         self._arm()
 
     def pace(self, seconds: Callable[[], float] | None) -> None:
-        """Handle input one by one from now on, each taking ``seconds()``; ``None`` is no longer.
+        """Read datagrams one by one from now on, each in ``seconds()``; ``None`` is no longer.
 
-        Deadlines do not wait for it: one task reads the socket, others probe, gossip and
-        mind suspicions, as in memberlist. A paced host is as well as any other until a
-        backlog comes up.
+        Nothing else waits for them: one task reads the socket, others probe, gossip, mind
+        suspicions and each a stream, as in memberlist. A paced host is as well as any other
+        until a backlog comes up.
         """
-        self._inbox.serve(seconds)
+        self._inbox.serve(seconds, datagrams_only=True)
 
     def clock_jump(self, seconds: float) -> None:
         """Let the host's clock leap ahead, as after a suspended machine wakes.

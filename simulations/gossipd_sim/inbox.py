@@ -42,6 +42,8 @@ class Inbox:
         self._delay = 0.0
         self._service: Callable[[], float] | None = None
         """How long the next thing takes to handle, where that takes time at all."""
+        self._datagrams_only = False
+        """Whether streams do not stand in the queue of what is served."""
         self._is_serving = False
         self._ready_at = 0.0
         """When the last delayed input comes out: no later one does before."""
@@ -55,12 +57,15 @@ class Inbox:
         """Let everything that goes in from now on come out ``seconds`` later."""
         self._delay = seconds
 
-    def serve(self, seconds: Callable[[], float] | None) -> None:
+    def serve(self, seconds: Callable[[], float] | None, *, datagrams_only: bool = False) -> None:
         """Let one thing out after another, each ``seconds()`` after the one before.
 
-        ``None``: let out what waits, and from then on everything as it comes.
+        Args:
+            seconds: ``None`` lets out what waits, and from then on everything as it comes.
+            datagrams_only: let everything else out as it comes.
         """
         self._service = seconds
+        self._datagrams_only = datagrams_only
         if seconds is None and not self._is_shut:
             self.open()
 
@@ -72,6 +77,8 @@ class Inbox:
         """Let everything that waits out now, or be served, and go on."""
         self._is_shut = False
         if self._service is not None:
+            if self._datagrams_only:
+                self._let_streams_out()
             self._serve_next()
             return
         while self._waiting and not self._is_shut:
@@ -83,7 +90,7 @@ class Inbox:
         """Throw everything away, and be as at first."""
         self._epoch += 1
         self._delay, self._ready_at, self._is_shut = 0.0, 0.0, False
-        self._service, self._is_serving = None, False
+        self._service, self._is_serving, self._datagrams_only = None, False, False
         self._waiting.clear()
         self._bytes = 0
 
@@ -105,7 +112,7 @@ class Inbox:
     def put(self, verb: Verb, args: tuple[object, ...], cost: int = 0) -> None:
         """Put something in that takes ``cost`` bytes of the buffer while it waits."""
         now = self._world.now
-        if self._service is not None:
+        if self._service is not None and (cost or not self._datagrams_only):
             self._bytes += cost
             self._waiting.append((verb, args, cost))
             self._serve_next()
@@ -127,6 +134,15 @@ class Inbox:
             return
         self._bytes -= cost
         self._take(verb, *args)
+
+    def _let_streams_out(self) -> None:
+        """Let out what is no datagram and waits, which costs no room in the buffer."""
+        streams = deque(waiting for waiting in self._waiting if not waiting[2])
+        self._waiting = deque(waiting for waiting in self._waiting if waiting[2])
+        while streams and not self._is_shut:
+            verb, args, _ = streams.popleft()
+            self._take(verb, *args)
+        self._waiting.extendleft(reversed(streams))
 
     def _serve_next(self) -> None:
         if self._service is None or self._is_serving or self._is_shut or not self._waiting:

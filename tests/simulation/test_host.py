@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -15,11 +16,12 @@ from gossipd.wire.codec import encode
 from gossipd.wire.messages import Ping
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.host import Host
-from gossipd_sim.inbox import DATAGRAM_OVERHEAD, RECEIVE_BUFFER
+from gossipd_sim.inbox import DATAGRAM_OVERHEAD, RECEIVE_BUFFER, Inbox
 from gossipd_sim.network import Datagram
 from gossipd_sim.observer import Watcher
 from gossipd_sim.outgoing import SENDS_WAITING_MAX
 from gossipd_sim.site import Site
+from gossipd_sim.world import World
 
 ALIVE, FAILED, LEFT = MemberStatus.ALIVE, MemberStatus.FAILED, MemberStatus.LEFT
 STRANGER = Address(bytes([10, 9, 9, 9]), 7946)
@@ -255,6 +257,31 @@ def test_a_paced_host_reads_one_thing_after_another_while_its_timers_go_on() -> 
     assert not hosts[1].is_hindered
     site.run(0.7)
     assert len(taken) == 5, "the next one takes its time again"
+
+
+def test_streams_of_a_paced_host_do_not_wait_behind_its_datagrams() -> None:
+    world = World(1)
+    taken: list[tuple[object, ...]] = []
+
+    def take(verb: Callable[..., object], *args: object) -> None:
+        taken.append((round(world.now, 6), *args))
+
+    inbox = Inbox(world, take)
+    inbox.serve(lambda: 0.3, datagrams_only=True)
+    assert inbox.put_datagram(print, b"1", STRANGER, 1)
+    assert inbox.put_datagram(print, b"2", STRANGER, 1)
+    inbox.put(print, ("stream",))
+    world.run_until(0.4)
+    assert taken == [(0.0, "stream"), (0.3, b"1", STRANGER)]
+    inbox.shut()
+    inbox.put(print, ("late stream",))
+    assert inbox.put_datagram(print, b"3", STRANGER, 1)
+    world.run_until(2.0)
+    assert len(taken) == 2
+    inbox.open()
+    assert taken[2:] == [(2.0, "late stream")]
+    world.run_until(3.0)
+    assert taken[3:] == [(2.3, b"2", STRANGER), (2.6, b"3", STRANGER)]
 
 
 def test_a_starved_host_that_turns_deaf_still_minds_its_timers() -> None:
