@@ -8,14 +8,17 @@ Lifeguard to SWIM is held, at 10 %.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import pytest
 
+from gossipd.address import Address
 from gossipd.config.model import SwimConfig
 from gossipd.swim.events import MemberFailed
 from gossipd.swim.scaling import suspicion_bounds
 from gossipd.value import replace
+from gossipd_sim.network import Datagram
 from gossipd_sim.papers import lifeguard_interval
 from gossipd_sim.papers.figure import Figure
 from gossipd_sim.papers.lifeguard_bench import (
@@ -85,6 +88,37 @@ def test_the_sick_are_sick_together_and_nobody_else_is() -> None:
     assert seen == {(), tuple(host.name for host in bench.sick)}
     assert site.world.now - start == 17.0, "the first anomaly that ends after 15 s"
     assert hindered(bench) == ()
+
+
+def test_sick_agents_alone_need_time_for_a_backlog_and_only_between_anomalies() -> None:
+    read: dict[str, list[float]] = {}
+    bench = Bench(swim_of(CONFIGURATIONS["SWIM"]), 2, 1, 12, handling=0.05)
+    for host in bench.site.hosts.values():
+        node = host.node
+        assert node is not None
+        take, times = node.receive_packet, read.setdefault(host.name, [])
+
+        def note(
+            data: Datagram,
+            source: Address,
+            now: float,
+            take: Callable[..., None] = take,
+            times: list[float] = times,
+        ) -> None:
+            times.append(now)
+            take(data, source, now)
+
+        node.receive_packet = note  # type: ignore[method-assign]
+    start = bench.site.world.now
+    bench.interval(4.0, 0.12, 10.0)
+    sick = {host.name for host in bench.sick}
+    for name, times in read.items():
+        if name in sick:
+            taken = [round(when - start, 6) for when in times]
+            assert taken, "it reads in the breaks"
+            assert set(taken) <= {4.05, 4.1, 8.17, 8.22}, "streams take their time as well"
+        else:
+            assert min(b - a for a, b in pairwise(times)) < 0.05
 
 
 def hindered(bench: Bench) -> tuple[str, ...]:
