@@ -7,7 +7,6 @@ import pytest
 from gossipd.address import Address
 from gossipd.config.model import SwimConfig
 from gossipd.swim import membership
-from gossipd.swim.effects import Send
 from gossipd.swim.events import (
     AccusationRefuted,
     MemberFailed,
@@ -63,64 +62,6 @@ def test_case_58_an_equal_incarnation_is_ignored(swim: SwimHarness) -> None:
     assert swim.member("b") is before
     assert swim.events() == []
     assert swim.gossiped() == []
-
-
-def test_what_a_former_life_said_at_the_same_incarnation_is_shown_to_its_owner(
-    swim: SwimHarness,
-) -> None:
-    swim.receive(alive("b", 1, b"other"), at=10.0)
-    assert swim.effects() == [Send(address_of("b"), alive("b", 1))]
-
-
-def test_an_owner_that_is_shown_its_former_life_outdoes_both() -> None:
-    owner, holder = SwimHarness(name="b"), SwimHarness()
-    holder.receive(alive("b", 1, b"former life"), at=9.0)
-    holder.forget()
-    holder.receive(alive("b", 1), at=10.0, source="c")
-    (shown,) = holder.sent()
-    assert shown == (address_of("b"), alive("b", 1, b"former life"))
-    owner.receive(shown[1], at=10.1, source="us")
-    (answer,) = owner.gossiped()
-    holder.receive(answer, at=10.2)
-    assert answer == alive("b", 2)
-    assert holder.member("b").meta == b""
-
-
-def test_an_owner_is_shown_its_former_life_once_a_probe_interval(swim: SwimHarness) -> None:
-    shown = []
-    for at in (10.0, 10.2, 10.9, 11.1, 12.0, 12.2):
-        swim.receive(alive("b", 1, b"other"), at=at, source="d")
-        shown += [at] * len(swim.sent())
-    assert shown == [10.0, 11.1, 12.2]
-
-
-def test_each_owner_is_shown_its_own_former_life(swim: SwimHarness) -> None:
-    for name in ("b", "c", "b", "d"):
-        swim.receive(alive(name, 1, b"other"), at=10.0)
-    assert swim.sent() == [(address_of(name), alive(name)) for name in ("b", "c", "d")]
-
-
-@pytest.mark.parametrize(
-    "claim",
-    [alive("b", 3), alive("b", 2, b"older"), alive("b", 4, b"newer"), alive("e", 3, b"unknown")],
-)
-def test_only_other_meta_at_an_equal_incarnation_is_shown_to_its_owner(
-    swim: SwimHarness, claim: Alive
-) -> None:
-    swim.receive(alive("b", 3), at=9.0)
-    swim.forget()
-    swim.receive(claim, at=10.0)
-    assert swim.sent() == []
-
-
-@pytest.mark.parametrize("accusation", [Suspect("b", 1, "c"), Dead("b", 1, "c")])
-def test_nobody_accused_is_shown_a_former_life(
-    swim: SwimHarness, accusation: Suspect | Dead
-) -> None:
-    swim.receive(accusation, at=9.0)
-    swim.forget()
-    swim.receive(alive("b", 1, b"other"), at=10.0)
-    assert swim.sent() == []
 
 
 def test_case_59_a_suspect_with_a_higher_incarnation_is_alive_without_a_join(
