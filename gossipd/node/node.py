@@ -22,7 +22,7 @@ from gossipd.node.events import NodeEvent
 from gossipd.node.exchange import Exchange
 from gossipd.node.operations import Operations
 from gossipd.node.packing import COMPOUND_OVERHEAD, PAYLOAD_OVERHEAD, Packer
-from gossipd.node.readings import counters, picture
+from gossipd.node.readings import Readings
 from gossipd.node.reception import Reception
 from gossipd.node.sessions import PushPullCall, Sessions
 from gossipd.node.statistics import Statistics
@@ -32,20 +32,12 @@ from gossipd.node.unsealed import UnsealedPacket, UnsealedStream
 from gossipd.node.view import View
 from gossipd.outbox import Outbox
 from gossipd.serf.effects import SerfEffect
-from gossipd.serf.events import (
-    BroadcastDone,
-    ChangeKind,
-    MemberChange,
-    MessageIgnored,
-    SerfEvent,
-)
+from gossipd.serf.events import BroadcastDone, ChangeKind, MemberChange, MessageIgnored, SerfEvent
 from gossipd.serf.memory import NO_MEMORY, Memory
 from gossipd.serf.question import KeyCommand, Question
 from gossipd.serf.serf import Serf
 from gossipd.serf.tags import encode_own_tags
-from gossipd.swim.effects import (
-    SwimEffect,
-)
+from gossipd.swim.effects import SwimEffect
 from gossipd.swim.events import (
     AckObserved,
     BroadcastFinished,
@@ -60,9 +52,7 @@ from gossipd.swim.events import (
 from gossipd.swim.swim import Swim
 from gossipd.value import replace
 from gossipd.wire.keyring import Keyring
-from gossipd.wire.messages import (
-    Versions,
-)
+from gossipd.wire.messages import Versions
 from gossipd.wire.packet import PacketLayers
 
 _SUSPICION_EVENTS = (
@@ -116,7 +106,6 @@ class Node:
         config = replace(config, swim=replace(config.swim), serf=replace(config.serf))
         encode_own_tags(config.tags)  # refused now, not when others wait for the start
         self._config = config
-        self._address = address
         self.keyring = Keyring(config.keys) if config.keys else None
         self._layers = PacketLayers(
             label=config.wire.label,
@@ -182,6 +171,15 @@ class Node:
             self.outbox,
             seals=seals,
         )
+        self._readings = Readings(
+            config.name,
+            address,
+            self._swim,
+            self._serf,
+            self._traffic,
+            self._sessions,
+            self._chart,
+        )
         self._operations = Operations(config.serf, self._swim, self.outbox)
         self._timers = self._operations.timers
         self._swim_timers = self._swim.timers
@@ -191,10 +189,6 @@ class Node:
             self._timers.heap,
             self._sessions.waiting_work,
         )
-        self._view: View | None = None
-        self._view_version = 0
-        self._viewed: tuple[int, int] = (-1, -1)
-        self._suspicion_version = 0
 
     # -- the driver's verbs ---------------------------------------------------
 
@@ -432,15 +426,7 @@ class Node:
 
     def view(self) -> View:
         """Return the current picture; the same object until something visible changes."""
-        state = (self._serf.version, self._suspicion_version)
-        view = self._view
-        if view is None or state != self._viewed:
-            self._viewed = state
-            self._view_version += 1
-            view = self._view = picture(
-                self._config.name, self._address, self._view_version, self._swim, self._serf
-            )
-        return view
+        return self._readings.view()
 
     def memory(self) -> Memory:
         """Return the Lamport times that a next life has to know of."""
@@ -448,15 +434,7 @@ class Node:
 
     def statistics(self) -> Statistics:
         """Return the counters as they are now."""
-        return counters(
-            self.view(),
-            self._swim,
-            self._serf,
-            self._traffic,
-            self._sessions,
-            self._chart,
-            encrypted=self.keyring is not None,
-        )
+        return self._readings.statistics(encrypted=self.keyring is not None)
 
     def coordinate(self, node: str) -> Coordinate | None:
         """Return where ``node`` is, as it last told, ours as it is now (section 19).
@@ -464,7 +442,7 @@ class Node:
         Returns:
             ``None`` if it never answered a probe of ours, or coordinates are off.
         """
-        return None if self._chart is None else self._chart.coordinate(node)
+        return self._readings.coordinate(node)
 
     # -- draining the cores ---------------------------------------------------
 
@@ -500,7 +478,7 @@ class Node:
             self._operations.done(event.token, now)
             return
         if isinstance(event, _SUSPICION_EVENTS):
-            self._suspicion_version += 1
+            self._readings.suspicions_changed()
         elif type(event) is MemberForgotten and event.member.name not in self._serf.members:
             self._forget_coordinate(event.member.name)
         self._serf.handle(event, now)
