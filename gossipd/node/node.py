@@ -25,6 +25,7 @@ from gossipd.node.packing import COMPOUND_OVERHEAD, PAYLOAD_OVERHEAD, Packer
 from gossipd.node.readings import Readings
 from gossipd.node.reception import Reception
 from gossipd.node.sessions import PushPullCall, Sessions
+from gossipd.node.settling import Settling
 from gossipd.node.statistics import Statistics
 from gossipd.node.storage import Storage
 from gossipd.node.traffic import Traffic
@@ -32,37 +33,18 @@ from gossipd.node.unsealed import UnsealedPacket, UnsealedStream
 from gossipd.node.view import View
 from gossipd.outbox import Outbox
 from gossipd.serf.effects import SerfEffect
-from gossipd.serf.events import BroadcastDone, ChangeKind, MemberChange, MessageIgnored, SerfEvent
+from gossipd.serf.events import SerfEvent
 from gossipd.serf.memory import NO_MEMORY, Memory
 from gossipd.serf.question import KeyCommand, Question
 from gossipd.serf.serf import Serf
 from gossipd.serf.tags import encode_own_tags
 from gossipd.swim.effects import SwimEffect
-from gossipd.swim.events import (
-    AckObserved,
-    BroadcastFinished,
-    MemberFailed,
-    MemberForgotten,
-    MemberLeft,
-    MemberRefuted,
-    MemberSuspected,
-    SuspicionConfirmed,
-    SwimEvent,
-)
+from gossipd.swim.events import SwimEvent
 from gossipd.swim.swim import Swim
 from gossipd.value import replace
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.messages import Versions
 from gossipd.wire.packet import PacketLayers
-
-_SUSPICION_EVENTS = (
-    MemberSuspected,
-    SuspicionConfirmed,
-    MemberRefuted,
-    MemberFailed,
-    MemberLeft,
-)
-"""What changes ``View.suspicions``."""
 
 
 class Node:
@@ -117,15 +99,15 @@ class Node:
         )
         self.outbox: Outbox[NodeEffect, NodeEvent] = Outbox()
         """What the driver takes out; see ``take_effects`` and ``take_events``."""
-        self._swim_outbox: Outbox[SwimEffect, SwimEvent] = Outbox()
-        self._serf_outbox: Outbox[SerfEffect, SerfEvent] = Outbox()
+        swim_outbox: Outbox[SwimEffect, SwimEvent] = Outbox()
+        serf_outbox: Outbox[SerfEffect, SerfEvent] = Outbox()
         self._swim = Swim(
             config.swim,
             config.name,
             address,
             Versions(),
             random,
-            self._swim_outbox,
+            swim_outbox,
             bind_port=address.port if bind_port is None else bind_port,
             table=storage.table if storage else None,
             rotation=storage.rotation if storage else None,
@@ -136,7 +118,7 @@ class Node:
             config.name,
             address,
             random,
-            self._serf_outbox,
+            serf_outbox,
             roster=storage.roster if storage else None,
             keyring=self.keyring,
             saves_keys=saves_keys,
@@ -153,7 +135,7 @@ class Node:
         self._sessions = Sessions(
             self._layers,
             self.outbox,
-            Exchange(self._swim, self._serf, self._swim_outbox, self._settle),
+            Exchange(self._swim, self._serf, swim_outbox, self._settle),
             timeout=config.wire.stream_timeout,
             inbound_max=config.wire.streams_max,
             seals=seals,
@@ -181,6 +163,18 @@ class Node:
             self._chart,
         )
         self._operations = Operations(config.serf, self._swim, self.outbox)
+        self._settling = Settling(
+            self._swim,
+            self._serf,
+            swim_outbox,
+            serf_outbox,
+            self.outbox,
+            self._delivery,
+            self._operations,
+            self._readings,
+            self._traffic,
+            self._chart,
+        )
         self._timers = self._operations.timers
         self._swim_timers = self._swim.timers
         self._seldom_armed = (
@@ -444,57 +438,5 @@ class Node:
         """
         return self._readings.coordinate(node)
 
-    # -- draining the cores ---------------------------------------------------
-
     def _settle(self, now: float) -> None:
-        """Hand what the cores wrote to each other until all are quiet."""
-        swim, serf = self._swim_outbox, self._serf_outbox
-        while swim.events or swim.effects or serf.events or serf.effects:
-            if swim.events:
-                for swim_event in swim.take_events():
-                    self._on_swim_event(swim_event, now)
-            elif serf.events:
-                for serf_event in serf.take_events():
-                    self._on_serf_event(serf_event, now)
-            elif serf.effects:
-                for serf_effect in serf.take_effects():
-                    self._delivery.do_for_serf(serf_effect, now)
-            else:
-                for swim_effect in swim.take_effects():
-                    self._delivery.do_for_swim(swim_effect, now)
-        if self._serf.has_payloads:
-            self._swim.wake_gossip(now)
-
-    def _on_swim_event(self, event: SwimEvent, now: float) -> None:
-        if type(event) is AckObserved:  # nearly every event is one
-            chart = self._chart
-            if chart is not None and chart.ack_observed(
-                event.member.name, event.payload, event.rtt
-            ):
-                self._swim.set_ack_payload(chart.payload)
-            self.outbox.events.append(event)
-            return
-        if isinstance(event, BroadcastFinished):
-            self._operations.done(event.token, now)
-            return
-        if isinstance(event, _SUSPICION_EVENTS):
-            self._readings.suspicions_changed()
-        elif type(event) is MemberForgotten and event.member.name not in self._serf.members:
-            self._forget_coordinate(event.member.name)
-        self._serf.handle(event, now)
-        self.outbox.events.append(event)
-
-    def _on_serf_event(self, event: SerfEvent, now: float) -> None:
-        if isinstance(event, BroadcastDone):
-            error = "timed out broadcasting node removal" if event.timed_out else ""
-            self._operations.done(event.token, now, error)
-            return
-        if isinstance(event, MessageIgnored):
-            self._traffic.dropped[event.reason] += 1
-        elif type(event) is MemberChange and event.kind is ChangeKind.REAP:
-            self._forget_coordinate(event.member.name)
-        self.outbox.events.append(event)
-
-    def _forget_coordinate(self, node: str) -> None:
-        if self._chart is not None:
-            self._chart.forget(node)
+        self._settling.settle(now)
