@@ -10,6 +10,7 @@ every host must get the same numbers.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from math import isfinite, sqrt
 from random import Random
 
@@ -34,7 +35,7 @@ def is_finite(coordinate: Coordinate) -> bool:
 
 def raw_distance(a: Coordinate, b: Coordinate) -> float:
     """Return the estimated round trip in seconds, without the adjustments."""
-    return _norm(_between(a.vec, b.vec)) + a.height + b.height
+    return norm(between(a.vec, b.vec)) + a.height + b.height
 
 
 def distance(a: Coordinate, b: Coordinate) -> float:
@@ -43,9 +44,13 @@ def distance(a: Coordinate, b: Coordinate) -> float:
     Both must have the same dimensions. Adjustments count unless they would make
     it negative.
     """
-    raw = raw_distance(a, b)
-    adjusted = raw + a.adjustment + b.adjustment
-    nanoseconds = (adjusted if adjusted > 0 else raw) * NANOSECONDS
+    return adjusted(raw_distance(a, b), a.adjustment, b.adjustment)
+
+
+def adjusted(raw: float, a: float, b: float) -> float:
+    """Return what ``distance`` makes of a raw distance and of two nodes' adjustments."""
+    seconds = raw + a + b
+    nanoseconds = (seconds if seconds > 0 else raw) * NANOSECONDS
     if not nanoseconds < 2**63:
         return _TOO_LONG
     return int(nanoseconds) / NANOSECONDS
@@ -63,27 +68,40 @@ def pushed(
         height_min: seconds, the least height.
         random: gives the direction if the two points coincide.
     """
-    direction = _between(coordinate.vec, other.vec)
-    apart = _norm(direction)
-    if apart > ZERO:
-        share = 1.0 / apart
-        unit = [part * share for part in direction]
-        growth = (coordinate.height + other.height) * force / apart
-        height = max(coordinate.height + growth, height_min)
-    else:
-        unit = _any_direction(len(direction), random)
-        height = coordinate.height
-    moved = [place + part * force for place, part in zip(coordinate.vec, unit, strict=True)]
+    direction = between(coordinate.vec, other.vec)
+    flat, heights = norm(direction), coordinate.height + other.height
+    vec = moved(coordinate.vec, force, direction, flat, random)
+    height = lifted(coordinate.height, force, heights, flat, height_min)
     return Coordinate(
-        vec=tuple(moved), error=coordinate.error, adjustment=coordinate.adjustment, height=height
+        vec=vec, error=coordinate.error, adjustment=coordinate.adjustment, height=height
     )
 
 
-def _between(vec: tuple[float, ...], origin: tuple[float, ...]) -> list[float]:
+def moved(
+    vec: tuple[float, ...], force: float, direction: Sequence[float], flat: float, random: Random
+) -> tuple[float, ...]:
+    """Return the point ``vec`` moved ``force`` seconds along ``direction``, ``flat`` long."""
+    if flat > ZERO:
+        share = 1.0 / flat
+        return tuple(
+            [place + part * share * force for place, part in zip(vec, direction, strict=True)]
+        )
+    unit = _any_direction(len(direction), random)
+    return tuple([place + part * force for place, part in zip(vec, unit, strict=True)])
+
+
+def lifted(height: float, force: float, heights: float, flat: float, height_min: float) -> float:
+    """Return the height after a push; ``heights`` are both nodes', ``flat`` apart in the plane."""
+    return max(height + heights * force / flat, height_min) if flat > ZERO else height
+
+
+def between(vec: tuple[float, ...], origin: tuple[float, ...]) -> list[float]:
+    """Return the way from ``origin`` to ``vec``."""
     return [place - start for place, start in zip(vec, origin, strict=True)]
 
 
-def _norm(parts: list[float]) -> float:
+def norm(parts: Iterable[float]) -> float:
+    """Return how long a way is."""
     squares = 0.0
     for part in parts:
         squares += part * part
@@ -92,7 +110,7 @@ def _norm(parts: list[float]) -> float:
 
 def _any_direction(dimensions: int, random: Random) -> list[float]:
     parts = [random.random() - 0.5 for _ in range(dimensions)]
-    length = _norm(parts)
+    length = norm(parts)
     if length > ZERO:
         return [part / length for part in parts]
     return [1.0] + [0.0] * (dimensions - 1)

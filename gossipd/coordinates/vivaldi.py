@@ -15,8 +15,16 @@ import enum
 from random import Random
 
 from gossipd.coordinate import DIMENSIONS, ERROR_START, HEIGHT_MIN, Coordinate
-from gossipd.coordinates.space import ZERO, distance, is_finite, pushed, raw_distance
-from gossipd.value import Value, replace
+from gossipd.coordinates.space import (
+    ZERO,
+    adjusted,
+    between,
+    is_finite,
+    lifted,
+    moved,
+    norm,
+)
+from gossipd.value import Value
 
 RTT_MAX = 10.0
 """Seconds; a longer round trip is no measurement."""
@@ -112,25 +120,57 @@ class Vivaldi:
             Whether our coordinate follows, or why the sample was ignored.
         """
         verdict = self._judge(other, rtt)
-        if verdict.is_rejection:
-            self.rejected += 1
-            return verdict
+        if verdict is not Verdict.ADOPTED:
+            return self._reject(verdict)
+        own, settings = self.coordinate, self._settings
+        # sums in the order of the reference: every host gets the same last digit
+        way = between(own.vec, other.vec)
+        flat = norm(way)
+        raw = flat + own.height + other.height
+        if raw > settings.distance_max:
+            return self._reject(Verdict.ABSURD)
         latency = self._median_latency(node, rtt)
-        moved = self._spring(self.coordinate, other, latency)
-        moved = self._adjusted(moved, other, latency)
-        moved = self._pulled(moved)
-        if not is_finite(moved):
+        # the spring between the peer and us
+        apart, wanted = adjusted(raw, own.adjustment, other.adjustment), max(latency, ZERO)
+        weight = own.error / max(own.error + other.error, ZERO)
+        gain = settings.error_gain * weight
+        error = gain * (abs(apart - wanted) / wanted) + own.error * (1.0 - gain)
+        force = settings.position_gain * weight * (wanted - apart)
+        vec = moved(own.vec, force, way, flat, self._random)
+        heights = own.height + other.height
+        height = lifted(own.height, force, heights, flat, settings.height_min)
+        # what the space cannot express
+        adjustment = own.adjustment
+        if settings.adjustment_window:
+            now_apart = norm(between(vec, other.vec)) + height + other.height
+            adjustment = self._adjustment(latency - now_apart)
+        # gravity: the way from the origin to us is where we are
+        flat, low = norm(vec), self._origin.height
+        share = adjusted(flat + low + height, 0.0, adjustment) / settings.gravity_rho
+        force = -(share * share)
+        found = Coordinate(
+            vec=moved(vec, force, vec, flat, self._random),
+            error=min(error, settings.error_max),
+            adjustment=adjustment,
+            height=lifted(height, force, height + low, flat, settings.height_min),
+        )
+        if not is_finite(found):
             self.resets += 1
             self.coordinate = self._origin
             return Verdict.RESET
-        self.coordinate = moved
+        self.coordinate = found
         return Verdict.ADOPTED
 
     def forget(self, node: str) -> None:
         """Drop the samples of a peer that is gone; harmless if there are none."""
         self._latencies.pop(node, None)
 
+    def _reject(self, verdict: Verdict) -> Verdict:
+        self.rejected += 1
+        return verdict
+
     def _judge(self, other: Coordinate, rtt: float) -> Verdict:
+        """Judge all but the distance, which has no meaning if the dimensions differ."""
         if len(other.vec) != self._settings.dimensions:
             return Verdict.BAD_DIMENSIONS
         if not is_finite(other):
@@ -139,8 +179,7 @@ class Vivaldi:
             return Verdict.BAD_RTT
         if other.error < 0 or other.height < 0:
             return Verdict.ABSURD
-        limit = self._settings.distance_max
-        if raw_distance(self.coordinate, other) > limit or abs(other.adjustment) > limit:
+        if abs(other.adjustment) > self._settings.distance_max:
             return Verdict.ABSURD
         return Verdict.ADOPTED
 
@@ -152,28 +191,12 @@ class Vivaldi:
             del samples[0]
         return sorted(samples)[len(samples) // 2]
 
-    def _spring(self, own: Coordinate, other: Coordinate, latency: float) -> Coordinate:
-        settings = self._settings
-        apart = distance(own, other)
-        latency = max(latency, ZERO)
-        wrong = abs(apart - latency) / latency
-        weight = own.error / max(own.error + other.error, ZERO)
-        gain = settings.error_gain * weight
-        error = min(gain * wrong + own.error * (1.0 - gain), settings.error_max)
-        force = settings.position_gain * weight * (latency - apart)
-        return pushed(replace(own, error=error), force, other, settings.height_min, self._random)
-
-    def _adjusted(self, own: Coordinate, other: Coordinate, latency: float) -> Coordinate:
+    def _adjustment(self, offset: float) -> float:
+        """Return half the mean of the last offsets, of which ``offset`` is the newest."""
         window = self._settings.adjustment_window
-        if window == 0:
-            return own
-        self._offsets[self._next_offset] = latency - raw_distance(own, other)
+        self._offsets[self._next_offset] = offset
         self._next_offset = (self._next_offset + 1) % window
         total = 0.0
-        for offset in self._offsets:
-            total += offset
-        return replace(own, adjustment=total / (2.0 * window))
-
-    def _pulled(self, own: Coordinate) -> Coordinate:
-        share = distance(self._origin, own) / self._settings.gravity_rho
-        return pushed(own, -(share * share), self._origin, self._settings.height_min, self._random)
+        for past in self._offsets:
+            total += past
+        return total / (2.0 * window)
