@@ -42,7 +42,7 @@ class _ValueMeta(type):
         *,
         kw_only: bool = False,
     ) -> _ValueMeta:
-        own = tuple(namespace.get("__annotations__", ()))
+        own = tuple(namespace.pop("__annotations__", ()))
         defaults = {field: namespace.pop(field) for field in own if field in namespace}
         namespace["__slots__"] = own
         fields = own
@@ -51,7 +51,7 @@ class _ValueMeta(type):
                 fields = (*base.__match_args__, *fields)
                 defaults = {**base._defaults, **defaults}
         if "__init__" not in namespace:
-            namespace["__init__"] = _make_init(fields, defaults, kw_only=kw_only)
+            namespace["__init__"] = _first_init_by_name if kw_only else _first_init
         namespace["__match_args__"] = fields
         namespace["_defaults"] = defaults
         # of one field, attrgetter gives the bare value: it compares and hashes as well
@@ -60,6 +60,24 @@ class _ValueMeta(type):
 
     __match_args__: tuple[str, ...]
     _defaults: dict[str, Any]
+
+
+def _first_init(self: Any, *args: Any, **kwargs: Any) -> None:
+    """Write the ``__init__`` of a class when its first value is made, and run it.
+
+    Most classes of a daemon at rest never have a value: they are spared the memory.
+    """
+    _write_init(type(self), kw_only=False)(self, *args, **kwargs)
+
+
+def _first_init_by_name(self: Any, *args: Any, **kwargs: Any) -> None:
+    _write_init(type(self), kw_only=True)(self, *args, **kwargs)
+
+
+def _write_init(cls: Any, *, kw_only: bool) -> Any:
+    made = _make_init(cls.__match_args__, cls._defaults, kw_only=kw_only)
+    cls.__init__ = made
+    return made
 
 
 def _make_init(fields: tuple[str, ...], defaults: dict[str, Any], *, kw_only: bool) -> Any:
