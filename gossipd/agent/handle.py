@@ -25,7 +25,7 @@ from gossipd.serf.events import (
     QueryAnswered,
     QueryClosed,
 )
-from gossipd.serf.question import PING_ALL, KeyCommand, KeyReport, Question
+from gossipd.serf.question import KeyCommand, KeyReport, Question
 from gossipd.serf.roster import MEMBERS_MAX
 from gossipd.value import replace
 from gossipd.wire.serf_messages import MemberStatus
@@ -184,12 +184,6 @@ class AgentHandle:
             operation = self._driver.begin(self._driver.node.set_tags, now, gone)
         await operation.wait()
 
-    @asynccontextmanager
-    async def ask_reachability(self) -> AsyncIterator[AsyncIterator[str]]:
-        """Ask every member for a sign of life; the iterator yields names as they ack."""
-        async with self.ask(PING_ALL) as answers:
-            yield _Names(answers)
-
     async def send_event(
         self,
         name: str,
@@ -217,11 +211,8 @@ class AgentHandle:
     @asynccontextmanager
     async def ask(self, question: Question) -> AsyncIterator[Answers]:
         """Ask the cluster; see ``NodeHandle.ask``."""
-        if question is not PING_ALL:
-            payload = _quoted(question.payload)
-            self._log.say(
-                "DEBUG", f"agent: Requesting query send: {question.name}. Payload: {payload}"
-            )
+        payload = _quoted(question.payload)
+        self._log.say("DEBUG", f"agent: Requesting query send: {question.name}. Payload: {payload}")
         query: int | None = None
 
         def wants(event: NodeEvent) -> bool:
@@ -314,16 +305,3 @@ class _Answers:
                     break
                 return event
         raise StopAsyncIteration
-
-
-class _Names:
-    """Names of those who answer."""
-
-    def __init__(self, answers: Answers) -> None:
-        self._answers = answers
-
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self
-
-    async def __anext__(self) -> str:
-        return (await anext(self._answers)).node

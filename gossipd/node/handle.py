@@ -110,13 +110,6 @@ class NodeHandle(Protocol):
             Unavailable: the change is made but could not be gossiped in time.
         """
 
-    def ask_reachability(self) -> AbstractAsyncContextManager[AsyncIterator[str]]:
-        """Ask every member for a sign of life (the internal query ``_serf_ping``).
-
-        The iterator yields each node's name as its ack arrives and ends when
-        every alive member has answered, or at the default query timeout.
-        """
-
     async def send_event(
         self,
         name: str,

@@ -1,4 +1,4 @@
-"""Tasks that ask the cluster for a client: queries, and the reachability ping.
+"""Tasks that ask the cluster for a client: queries, the reachability ping among them.
 
 Each sends the bare success header before its first record, and ``done`` last
 (rpc.md, section 6, query). It ends as soon as nobody is left who could answer;
@@ -14,7 +14,6 @@ from gossipd.query import requests
 from gossipd.rpc import answers, records
 from gossipd.rpc.followers import Follower
 from gossipd.serf.events import QueryAcked
-from gossipd.serf.filters import Audience
 from gossipd.serf.question import Question
 
 
@@ -53,8 +52,6 @@ async def follow_question(
         with follower.scope:
             if request.timeout_ns < 0:
                 await beginning.succeed()
-            elif is_ping(request):
-                await _ping(follower, request, beginning)
             else:
                 await _ask(follower, request, beginning)
             if beginning.is_over:
@@ -105,19 +102,3 @@ async def _ask(follower: Follower, request: requests.Query, beginning: _Beginnin
             else:
                 record = records.query_message(seq, "response", reply.node, reply.payload)
             await follower.send(record)
-
-
-async def _ping(follower: Follower, request: requests.Query, beginning: _Beginning) -> None:
-    """Ask everybody for a sign of life; show the acks of those whom the filters select."""
-    audience, handle = Audience(request.filter_nodes, request.filter_tags), follower.handle
-    members = handle.view().members if request.filter_tags else ()
-    tags = {member.name: member.tags for member in members}
-    timeout = request.timeout_ns / 1e9 if request.timeout_ns else float("inf")
-    with trio.move_on_after(timeout):
-        async with handle.ask_reachability() as names:
-            await beginning.succeed()
-            async for name in names:
-                if request.wants_acks and audience.has(name, tags.get(name, {})):
-                    await follower.send(records.query_message(follower.seq, "ack", name))
-    if not beginning.is_over:
-        await beginning.succeed()

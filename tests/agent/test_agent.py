@@ -16,6 +16,7 @@ from gossipd.config.agent_model import AgentConfig
 from gossipd.errors import UsageError
 from gossipd.node.handle import JoinResult
 from gossipd.serf.events import MembersChanged
+from gossipd.serf.question import PING_ALL
 from gossipd.wire.serf_messages import MemberStatus
 from support.memory_agents import Running
 from support.memory_network import MemoryNetwork
@@ -275,8 +276,8 @@ async def test_reachability_names_everybody_once_and_ends(
         await handle.join(["10.0.0.1"])
     await trio.sleep(2)
     start = trio.current_time()
-    async with handles[0].ask_reachability() as names:
-        assert sorted([name async for name in names]) == ["a", "b", "c"]
+    async with handles[0].ask(PING_ALL) as acks:
+        assert sorted([ack.node async for ack in acks]) == ["a", "b", "c"]
     assert trio.current_time() - start < 1
     nursery.cancel_scope.cancel()
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import trio
 
+from gossipd.address import address_from_host
 from gossipd.agent.handle import AgentHandle
 from gossipd.errors import UsageError
 from gossipd.serf.events import QueryAcked, QueryAnswered, QueryReceived, UserEventReceived
-from gossipd.serf.question import Question
+from gossipd.serf.question import PING_ALL, Question
+from gossipd.value import replace
 from support.memory_agents import Running
 from support.memory_network import MemoryNetwork
 
 THREE = ("a", "b", "c")
 
 
-async def cluster(nursery: trio.Nursery, names: tuple[str, ...] = THREE) -> list[AgentHandle]:
-    network = MemoryNetwork(nursery)
+async def cluster(
+    nursery: trio.Nursery, names: tuple[str, ...] = THREE, network: MemoryNetwork | None = None
+) -> list[AgentHandle]:
+    network = network or MemoryNetwork(nursery)
     agents = [Running(network, name, f"10.0.0.{i}") for i, name in enumerate(names, 1)]
     handles = [await agent.start(nursery) for agent in agents]
     for handle in handles[1:]:
@@ -75,8 +81,27 @@ async def test_reachability_may_be_left_before_its_end(
     autojump_clock: object, nursery: trio.Nursery
 ) -> None:
     handles = await cluster(nursery)
-    async with handles[0].ask_reachability() as names:
-        assert await anext(names) == "a"
+    async with handles[0].ask(PING_ALL) as acks:
+        assert (await anext(acks)).node == "a"
+    nursery.cancel_scope.cancel()
+
+
+async def test_a_ping_waits_for_the_silent_as_long_as_it_was_told_to(
+    autojump_clock: object, nursery: trio.Nursery
+) -> None:
+    network = MemoryNetwork(nursery)
+    handles = await cluster(nursery, network=network)
+    network.silent.add(address_from_host("10.0.0.2", 7946))
+
+    async def seconds(**wish: Any) -> float:
+        start = trio.current_time()
+        async with handles[0].ask(replace(PING_ALL, **wish)) as acks:
+            assert sorted([ack.node async for ack in acks]) == ["a", "c"]
+        return trio.current_time() - start
+
+    assert await seconds(nodes=("a", "c"), timeout=0.5) < 0.5
+    assert await seconds(timeout=0.4) == pytest.approx(0.4)
+    assert await seconds(timeout=4.0) == pytest.approx(4.0)  # above the default of 3.2 s
     nursery.cancel_scope.cancel()
 
 

@@ -234,19 +234,6 @@ async def test_a_ping_sends_acks_and_then_done() -> None:
     ]
 
 
-async def test_a_ping_ends_at_its_own_timeout(autojump_clock: trio.testing.MockClock) -> None:
-    handle = FakeHandle()
-    handle.acks = ["a", None]
-    async with serving(handle) as server:
-        peer = await server.greet()
-        started = trio.current_time()
-        query = {"Name": "_serf_ping", "Timeout": 2_000_000_000}
-        assert await peer.ask("query", query) == ""
-        await peer.read()
-        assert (await peer.read())["Type"] == "done"
-        assert trio.current_time() - started == pytest.approx(2.0)
-
-
 async def test_a_stream_gets_the_events_it_asked_for_until_stopped() -> None:
     async with serving() as server:
         peer = await server.greet()

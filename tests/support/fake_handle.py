@@ -33,7 +33,8 @@ from gossipd.serf.events import (
     QueryAnswered,
     SerfMember,
 )
-from gossipd.serf.question import KeyCommand, KeyReport, Question
+from gossipd.serf.filters import Audience
+from gossipd.serf.question import PING_ALL, KeyCommand, KeyReport, Question
 from gossipd.wire.messages import Versions
 from gossipd.wire.serf_messages import MemberStatus
 
@@ -200,21 +201,6 @@ class FakeHandle(NodeHandle):
     async def set_tags(self, tags: Mapping[str, str], delete: Sequence[str]) -> None:
         await self._command("tags", dict(tags), tuple(delete))
 
-    @contextlib.asynccontextmanager
-    async def ask_reachability(self) -> AsyncIterator[AsyncIterator[str]]:
-        self.calls.append(("ask_reachability",))
-
-        async def names() -> AsyncGenerator[str, None]:
-            for name in self.acks:
-                await trio.lowlevel.checkpoint()
-                if name is None:
-                    await trio.sleep_forever()
-                else:
-                    yield name
-
-        async with contextlib.aclosing(names()) as iterator:
-            yield iterator
-
     async def send_event(
         self,
         name: str,
@@ -229,9 +215,11 @@ class FakeHandle(NodeHandle):
     @contextlib.asynccontextmanager
     async def ask(self, question: Question) -> AsyncIterator[Answers]:
         await self._command("ask", question)
+        Audience(question.nodes, question.tags)  # refuses what the node refuses
+        pinged = [None if name is None else QueryAcked(1, name) for name in self.acks]
 
         async def replies() -> AsyncGenerator[QueryAcked | QueryAnswered, None]:
-            for reply in self.replies:
+            for reply in pinged if question.name == PING_ALL.name else self.replies:
                 await trio.lowlevel.checkpoint()
                 if reply is None:
                     await trio.sleep_forever()

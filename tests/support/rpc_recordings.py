@@ -162,11 +162,9 @@ class RecordedHandle(FakeHandle):
                 self.event_handlers = body["event_handlers"]
 
     def _learn_query(self, request: Any, error: str, records: list[Message]) -> None:
-        if request["Name"] == "_serf_ping":
-            self.acks = [body["From"] for _, body in records if body["Type"] == "ack"]
-        elif "prefix" in error:
+        if "prefix" in error:
             return
-        elif error:
+        if error:
             self._questions.append(UsageError(error))
         else:
             self._questions.append(
@@ -202,6 +200,7 @@ class RecordedHandle(FakeHandle):
         if isinstance(recorded, UsageError):
             raise recorded
         self.replies = [*recorded]
+        self.acks = [reply.node for reply in recorded]
         async with super().ask(question) as answers:
             yield answers
 
