@@ -238,6 +238,7 @@ class AsyncClient:
             relay_factor=relay_factor,
             timeout_ns=as_timeout_ns(timeout),
             full_time=full_time,
+            is_prompt=True,
         )
         async with self._link.following(request) as (seq, inbox):
             yield _Reader(lambda: self._next_reply(seq, inbox))

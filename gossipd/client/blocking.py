@@ -223,6 +223,7 @@ class Client:
             relay_factor=relay_factor,
             timeout_ns=as_timeout_ns(timeout),
             full_time=full_time,
+            is_prompt=True,
         )
         return self._replies(self._link.open(request), timeout)
 

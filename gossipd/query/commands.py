@@ -80,6 +80,7 @@ def _read_query(f: Fields) -> Query:
         relay_factor=f.whole("RelayFactor", 0, 255),
         timeout_ns=f.whole("Timeout", -(2**63), 2**63 - 1),
         full_time=f.flag("FullTime"),
+        is_prompt=f.flag("Prompt"),
     )
 
 

@@ -237,13 +237,16 @@ class Stop:
 class Query:
     """Ask the cluster; ``timeout_ns`` is nanoseconds, 0 means the default.
 
-    ``full_time`` (gossipd's own) keeps it open until then, even when all have answered.
+    Two keys are gossipd's own. ``full_time`` keeps it open until then, even when all have
+    answered. ``is_prompt`` takes the end at once: whoever reads record by record loses
+    nothing by it, unlike Serf's command (``gossipd/rpc/questions.py``).
     """
 
     __slots__ = (
         "filter_nodes",
         "filter_tags",
         "full_time",
+        "is_prompt",
         "name",
         "payload",
         "relay_factor",
@@ -263,6 +266,7 @@ class Query:
         relay_factor: int = 0,
         timeout_ns: int = 0,
         full_time: bool = False,
+        is_prompt: bool = False,
     ) -> None:
         self.name = name
         self.payload = payload
@@ -272,6 +276,7 @@ class Query:
         self.relay_factor = relay_factor
         self.timeout_ns = timeout_ns
         self.full_time = full_time
+        self.is_prompt = is_prompt
 
     def body(self) -> dict[str, object] | None:
         """Return the request's body as it goes on the wire."""
@@ -284,7 +289,11 @@ class Query:
             "RequestAck": self.wants_acks,
             "Timeout": self.timeout_ns,
         }
-        return body | {"FullTime": True} if self.full_time else body
+        if self.full_time:
+            body["FullTime"] = True
+        if self.is_prompt:
+            body["Prompt"] = True
+        return body
 
 
 class GetCoordinate:

@@ -3,6 +3,10 @@
 Each sends the bare success header before its first record, and ``done`` last
 (rpc.md, section 6, query). It ends as soon as nobody is left who could answer;
 the records of a client that has gone are dropped.
+
+Serf's own command drops answers that it has read but not printed yet when ``done``
+comes, and a Serf's ``done`` never comes soon after one. So ours lags a moment behind
+the last record, except for clients that say that they need not wait (``Prompt``).
 """
 
 from __future__ import annotations
@@ -15,6 +19,9 @@ from gossipd.rpc import answers, records
 from gossipd.rpc.followers import Follower
 from gossipd.serf.events import QueryAcked
 from gossipd.serf.question import Question
+
+DONE_LAG_SECONDS = 0.2
+"""Pause between the last record of a query and its ``done``; printing takes a millisecond."""
 
 
 def as_question(request: requests.Query) -> Question:
@@ -55,6 +62,8 @@ async def follow_question(
             else:
                 await _ask(follower, request, beginning)
             if beginning.is_over:
+                if not request.is_prompt:
+                    await trio.sleep(DONE_LAG_SECONDS)
                 await follower.send(records.query_message(follower.seq, "done"))
     except GossipdError as error:
         if beginning.is_over:

@@ -27,7 +27,7 @@ VALUES = (
 )
 FIELDS = sorted(
     {name for row in COMMANDS.values() for name in row.names or ()}
-    | {"FullTime", "Gaps", "Immediate", "NeverAnswers", "Nodes", "Senders"}
+    | {"FullTime", "Gaps", "Immediate", "NeverAnswers", "Nodes", "Prompt", "Senders"}
 )
 BODIES = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=6) | SCALARS
 REQUESTS = st.lists(

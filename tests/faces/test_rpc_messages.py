@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import trio
 
 from gossipd.coordinate import Coordinate
 from gossipd.errors import Unavailable, UsageError
 from gossipd.rpc import pending
 from gossipd.rpc.pending import PendingQueries
+from gossipd.rpc.questions import DONE_LAG_SECONDS
 from gossipd.rpc.server import Limits
 from gossipd.serf.events import (
     ChangeKind,
@@ -109,6 +111,22 @@ async def test_no_timeout_is_the_default_and_the_full_time_can_be_asked_for() ->
         assert await peer.ask("query", {"Name": "x", "Timeout": 0, "FullTime": True}) == ""
         await records_until_done(peer)
         assert server.handle.calls == [("ask", Question(name="x", full_time=True))]
+
+
+@pytest.mark.parametrize("name", ["load", "_serf_ping"])
+async def test_done_lags_behind_the_last_answer_unless_the_client_is_prompt(
+    autojump_clock: trio.testing.MockClock, name: str
+) -> None:
+    handle = FakeHandle()
+    handle.replies = [QueryAcked(1, "a"), QueryAnswered(1, "a", b"x")]
+    async with serving(handle) as server:
+        for is_prompt, lag in ((False, DONE_LAG_SECONDS), (True, 0)):
+            peer = await server.greet()
+            query = {"Name": name, "RequestAck": True, "Prompt": is_prompt}
+            started = trio.current_time()
+            assert await peer.ask("query", query) == ""
+            assert (await records_until_done(peer))[-1]["Type"] == "done"
+            assert trio.current_time() - started == pytest.approx(lag)
 
 
 async def test_a_negative_timeout_is_over_at_once() -> None:

@@ -16,7 +16,7 @@ SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
     | st.binary(max_size=5)
 )  # fmt: skip
-OUR_FIELDS = {"FullTime", "Gaps", "Immediate", "NeverAnswers", "Nodes", "Senders"}
+OUR_FIELDS = {"FullTime", "Gaps", "Immediate", "NeverAnswers", "Nodes", "Prompt", "Senders"}
 FIELDS = sorted({name for row in COMMANDS.values() for name in row.names or ()} | OUR_FIELDS)
 BODIES = (
     SCALARS
@@ -120,6 +120,7 @@ def test_our_own_fields_travel_when_they_say_something() -> None:
     assert stream.body() == {
         "Type": "user", "Gaps": True, "Senders": True, "Immediate": True, "NeverAnswers": True,
     }  # fmt: skip
-    query = requests.Query("x", full_time=True).body()
+    query = requests.Query("x", full_time=True, is_prompt=True).body()
     assert query is not None
     assert query["FullTime"] is True
+    assert query["Prompt"] is True
