@@ -221,7 +221,10 @@ class AgentHandle:
 
         with self._driver.fanout.subscribe(ANSWERS_MAX, wants) as events:
             query = self._driver.step(self._driver.node.ask, question)
-            yield _Answers(events, query)
+            try:
+                yield _Answers(events, query)
+            finally:
+                self._driver.step(self._driver.node.stop_asking, query)
 
     async def respond(self, query: int, payload: bytes | None) -> None:
         """Answer a query; see ``NodeHandle.respond``."""

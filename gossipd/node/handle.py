@@ -128,6 +128,8 @@ class NodeHandle(Protocol):
     def ask(self, question: Question) -> AbstractAsyncContextManager[Answers]:
         """Ask the cluster; iterate to get acks and answers until the query is closed.
 
+        Leaving the context ends the waiting for answers.
+
         Raises:
             UsageError: the query is too large, reserved, or a tag's expression is none.
             Unavailable: too many queries are open.

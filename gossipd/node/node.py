@@ -358,6 +358,10 @@ class Node:
         self._settle(now)
         return query
 
+    def stop_asking(self, number: int, now: float) -> None:
+        """Tell nothing more of our query ``number``: whoever asked has gone."""
+        self._serf.stop_asking(number)
+
     def respond(self, number: int, payload: bytes | None, now: float) -> None:
         """Answer the ``QueryReceived`` of that number, once and until its deadline.
 

@@ -128,6 +128,8 @@ class Asking:
         query = self._query(question, audience, timeout, wants_answers=not is_ping)
         payload = self._encoded(query)
         wanted = self._expected(audience)
+        if (over := self._collector.make_room()) is not None and over.expiry is not None:
+            over.expiry.cancel()
         what = (ACK if question.wants_acks else 0) | (0 if is_ping else ANSWER)
         opened = self._collector.open(
             query.ltime,
@@ -138,7 +140,7 @@ class Asking:
             listener,
             full_time=question.full_time,
         )
-        self._timers.set(now + timeout, QueryTimeout(opened.number))
+        opened.expiry = self._timers.set(now + timeout, QueryTimeout(opened.number))
         retold_after = RETOLD_AFTER * self._swim_config.gossip_interval
         if wanted and what and retold_after < timeout:
             self._payloads[opened.number] = payload
@@ -256,13 +258,25 @@ class Asking:
         for query in self._collector.without(node):
             self._close(query)
 
-    def _close(self, query: OpenQuery) -> None:
-        if query.closed:  # by a listener that was told of another
-            return
+    def stop(self, number: int) -> None:
+        """Wait no longer for answers to query ``number``: whoever asked has gone.
+
+        It goes on for those who are asked; nothing more is told of it here.
+        """
+        query = self._collector.get(number)
+        if query is not None and not query.closed:
+            self._finish(query)
+
+    def _finish(self, query: OpenQuery) -> None:
         query.closed = True
         if query.retelling is not None:
             query.retelling.cancel()
             self._payloads.pop(query.number, None)
+
+    def _close(self, query: OpenQuery) -> None:
+        if query.closed:  # by a listener that was told of another
+            return
+        self._finish(query)
         if query.listener is None:
             self._outbox.events.append(QueryClosed(query.number))
         else:

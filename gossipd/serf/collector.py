@@ -1,8 +1,8 @@
 """Our own open queries, who is waited for and who answered (gossip.md, section 17, collector).
 
 A query that nobody is left to answer closes early; its record stays until its
-time is up, so that late and repeated answers are recognised and dropped in
-silence. A gossipd that will not answer says so, a Serf never does: that one is
+time is up or its room is needed, so that late and repeated answers are recognised
+and dropped in silence. A gossipd that will not answer says so, a Serf never does: that one is
 waited for until the time is up.
 """
 
@@ -19,7 +19,7 @@ from gossipd.timers import Handle
 from gossipd.wire.serf_messages import FLAG_ACK, FLAG_NO_ANSWER, QueryResponse
 
 OPEN_QUERIES_MAX = 256
-"""Own queries open at the same time."""
+"""Own queries remembered; what is over gives way to what is asked."""
 STRANGERS_MAX = 1024
 """Responders of one query who are no members; somebody who has just joined may be one."""
 ANSWER_BYTES_MAX = 64 * 2**20
@@ -45,8 +45,8 @@ class OpenQuery:
     """One query of ours; ``wanted`` is what it still waits for, by member."""
 
     __slots__ = (
-        "acked", "answer_bytes", "answered", "closed", "deadline", "full_time", "listener",
-        "number", "retelling", "strangers", "wanted",
+        "acked", "answer_bytes", "answered", "closed", "deadline", "expiry", "full_time",
+        "listener", "number", "retelling", "strangers", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +69,8 @@ class OpenQuery:
         self.strangers = 0
         self.answer_bytes = 0
         self.closed = False
+        self.expiry: Handle[SerfTimer] | None = None
+        """When its time is up."""
         self.retelling: Handle[SerfTimer] | None = None
         """When those who may have missed the query are told again."""
 
@@ -124,6 +126,17 @@ class Collector:
         self._number = 0
         self._queries: dict[tuple[int, int], OpenQuery] = {}
         self._keys: dict[int, tuple[int, int]] = {}
+
+    def make_room(self) -> OpenQuery | None:
+        """Forget the oldest query that is over if no other can be opened; return it.
+
+        Quick queries with a long timeout would shut out all others until then.
+        """
+        if len(self._queries) >= OPEN_QUERIES_MAX:
+            for number, key in self._keys.items():
+                if self._queries[key].closed:
+                    return self.end(number)
+        return None
 
     def open(
         self,

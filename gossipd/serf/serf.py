@@ -313,6 +313,10 @@ class Serf:
         """Ask the cluster; see ``Asking.ask``."""
         return self._inquiries.asking.ask(question, now)
 
+    def stop_asking(self, number: int) -> None:
+        """Wait no longer for answers to a query of ours; see ``Asking.stop``."""
+        self._inquiries.asking.stop(number)
+
     def manage_keys(
         self, command: KeyCommand, key: bytes | None, operation: int, now: float
     ) -> None:

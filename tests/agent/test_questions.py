@@ -10,6 +10,7 @@ import trio
 from gossipd.address import address_from_host
 from gossipd.agent.handle import AgentHandle
 from gossipd.errors import UsageError
+from gossipd.serf.collector import OPEN_QUERIES_MAX
 from gossipd.serf.events import QueryAcked, QueryAnswered, QueryReceived, UserEventReceived
 from gossipd.serf.question import PING_ALL, Question
 from gossipd.value import replace
@@ -102,6 +103,20 @@ async def test_a_ping_waits_for_the_silent_as_long_as_it_was_told_to(
     assert await seconds(nodes=("a", "c"), timeout=0.5) < 0.5
     assert await seconds(timeout=0.4) == pytest.approx(0.4)
     assert await seconds(timeout=4.0) == pytest.approx(4.0)  # above the default of 3.2 s
+    nursery.cancel_scope.cancel()
+
+
+async def test_queries_whose_askers_have_gone_leave_room_for_others(
+    autojump_clock: object, nursery: trio.Nursery
+) -> None:
+    handles = await cluster(nursery)
+    for handle in handles[1:]:
+        await nursery.start(answer_for_ever, handle, b"x")
+    for _ in range(OPEN_QUERIES_MAX + 1):
+        async with handles[0].ask(Question(name="load", timeout=1e6)):
+            await trio.lowlevel.checkpoint()
+    async with handles[0].ask(Question(name="load", timeout=1e6)) as answers:
+        assert sorted([answer.node async for answer in answers]) == ["b", "c"]
     nursery.cancel_scope.cancel()
 
 

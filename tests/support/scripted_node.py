@@ -118,6 +118,9 @@ class ScriptedNode:
     def respond(self, number: int, payload: bytes | None, now: float) -> None:
         self.calls.append(("respond", number, payload))
 
+    def stop_asking(self, number: int, now: float) -> None:
+        self.calls.append(("stop_asking", number))
+
     def decline(self, number: int, now: float) -> None:
         self.calls.append(("decline", number))
 

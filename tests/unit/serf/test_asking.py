@@ -6,6 +6,7 @@ import pytest
 
 from gossipd.config.model import SerfConfig
 from gossipd.errors import UsageError
+from gossipd.serf.collector import OPEN_QUERIES_MAX
 from gossipd.serf.effects import SendPayload
 from gossipd.serf.events import (
     MessageIgnored,
@@ -248,6 +249,32 @@ def test_a_query_that_is_closed_or_that_many_are_slow_to_answer_is_not_told_agai
     for serf in (closed, many, short):
         serf.advance(3.0)
         assert serf.effects() == []
+
+
+def test_quick_queries_with_a_long_timeout_shut_nobody_out() -> None:
+    serf = SerfHarness()
+    armed = len(serf.serf.timers.heap)
+    for _ in range(2 * OPEN_QUERIES_MAX):
+        ask(serf, Question(name="load", timeout=1e9))
+        decline(serf)
+        serf.events()
+    ask(serf, Question(name="load", timeout=1e9))
+    assert len(serf.serf.timers.heap) - armed < 5 * OPEN_QUERIES_MAX
+
+
+def test_a_query_whose_asker_has_gone_is_told_no_more_and_gives_way() -> None:
+    serf = SerfHarness()
+    serf.join("b")
+    for _ in range(OPEN_QUERIES_MAX + 1):
+        number, query = ask(serf, Question(name="load", timeout=1e9))
+        serf.serf.stop_asking(number)
+        serf.events()
+    answer(serf, query, "b")
+    assert serf.events() == []
+    serf.advance(3.0)
+    assert serf.effects() == []  # nor is b told again
+    serf.serf.stop_asking(number)
+    serf.serf.stop_asking(10**6)
 
 
 @pytest.mark.parametrize("name", ["_serf_conflict", "_serf_x", "_serf_"])

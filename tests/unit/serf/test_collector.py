@@ -7,6 +7,7 @@ from gossipd.serf.collector import (
     ACK,
     ANSWER,
     ANSWER_BYTES_MAX,
+    OPEN_QUERIES_MAX,
     STRANGERS_MAX,
     Collector,
     OpenQuery,
@@ -118,6 +119,21 @@ def test_answers_that_together_are_too_large_are_not_taken() -> None:
     assert query.apply(large, MEMBERS) is ResponseVerdict.ANSWER
     assert query.apply(_response("c", payload=b"x"), MEMBERS) is ResponseVerdict.TOO_MANY
     assert query.apply(_response("c"), MEMBERS) is ResponseVerdict.ANSWER
+
+
+def test_only_queries_that_are_over_give_way_to_new_ones_the_oldest_first() -> None:
+    collector = Collector()
+    queries = [collector.open(ltime, 9, 1e9, ["b"]) for ltime in range(OPEN_QUERIES_MAX)]
+    assert collector.make_room() is None
+    with pytest.raises(Unavailable, match="too many queries are open"):
+        collector.open(1000, 9, 10.0, ["b"])
+    queries[3].closed = queries[7].closed = True
+    assert collector.make_room() is queries[3]
+    assert collector.make_room() is None  # there is room now
+    collector.open(1000, 9, 10.0, ["b"])
+    assert collector.make_room() is queries[7]
+    assert collector.get(queries[3].number) is None
+    assert len(collector) == OPEN_QUERIES_MAX - 1
 
 
 def test_a_member_that_is_gone_completes_what_only_waited_for_it() -> None:
