@@ -122,6 +122,7 @@ class Node:
             roster=storage.roster if storage else None,
             keyring=self.keyring,
             saves_keys=saves_keys,
+            is_exposed=lambda: self._layers.is_exposed,
             started_ms=0 if started_at is None else round(started_at * 1000),
             payload_bytes_max=config.wire.packet_bytes_max
             - COMPOUND_OVERHEAD
@@ -399,7 +400,7 @@ class Node:
 
         Raises:
             UsageError: this node is leaving, or no query can hold the key.
-            Unavailable: too many queries are open.
+            Unavailable: too many queries are open, or plaintext is accepted or sent.
         """
         self._operations.refuse_when_leaving("keys cannot be managed after a leave")
         operation = self._operations.next_number()

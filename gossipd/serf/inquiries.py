@@ -12,14 +12,14 @@ from random import Random
 
 from gossipd.address import Address
 from gossipd.config.model import SerfConfig, SwimConfig
-from gossipd.errors import WireError
+from gossipd.errors import Unavailable, WireError
 from gossipd.outbox import Outbox
 from gossipd.serf.answering import Answering
 from gossipd.serf.answers import Answers
 from gossipd.serf.asking import Asking
 from gossipd.serf.effects import SendByStream, SendPayload, SerfEffect
 from gossipd.serf.events import KeysAnswered, MessageIgnored, SerfEvent
-from gossipd.serf.key_queries import KeyQueries
+from gossipd.serf.key_queries import COMMANDS, EXPOSED, KeyQueries
 from gossipd.serf.key_round import KeyRound, key_question
 from gossipd.serf.lamport import LamportClock
 from gossipd.serf.name_vote import CONFLICT, NameVoting
@@ -74,6 +74,7 @@ class Inquiries:
         self._address = address
         self._gossip = gossip
         self._outbox = outbox
+        self._keys = keys
         self._queries = QueryBuffer(config.query_buffer)
         self.asking = Asking(
             config,
@@ -128,10 +129,16 @@ class Inquiries:
     ) -> None:
         """Do ``command`` with ``key`` on all members; ``KeysAnswered(operation, ...)`` follows.
 
+        Where there is no encryption everybody says so; the key is not told to anybody then.
+
         Raises:
             UsageError: no query can hold the key.
-            Unavailable: too many queries are open.
+            Unavailable: too many queries are open, or anybody could read the key.
         """
+        if self._keys.is_exposed:
+            raise Unavailable(EXPOSED)
+        if not self._keys.can_change:
+            key = None
         alive = [
             member.name
             for member in self._roster.members.values()
@@ -157,7 +164,10 @@ class Inquiries:
         if verdict is not QueryVerdict.NEW:
             return
         # Decided before the filters: a query not meant for us travels on too.
-        if not query.flags & FLAG_NO_BROADCAST:
+        is_unsafe = query.name in COMMANDS and self._keys.is_exposed
+        if is_unsafe:  # passed on it would be sealed, as if a member had asked
+            self._ignore("exposed-key-query", f"{query.name} of {query.origin_node}", source)
+        elif not query.flags & FLAG_NO_BROADCAST:
             self._gossip(payload, now)
         self.answering.take(query, source, now)
         if query.name == CONFLICT:  # who asks about our name bears it

@@ -5,6 +5,11 @@ node whose keys are kept in a file answers a change when that was written: who
 rotates keys must not remove the old one anywhere while a restart would bring it
 back here. A ring that could not be written stays changed all the same, as the
 cluster is about to use it, and the answer is a failure that says so.
+
+On the way from plain to encrypted and back a node takes plaintext, or sends it.
+Whoever can reach it could then have it list its keys, or make its cluster use
+another one, and what members say of keys could be read by all. So nobody is
+answered then but by a refusal, and nothing of the kind is passed on.
 """
 
 from __future__ import annotations
@@ -26,6 +31,11 @@ COMMANDS = {PREFIX + command.value: command for command in KeyCommand}
 """What key queries ask for, by the query's name."""
 NOT_ENCRYPTED = "No keyring to modify (encryption not enabled)"
 NOTHING_TO_LIST = "Keyring is empty (encryption not enabled)"
+EXPOSED = (
+    "keys are neither shown nor changed while plaintext is accepted or sent: set"
+    " wire.verify_incoming and wire.verify_outgoing to true first"
+)
+"""Why keys stay as they are on the way from plain to encrypted, and back."""
 KEYS_MAX = 256
 """Keys that a ring may grow to by queries; each is tried on what no other opens."""
 KEY_TEXT_BYTES_MIN = 25
@@ -44,19 +54,36 @@ class KeyQueries:
         keyring: the live ring, which is changed; ``None`` while encryption is off.
         saves: the ring is kept in a file: ``SaveKeyring`` follows a change, which is
             answered when ``saved`` tells how it went.
+        is_exposed: says whether plaintext is accepted or sent although there are keys.
         outbox: where effects and events are written.
     """
 
-    __slots__ = ("_keyring", "_last", "_outbox", "_saves", "_saving")
+    __slots__ = ("_is_exposed", "_keyring", "_last", "_outbox", "_saves", "_saving")
 
     def __init__(
-        self, keyring: Keyring | None, outbox: Outbox[SerfEffect, SerfEvent], *, saves: bool
+        self,
+        keyring: Keyring | None,
+        outbox: Outbox[SerfEffect, SerfEvent],
+        *,
+        saves: bool,
+        is_exposed: Callable[[], bool],
     ) -> None:
         self._keyring = keyring
+        self._is_exposed = is_exposed
         self._saves = saves
         self._outbox = outbox
         self._saving: dict[int, Query] = {}
         self._last = 0
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether key queries are refused, because plaintext is accepted or sent."""
+        return self._is_exposed()
+
+    @property
+    def can_change(self) -> bool:
+        """Whether there is a ring at all."""
+        return bool(self._keyring)
 
     def answer_untrusted(self, query: Query, fits: Fits) -> bytes | None:
         """Do what the key query ``query`` asks for; return the answer.
@@ -73,6 +100,8 @@ class KeyQueries:
         """
         command = COMMANDS[query.name]
         ring = self._keyring
+        if self.is_exposed:
+            return encode_key_response(KeyResponse(False, EXPOSED))
         if command is KeyCommand.LIST:
             if not ring:
                 return encode_key_response(KeyResponse(False, NOTHING_TO_LIST))

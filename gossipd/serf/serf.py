@@ -11,7 +11,7 @@ newer peers know are kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import partial
 from random import Random
 from typing import assert_never
@@ -98,6 +98,7 @@ class Serf:
         roster: where members are kept; a plain dict by default.
         keyring: the live ring, which key queries change; ``None`` without encryption.
         saves_keys: the ring is kept in a file: ``SaveKeyring`` asks to write it.
+        is_exposed: says whether plaintext is accepted or sent although there are keys.
         started_ms: when we started, in milliseconds since 1970; 0 if that is not known.
         payload_bytes_max: the largest message gossip can carry: packet budget
             - 2 - 3 - label and encryption overhead. Longer ones are applied
@@ -117,6 +118,7 @@ class Serf:
         roster: MutableMapping[str, SerfMember] | None = None,
         keyring: Keyring | None = None,
         saves_keys: bool = False,
+        is_exposed: Callable[[], bool] = lambda: False,
         started_ms: int = 0,
         payload_bytes_max: int = PAYLOAD_BYTES_MAX,
         memory: Memory = NO_MEMORY,
@@ -148,7 +150,7 @@ class Serf:
             payload_bytes_max,
             self.timers,
             outbox,
-            KeyQueries(keyring, outbox, saves=saves_keys),
+            KeyQueries(keyring, outbox, saves=saves_keys, is_exposed=is_exposed),
             started_ms,
         )
         self._announcing = Announcing(

@@ -168,6 +168,11 @@ class PacketLayers:
         self._verify_outgoing = outgoing
 
     @property
+    def is_exposed(self) -> bool:
+        """Whether there are keys and yet plaintext is taken for a member's word, or sent."""
+        return self.is_encrypted and not (self._verify_incoming and self._verify_outgoing)
+
+    @property
     def label_header(self) -> bytes:
         """What a dialer writes first, empty without a label."""
         return self._header

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
+
+from gossipd.address import Address
 from gossipd.config.model import WireConfig
-from gossipd.serf.events import ChangeKind, MemberChange
+from gossipd.errors import Unavailable
+from gossipd.serf.events import ChangeKind, KeysAnswered, MemberChange
+from gossipd.serf.question import KeyCommand
 from gossipd.swim.events import MemberFailed, MemberSuspected
+from gossipd.wire.internal_query_codec import encode_key_request
+from gossipd.wire.keyring import Keyring
+from gossipd.wire.packet import PacketLayers
+from gossipd.wire.serf_codec import encode_serf
+from gossipd.wire.serf_messages import KeyRequest
 from support.node_net import Machine, NodeNet
+from support.serf_harness import query_of
 
 KEY = b"k" * 32
 LENIENT = WireConfig(verify_incoming=False, verify_outgoing=False, compression=False)
@@ -100,3 +111,70 @@ def test_the_largest_message_leaves_room_for_sealing_from_the_start() -> None:
     sealed = net.add("b", keys=(KEY,))
     limits = [machine.node._serf._broadcasts._payload_bytes_max for machine in (plain, sealed)]
     assert limits[0] == limits[1]
+
+
+ATTACKER = Address(bytes([127, 0, 0, 99]), 7946)
+HALF = WireConfig(verify_incoming=False, verify_outgoing=True, compression=False)
+
+
+def sent_in_plain_to(machine: Machine, command: KeyCommand, key: bytes | None) -> None:
+    """Let somebody who has no key ask ``machine`` for a change of keys."""
+    query = query_of(
+        query_id=machine.net.random.getrandbits(31),
+        name=f"_serf_{command.value}",
+        payload=encode_key_request(KeyRequest(key)),
+        origin=ATTACKER,
+    )
+    machine.do(machine.node.receive_packet, b"\x08" + encode_serf(query), ATTACKER)
+
+
+@pytest.mark.parametrize("lenient", [LENIENT, HALF], ids=["plain out", "sealed out"])
+def test_who_has_no_key_can_neither_see_nor_change_those_of_lenient_nodes(
+    lenient: WireConfig,
+) -> None:
+    net = NodeNet()
+    machines = net.cluster("abc", keys=(KEY,), wire=lenient)
+    strict = machines[-1]
+    strict.do(strict.node.set_verification, True, lenient.verify_outgoing)
+    evil = b"e" * 32
+    net.packets.clear()
+    sent_in_plain_to(machines[0], KeyCommand.LIST, None)
+    sent_in_plain_to(machines[0], KeyCommand.INSTALL, evil)
+    net.run(5.0)
+    sent_in_plain_to(machines[0], KeyCommand.USE, evil)
+    net.run(5.0)
+    assert [machine.node.keyring and machine.node.keyring.keys for machine in machines] == [
+        (KEY,)
+    ] * 3
+    reader = PacketLayers(keyring=Keyring((KEY,)), verify_incoming=False, entropy=bytes)
+    told = [
+        b"".join(reader.open_packet_untrusted(data).messages)
+        for _, _, to, data in net.packets
+        if to == ATTACKER
+    ]
+    assert told
+    assert all(b"neither shown nor changed" in answer for answer in told)
+
+
+def test_keys_are_not_managed_while_others_could_read_them() -> None:
+    net = NodeNet()
+    machines = net.cluster("ab", keys=(KEY,), wire=LENIENT)
+    net.packets.clear()
+    new = b"n" * 32
+    for command, key in ((KeyCommand.LIST, None), (KeyCommand.INSTALL, new)):
+        with pytest.raises(Unavailable, match="verify_incoming"):
+            machines[0].do(machines[0].node.manage_keys, command, key)
+    net.run(5.0)
+    assert not any(new in data for *_, data in net.packets)
+
+
+def test_a_plain_node_tells_nobody_the_key_that_it_cannot_install() -> None:
+    net = NodeNet()
+    machines = net.cluster("ab", wire=WireConfig(compression=False))
+    net.packets.clear()
+    machines[0].do(machines[0].node.manage_keys, KeyCommand.INSTALL, KEY)
+    net.run(5.0)
+    [report] = [e.report for e in machines[0].events if isinstance(e, KeysAnswered)]
+    assert (report.nodes, report.errors) == (2, 2)
+    assert set(report.messages.values()) == {"No keyring to modify (encryption not enabled)"}
+    assert not any(KEY in data for *_, data in net.packets)

@@ -12,6 +12,7 @@ from gossipd.serf.effects import SaveKeyring, SerfEffect
 from gossipd.serf.events import KeyringChanged, SerfEvent
 from gossipd.serf.key_queries import (
     COMMANDS,
+    EXPOSED,
     KEYS_MAX,
     NOT_ENCRYPTED,
     NOTHING_TO_LIST,
@@ -36,7 +37,10 @@ class Asked:
     def __init__(self, *keys: bytes, saves: bool = False, limit: int = 1024) -> None:
         self.ring = Keyring(keys) if keys else None
         self.outbox: Outbox[SerfEffect, SerfEvent] = Outbox()
-        self.queries = KeyQueries(self.ring, self.outbox, saves=saves)
+        self.exposed = False
+        self.queries = KeyQueries(
+            self.ring, self.outbox, saves=saves, is_exposed=lambda: self.exposed
+        )
         self.limit = limit
 
     def raw(self, name: str, key: bytes | None) -> bytes | None:
@@ -109,6 +113,16 @@ def test_case_133_without_encryption_a_change_fails_with_a_message(name: str) ->
 
 def test_case_133_without_encryption_there_is_nothing_to_list() -> None:
     assert Asked().ask(LIST) == KeyResponse(False, NOTHING_TO_LIST)
+
+
+@pytest.mark.parametrize("name", [*CHANGES, LIST])
+def test_while_plaintext_counts_keys_are_neither_shown_nor_changed(name: str) -> None:
+    asked = Asked(OLD)
+    asked.exposed = True
+    assert asked.ask(name, NEW) == KeyResponse(False, EXPOSED)
+    assert asked.keys == (OLD,)
+    asked.exposed = False
+    assert asked.ask(LIST).ok
 
 
 def test_a_list_says_which_key_is_the_primary_one() -> None:
