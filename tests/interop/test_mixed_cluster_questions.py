@@ -83,7 +83,8 @@ async def start_ours(
         log_level="WARN",
     )
     handle = await nursery.start(partial(run_agent, config, output=Lines()))
-    events = await stack.enter_async_context(handle.subscribe(coalesced=False))
+    subscription = handle.subscribe(coalesced=False, may_answer=lambda _: True)
+    events = await stack.enter_async_context(subscription)
     ours = Ours(handle, events, name.encode())
     nursery.start_soon(ours.run)
     return ours
@@ -135,12 +136,14 @@ async def test_events_and_queries_work_from_both_sides(new_cluster: NewCluster, 
         ]
         for responder in responders:
             nursery.start_soon(trio.to_thread.run_sync, responder.run)
-        await our_query_is_answered_by_everybody(ours, names)
-        await a_query_for_ours_may_be_answered_at_length(ours)
-        with serfs[0].rpc() as asker:
-            await trio.to_thread.run_sync(serfs_query_is_answered_by_ours, asker, names)
-        for responder in responders:
-            responder.is_over = True
+        try:
+            await our_query_is_answered_by_everybody(ours, names)
+            await a_query_for_ours_may_be_answered_at_length(ours)
+            with serfs[0].rpc() as asker:
+                await trio.to_thread.run_sync(serfs_query_is_answered_by_ours, asker, names)
+        finally:  # threads are not cancelled: a failure would wait for them
+            for responder in responders:
+                responder.is_over = True
         nursery.cancel_scope.cancel()
     assert trouble_since(serfs, marks) == []
 
