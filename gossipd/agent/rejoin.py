@@ -63,18 +63,28 @@ class Rejoiner:
         self._random = random
         self._config = config
         self._say = say
-        own_name = driver.node.view().name
+        view = driver.node.view()
+        groups = (remembered.alive, remembered.failed)
         self._groups = [
-            [(name, address) for name, address in group.items() if name != own_name]
-            for group in (remembered.alive, remembered.failed)
+            [(name, at) for name, at in group.items() if name != view.name and at != view.address]
+            for group in groups
+        ]
+        # who is renamed and dials his former self has found nobody
+        self._former_names = [
+            name
+            for group in groups
+            for name, at in group.items()
+            if name != view.name and at == view.address
         ]
 
     async def run(self, forget: Callable[[list[str]], None]) -> None:
         """Rejoin, then look for those that were not met; ends when we leave.
 
         Args:
-            forget: told the names that nobody has shown us for ``reconnect_timeout``.
+            forget: told the names that we bore ourselves, and those that nobody has shown us
+                for ``reconnect_timeout``.
         """
+        forget(self._former_names)
         if not any(self._groups):
             return
         try:

@@ -208,6 +208,22 @@ async def test_members_that_nobody_saw_for_long_are_forgotten(
     assert agent.remembered().alive.keys() == {"a", "b"}
 
 
+async def test_who_was_renamed_does_not_take_its_former_self_for_a_member(
+    autojump_clock: object, nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    network = MemoryNetwork(nursery)
+    await Agent(network, "z", "10.0.0.2", tmp_path).start(nursery)
+    agent = Agent(network, "new", "10.0.0.1", tmp_path)
+    former = "".join(f"alive: old{i} 10.0.0.1:7946\n" for i in range(9))
+    agent.write(former + "# gossipd failed: older 10.0.0.1:7946\nalive: z 10.0.0.2:7946\n")
+    handle = await agent.start(nursery)
+    await trio.sleep(1)
+    assert alive(handle) == {"new", "z"}
+    assert agent.lines.count("[INFO] serf: Attempting re-join") == 1
+    remembered = agent.remembered()
+    assert (remembered.alive.keys(), remembered.failed.keys()) == ({"new", "z"}, set())
+
+
 async def test_clocks_go_on_and_start_output_and_info_tell_of_the_snapshot(
     autojump_clock: object, nursery: trio.Nursery, tmp_path: Path
 ) -> None:
