@@ -2,17 +2,14 @@
 
 As hashicorp/mdns writes and reads them (agent.md, section 8): one answer
 holds PTR, SRV, TXT and address records together, and only what stands
-together in one message is believed. Built on dnspython, which does not know
-mDNS's use of the class's top bit (RFC 6762, sections 5.4 and 10.2); that bit
-is taken out first. Loaded only when ``discover`` is set.
+together in one message is believed. Written with dnspython; what comes by
+network is read in ``dns_reader.py``. Loaded only when ``discover`` is set.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
 
-import dns.exception
 import dns.flags
 import dns.message
 import dns.name
@@ -22,11 +19,11 @@ import dns.rdatatype
 import dns.rrset
 
 from gossipd.address import Address
+from gossipd.agent.dns_reader import BAD_MESSAGE, DnsReader, Name, Record
 from gossipd.config.agent_model import LABEL_OF_SERVICE
 from gossipd.errors import WireError
 from gossipd.value import Value
 
-BAD_MESSAGE = "mdns-bad-message"
 MESSAGE_BYTES_MAX = 9000
 """What RFC 6762 allows (section 17); longer ones are cut by the socket and refused."""
 INSTANCES_MAX = 64
@@ -37,6 +34,11 @@ _TOP_BIT = 0x8000
 _HEADER = struct.Struct("!HHHHHH")
 _OPCODE_AND_RCODE = 0x780F
 _RESPONSE = 0x8000
+_PTR, _SRV, _ANY = 12, 33, 255
+_ADDRESS_BYTES = {1: 4, 28: 16}
+"""Of records of type A and AAAA."""
+_PLACE = struct.Struct("!HHH")
+"""Of a service record, before its host: priority, weight, port."""
 
 
 class Instance(Value):
@@ -117,21 +119,19 @@ def read_untrusted(data: bytes, service: dns.name.Name) -> MdnsMessage:
     """
     if len(data) > MESSAGE_BYTES_MAX:
         raise WireError(BAD_MESSAGE, "longer than 9000 bytes")
-    try:
-        id, flags, *counts = _HEADER.unpack_from(data)
-        if flags & _OPCODE_AND_RCODE:
-            raise WireError(BAD_MESSAGE, "neither a query nor an answer to one")
-        plain, wants_unicast = _without_top_bits(data, counts)
-        message = dns.message.from_wire(plain, ignore_trailing=True)
-    except (dns.exception.DNSException, struct.error, IndexError, ValueError) as error:
-        raise WireError(BAD_MESSAGE, str(error) or type(error).__name__) from error
-    if not flags & _RESPONSE:
-        asks = any(
-            rrset.name == service and rrset.rdtype in (dns.rdatatype.PTR, dns.rdatatype.ANY)
-            for rrset in message.question
-        )
-        return MdnsMessage(asks, (), id, wants_unicast)
-    return MdnsMessage(False, _instances((*message.answer, *message.additional), service))
+    reader = DnsReader(data)
+    if reader.flags & _OPCODE_AND_RCODE:
+        raise WireError(BAD_MESSAGE, "neither a query nor an answer to one")
+    wanted = tuple(label.lower() for label in service.labels[:-1])
+    if reader.flags & _RESPONSE:
+        return MdnsMessage(False, _instances_untrusted(reader, wanted))
+    asked = [
+        question
+        for question in reader.questions_untrusted()
+        if question.kind in (_PTR, _ANY) and reader.name_untrusted(question.name_at)[0] == wanted
+    ]
+    wants_unicast = any(question.wants_unicast for question in asked)
+    return MdnsMessage(bool(asked), (), reader.id, wants_unicast)
 
 
 def _wire(name: dns.name.Name) -> bytes:
@@ -140,50 +140,35 @@ def _wire(name: dns.name.Name) -> bytes:
     return encoded
 
 
-def _without_top_bits(data: bytes, counts: list[int]) -> tuple[bytes, bool]:
-    """Return the message with plain classes, and whether a question asked for unicast."""
-    plain = bytearray(data)
-    at, wants_unicast = _HEADER.size, False
-    for section, count in enumerate(counts):
-        for _ in range(count):
-            at = _end_of_name(data, at) + 2
-            wants_unicast |= section == 0 and bool(plain[at] & 0x80)
-            plain[at] &= 0x7F
-            at += 2
-            if section > 0:
-                (length,) = struct.unpack_from("!H", data, at + 4)
-                at += 6 + length
-    return bytes(plain), wants_unicast
-
-
-def _end_of_name(data: bytes, at: int) -> int:
-    while length := data[at]:
-        if length >= 0xC0:
-            return at + 2
-        at += 1 + length
-    return at + 1
-
-
-def _instances(records: Iterable[dns.rrset.RRset], service: dns.name.Name) -> tuple[Instance, ...]:
-    addresses: dict[dns.name.Name, list[bytes]] = {}
-    hosts: dict[dns.name.Name, tuple[dns.name.Name, int]] = {}
-    for rrset in records:
-        for rdata in rrset:
-            if rrset.ttl == 0:
-                continue  # taken back
-            if rrset.rdtype in (dns.rdatatype.A, dns.rdatatype.AAAA):
-                addresses.setdefault(rrset.name, []).append(rdata.to_wire() or b"")
-            elif rrset.rdtype == dns.rdatatype.SRV and _is_of(rrset.name, service):
-                hosts[rrset.name] = rdata.target, rdata.port
+def _instances_untrusted(reader: DnsReader, service: Name) -> tuple[Instance, ...]:
+    addresses: dict[Name, bytes] = {}
+    hosts: dict[Name, tuple[Name, int]] = {}
+    for record in reader.records_untrusted():
+        if record.ttl == 0:
+            continue  # taken back
+        if record.kind in _ADDRESS_BYTES:
+            if len(record.data) != _ADDRESS_BYTES[record.kind]:
+                raise WireError(BAD_MESSAGE, "an address of a wrong length")
+            addresses.setdefault(reader.name_untrusted(record.name_at)[0], record.data)
+        elif record.kind == _SRV:
+            name, _ = reader.name_untrusted(record.name_at)
+            # Serf writes the dots of a node's name as they are
+            if len(name) > len(service) and name[-len(service) :] == service:
+                hosts[name] = _host_untrusted(reader, record)
     found = []
     for name, (host, port) in list(hosts.items())[:INSTANCES_MAX]:
-        for ip in addresses.get(host, ())[:1]:
-            address = Address(ip, port)
-            if address.is_reachable:
-                found.append(Instance(name.labels[0], address))
+        ip = addresses.get(host)
+        if ip is not None and (address := Address(ip, port)).is_reachable:
+            found.append(Instance(name[0], address))
     return tuple(found)
 
 
-def _is_of(name: dns.name.Name, service: dns.name.Name) -> bool:
-    """Return whether ``name`` is an instance; Serf writes dots of a node's name as they are."""
-    return name.is_subdomain(service) and name != service
+def _host_untrusted(reader: DnsReader, record: Record) -> tuple[Name, int]:
+    """Return host and port of a service record (RFC 2782)."""
+    if len(record.data) <= _PLACE.size:
+        raise WireError(BAD_MESSAGE, "a service record without a host")
+    _, _, port = _PLACE.unpack_from(record.data)
+    host, end = reader.name_untrusted(record.data_at + _PLACE.size)
+    if end != record.data_at + len(record.data):
+        raise WireError(BAD_MESSAGE, "a service record of a wrong length")
+    return host, port

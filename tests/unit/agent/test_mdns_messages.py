@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossipd.address import Address, address_from_host
+from gossipd.agent.dns_reader import BAD_MESSAGE
 from gossipd.agent.mdns_messages import (
     Instance,
     MdnsMessage,
@@ -118,6 +119,51 @@ def test_damaged_messages_only_raise_a_wire_error(whole: bytes, draw: st.DataObj
         data[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))
     with contextlib.suppress(WireError):
         read_untrusted(bytes(data[: draw.draw(st.integers(0, len(data)))]), BLUE)
+
+
+def test_records_of_other_classes_are_passed_over() -> None:
+    """One of them with the type of a service record once ended the daemon."""
+    data = bytearray(answer(BLUE, "blue", OWN))
+    at = data.index(struct.pack("!HHI", 33, 1, 120)) + 2
+    data[at : at + 2] = struct.pack("!H", 94)
+    assert read_untrusted(bytes(data), BLUE).instances == ()
+
+
+def records(count: int, name: bytes = b"", kind: int = 33) -> bytes:
+    """Return an answer of ``count`` records whose names point at one of 120 labels."""
+    long = b"\x01a" * 120 + b"\0"
+    first = long + struct.pack("!HHIH", 16, 1, 1, 0)
+    further = (name or b"\xc0\x0c") + struct.pack("!HHIH", kind, 1, 1, 0)
+    return struct.pack("!HHHHHH", 0, 0x8400, 0, 1 + count, 0, 0) + first + further * count
+
+
+def test_no_message_makes_much_work() -> None:
+    """One of them cost a quarter of a second, and 200 a second are read."""
+    with pytest.raises(WireError, match="records"):
+        read_untrusted(records(300, kind=16), BLUE)
+    with pytest.raises(WireError, match="labels"):
+        read_untrusted(records(200), BLUE)
+    assert read_untrusted(records(200, kind=16), BLUE).instances == ()  # no name is read
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"\xc1\x0d", b"\xc2\xff", b"\x80\x00", b"\x3f" + b"a" * 20, (b"\x3f" + b"a" * 63) * 4 + b"\0"],
+)
+def test_a_name_that_goes_round_or_ends_nowhere_is_refused(name: bytes) -> None:
+    with pytest.raises(WireError, match=BAD_MESSAGE):
+        read_untrusted(records(1, name), BLUE)
+
+
+def test_a_service_record_must_hold_a_host_and_nothing_more() -> None:
+    whole = answer(BLUE, "blue", OWN)
+    at = whole.index(struct.pack("!HHI", 33, 1, 120)) + 8
+    (length,) = struct.unpack_from("!H", whole, at)
+    for wrong in (0, 6, length - 1):
+        cut = whole[:at] + struct.pack("!H", wrong) + whole[at + 2 : at + 2 + wrong]
+        counts = cut[:6] + struct.pack("!H", 2) + cut[8:]
+        with pytest.raises(WireError, match=BAD_MESSAGE):
+            read_untrusted(counts, BLUE)
 
 
 def test_messages_of_other_kinds_and_sizes_are_refused() -> None:
