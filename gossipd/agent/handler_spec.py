@@ -10,7 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from gossipd.config.event_handler import split_handler
+from gossipd.config.event_handler import (
+    EVENT,
+    QUERY_LTIME,
+    QUERY_NAME,
+    SELF_NAME,
+    SELF_ROLE,
+    SENDER,
+    TAG,
+    USER_EVENT,
+    USER_LTIME,
+    is_handler_fact,
+    split_handler,
+)
 from gossipd.query.event_filter import EventFilter
 from gossipd.serf.events import (
     ApplicationEvent,
@@ -101,25 +113,33 @@ def environment_of(
         event: what happened.
         name: our own node's.
         tags: our own.
-        inherited: the daemon's environment; what is in ``WITHHELD`` is left out.
+        inherited: the daemon's environment. What is in ``WITHHELD`` is left out, and what
+            another event would have told, if a handler started the daemon.
     """
-    facts = {"EVENT": kind_of(event), "SELF_NAME": name, "SELF_ROLE": tags.get("role", "")}
+    facts = {EVENT: kind_of(event), SELF_NAME: name, SELF_ROLE: tags.get("role", "")}
     for tag, value in tags.items():
-        facts[f"TAG_{_NO_TAG_LETTER.sub('_', tag.upper())}"] = value
+        facts[f"{TAG}{_NO_TAG_LETTER.sub('_', tag.upper())}"] = value
     if isinstance(event, UserEventReceived):
-        facts |= {"USER_EVENT": event.name, "USER_LTIME": str(event.ltime)}
+        facts |= {USER_EVENT: event.name, USER_LTIME: str(event.ltime)}
     elif isinstance(event, QueryReceived):
-        facts |= {"QUERY_NAME": event.name, "QUERY_LTIME": str(event.ltime)}
+        facts |= {QUERY_NAME: event.name, QUERY_LTIME: str(event.ltime)}
     environment = {
-        key: value for key, value in inherited.items() if key.decode("latin-1") not in WITHHELD
+        key: value for key, value in inherited.items() if _is_passed_on(key.decode("latin-1"))
     }
     for fact, value in facts.items():
         encoded = _as_bytes(value)
         environment[b"SERF_" + fact.encode()] = encoded
         environment[b"GOSSIPD_" + fact.encode()] = encoded
     if not isinstance(event, MembersChanged):
-        environment[b"GOSSIPD_SENDER"] = _as_bytes(event.sender)
+        environment[b"GOSSIPD_" + SENDER.encode()] = _as_bytes(event.sender)
     return environment
+
+
+def _is_passed_on(variable: str) -> bool:
+    for prefix in ("SERF_", "GOSSIPD_"):
+        if variable.startswith(prefix) and is_handler_fact(variable.removeprefix(prefix)):
+            return False
+    return variable not in WITHHELD
 
 
 def input_of(event: ApplicationEvent) -> bytes:

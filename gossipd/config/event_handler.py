@@ -9,6 +9,21 @@ MEMBER_EVENTS = frozenset(
 )
 
 
+EVENT, SELF_NAME, SELF_ROLE, TAG = "EVENT", "SELF_NAME", "SELF_ROLE", "TAG_"
+USER_EVENT, USER_LTIME = "USER_EVENT", "USER_LTIME"
+QUERY_NAME, QUERY_LTIME, SENDER = "QUERY_NAME", "QUERY_LTIME", "SENDER"
+"""What a handler is told, as variables behind ``SERF_`` and ``GOSSIPD_``; ``TAG`` goes before
+the name of each tag, ``SENDER`` is only told behind ``GOSSIPD_``."""
+_FACTS = frozenset(
+    {EVENT, SELF_NAME, SELF_ROLE, USER_EVENT, USER_LTIME, QUERY_NAME, QUERY_LTIME, SENDER}
+)
+
+
+def is_handler_fact(name: str) -> bool:
+    """Return whether a handler is told a fact of that name: what stands behind ``GOSSIPD_``."""
+    return name in _FACTS or name.startswith(TAG)
+
+
 def is_event_filter(text: str) -> bool:
     """Return whether ``text`` is one filter: ``*``, a member event, ``user`` or ``query:name``."""
     return text == "*" or text in MEMBER_EVENTS or text.partition(":")[0] in ("user", "query")

@@ -19,6 +19,7 @@ from gossipd.config.agent_model import (
     AgentConfig,
     check_agent_config,
 )
+from gossipd.config.event_handler import EVENT, is_handler_fact
 from gossipd.config.model import PROFILES, NodeConfig, SerfConfig
 from gossipd.config.options import FILE_ONLY, NOT_YET, OPTIONS, SECTIONS, Option
 from gossipd.config.origin import DEFAULT, Complaint, ConfigFile, Origin, syntax_complaint
@@ -239,10 +240,14 @@ def _take_environment(draft: _Draft, environment: Mapping[str, str]) -> None:
             where = _Where(Origin(variable))
             with draft.reading(where):
                 _take(draft, option, environment[variable], where)
+    of_handler = f"{ENVIRONMENT_PREFIX}{EVENT}" in environment
     for variable in sorted(environment):
         if not variable.startswith(ENVIRONMENT_PREFIX) or variable in known:
             continue
-        section, _, field = variable[len(ENVIRONMENT_PREFIX) :].lower().partition("_")
+        name = variable[len(ENVIRONMENT_PREFIX) :]
+        if of_handler and is_handler_fact(name):
+            continue  # we were started by an event handler, which is told these
+        section, _, field = name.lower().partition("_")
         where = _Where(Origin(variable))
         with draft.reading(where):
             if section in SECTIONS:

@@ -15,6 +15,7 @@ from gossipd.agent.handler_spec import (
     parse_handlers,
     title_of,
 )
+from gossipd.config.load import load_config
 from gossipd.errors import ConfigError
 from gossipd.serf.events import (
     ChangeKind,
@@ -126,6 +127,25 @@ def test_the_key_of_the_cluster_does_not_reach_scripts() -> None:
     environment = environment_of(DEPLOY, "a", {}, inherited)
     assert b"GOSSIPD_ENCRYPT_KEY" not in environment
     assert environment[b"GOSSIPD_SOCKET"] == b"s"
+
+
+def test_facts_of_another_event_do_not_reach_scripts() -> None:
+    """A daemon that a handler started has them in its own environment."""
+    of_parent = environment_of(LOAD, "parent", {"rack": "7"}, {b"SERF_RPC_ADDR": b"h:1"})
+    environment = environment_of(DEPLOY, "a", {}, of_parent)
+    assert environment == environment_of(DEPLOY, "a", {}, {b"SERF_RPC_ADDR": b"h:1"})
+
+
+def test_an_agent_can_be_started_by_a_handler() -> None:
+    tags = {"rack": "7", "s": "odd"}
+    for event in (DEPLOY, LOAD, changed(ChangeKind.JOIN, member("b"))):
+        environment = environment_of(event, "a", tags, {})
+        texts = {key.decode(): value.decode() for key, value in environment.items()}
+        config = load_config([], texts, {}, node_name="host")
+        assert config == load_config([], {}, {}, node_name="host")
+        del texts["GOSSIPD_EVENT"]
+        with pytest.raises(ConfigError, match="unknown setting"):
+            load_config([], texts, {}, node_name="host")
 
 
 def test_members_come_one_a_line_with_tabs_and_newlines_escaped() -> None:
