@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
@@ -41,6 +41,14 @@ KEY_REPORTS_MAX = 512
 
 LOGGED_BYTES_MAX = 512
 """Bytes of a payload that are shown in the log."""
+
+
+GoOn: TypeAlias = Callable[[Mapping[str, str], Mapping[str, str]], None]
+"""Takes the tags before and after a change."""
+
+
+def _go_on(_before: Mapping[str, str], _after: Mapping[str, str]) -> None:
+    """Nothing else is changed along with the tags."""
 
 
 class AgentHandle:
@@ -169,19 +177,27 @@ class AgentHandle:
             self._tags.adopt(changes)
         await operation.wait()
 
-    async def rebase_tags(self, base: Mapping[str, str]) -> None:
+    async def rebase_tags(self, base: Mapping[str, str], go_on: GoOn = _go_on) -> None:
         """Take ``base`` for the tags of the configuration, for a reload; see ``OwnTags.rebase``.
 
+        Args:
+            base: the tags that it says now.
+            go_on: called when they are known to fit and before anything is changed, with
+                the tags before and after; may raise, and then nothing is.
+
         Raises:
-            UsageError: with what the ``tags`` command changed they exceed 512 bytes.
+            UsageError: with what the ``tags`` command changed they exceed 512 bytes, or
+                the agent is leaving.
             Unavailable: the change is made but could not be gossiped in time.
         """
         async with self._tags_change:
-            before, now = self._tags.current, self._tags.rebase(base)
-            if now == before:
+            before, after = self._tags.current, self._tags.rebased(base)
+            go_on(before, after)
+            self._tags.rebase(base)
+            if after == before:
                 return
-            gone = [key for key in before if key not in now]
-            operation = self._driver.begin(self._driver.node.set_tags, now, gone)
+            gone = [key for key in before if key not in after]
+            operation = self._driver.begin(self._driver.node.set_tags, after, gone)
         await operation.wait()
 
     async def send_event(

@@ -49,9 +49,14 @@ class OwnTags:
         Raises:
             UsageError: together they exceed 512 bytes; nothing was changed.
         """
+        tags = self.rebased(base)
+        self._base = dict(base)
+        return tags
+
+    def rebased(self, base: Mapping[str, str]) -> dict[str, str]:
+        """Return what ``rebase`` would; changes nothing, and raises the same."""
         tags = _changed(base, self._changes)
         encode_own_tags(tags)
-        self._base = dict(base)
         return tags
 
     def plan(self, tags: Mapping[str, str], delete: Sequence[str]) -> dict[str, str | None]:

@@ -22,7 +22,6 @@ from gossipd.config.load import Loaded
 from gossipd.config.origin import Origin
 from gossipd.errors import ConfigError, Unavailable, UsageError
 from gossipd.node.handle import ReloadReport
-from gossipd.serf.tags import encode_own_tags
 from gossipd.value import replace
 
 AT_RUN_TIME = Origin("set at run time")
@@ -34,7 +33,11 @@ Reread = Callable[[], Awaitable[Loaded]]
 class Reloadable(Protocol):
     """What of the agent's handle a reload uses."""
 
-    async def rebase_tags(self, base: Mapping[str, str]) -> None: ...
+    async def rebase_tags(
+        self,
+        base: Mapping[str, str],
+        go_on: Callable[[Mapping[str, str], Mapping[str, str]], None],
+    ) -> None: ...
     def own_tags(self) -> dict[str, str]: ...
 
 
@@ -115,13 +118,26 @@ class Reloader:
             return await self._apply(loaded)
 
     async def _apply(self, loaded: Loaded) -> ReloadReport:
+        report = ReloadReport()
+
+        def apply_the_rest(before: Mapping[str, str], after: Mapping[str, str]) -> None:
+            nonlocal report
+            report = self._apply_now(loaded, before, after)
+
+        try:
+            await self._handle.rebase_tags(loaded.config.node.tags, apply_the_rest)
+        except Unavailable as error:  # they are set, and go on being told
+            self._log.say("WARN", f"agent: new tags: {error}")
+        return report
+
+    def _apply_now(
+        self, loaded: Loaded, tags_before: Mapping[str, str], tags_after: Mapping[str, str]
+    ) -> ReloadReport:
+        """Apply everything but the tags, which are known to fit."""
         live = LIVE if self._set_handlers is None else (*LIVE, *HANDLERS)
-        before, wanted = self._loaded.config, loaded.config
         live_wire = () if self._set_verification is None else VERIFICATION
+        before, wanted = self._loaded.config, loaded.config
         found = changes(before, wanted, live=live, live_wire=live_wire)
-        tags = tag_changes(before.node.tags, wanted.node.tags, self._handle.own_tags())
-        after = {**self._handle.own_tags(), **tags.changed}
-        encode_own_tags({tag: text for tag, text in after.items() if tag not in tags.deleted})
         config = found.config
         if self._set_handlers is not None:
             self._set_handlers(config)  # the last that may refuse
@@ -133,16 +149,13 @@ class Reloader:
         self._lifecycle.reconfigure(config)
         self._retry_join.reconfigure(config)
         self._loaded = Loaded(config, _origins(self._loaded, loaded, found.needs_restart))
-        applied = (
-            *found.applied,
-            *(f"tags.{tag}" for tag in (*tags.changed, *tags.deleted)),
+        tags = tag_changes(before.node.tags, wanted.node.tags, tags_before, tags_after)
+        report = ReloadReport(
+            (*found.applied, *(f"tags.{tag}" for tag in tags.applied)),
+            found.needs_restart,
+            tuple(f"tags.{tag}" for tag in tags.kept),
         )
-        report = ReloadReport(applied, found.needs_restart, tuple(f"tags.{t}" for t in tags.kept))
         self._tell(report, config)
-        try:
-            await self._handle.rebase_tags(wanted.node.tags)
-        except Unavailable as error:  # they are set, and go on being told
-            self._log.say("WARN", f"agent: new tags: {error}")
         return report
 
     def _tell(self, report: ReloadReport, config: AgentConfig) -> None:

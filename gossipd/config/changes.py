@@ -39,14 +39,13 @@ class Changes(Value):
 
 
 class TagChange(Value):
-    """What is to be done to the tags a node has, and which are left as they are.
+    """Names of the tags that a new configuration changes, and of those left as they are.
 
     ``kept`` are tags that the configuration changed although somebody changed them
     at run time: what was said last by hand holds.
     """
 
-    changed: Mapping[str, str]
-    deleted: tuple[str, ...]
+    applied: tuple[str, ...]
     kept: tuple[str, ...]
 
 
@@ -90,26 +89,24 @@ def changes(
 
 
 def tag_changes(
-    old: Mapping[str, str], new: Mapping[str, str], current: Mapping[str, str]
+    old: Mapping[str, str],
+    new: Mapping[str, str],
+    before: Mapping[str, str],
+    after: Mapping[str, str],
 ) -> TagChange:
-    """Return what a new configuration does to tags, without losing what was set by hand.
+    """Return what becomes of the tags.
 
     Args:
         old: what the configuration said before.
         new: what it says now.
-        current: what the node has, with what was changed at run time.
+        before: what the node has, with what was changed at run time.
+        after: what it will have.
     """
-    changed: dict[str, str] = {}
-    deleted: list[str] = []
-    kept: list[str] = []
-    for tag in dict.fromkeys((*old, *new)):
-        wanted, now = new.get(tag), current.get(tag)
-        if wanted == old.get(tag) or wanted == now:
-            continue
-        if now != old.get(tag):
-            kept.append(tag)
-        elif wanted is None:
-            deleted.append(tag)
-        else:
-            changed[tag] = wanted
-    return TagChange(changed, tuple(deleted), tuple(kept))
+    gone = (tag for tag in before if tag not in after)
+    applied = tuple(tag for tag in (*after, *gone) if after.get(tag) != before.get(tag))
+    kept = tuple(
+        tag
+        for tag in dict.fromkeys((*old, *new))
+        if new.get(tag) != old.get(tag) and after.get(tag) != new.get(tag)
+    )
+    return TagChange(applied, kept)

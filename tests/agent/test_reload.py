@@ -146,6 +146,35 @@ async def test_tags_set_at_run_time_survive_a_reload(
     assert handle.own_tags() == {"x": "5", "y": "2", "new": "1", "hand": "made"}
 
 
+async def test_what_is_said_to_be_applied_is(nursery: trio.Nursery, autojump_clock: object) -> None:
+    """A tag set by hand to what the configuration said stays as it is, and so does a deletion."""
+    agent = Reloadable(MemoryNetwork(nursery), "a", "10.0.0.1", "[tags]\nx = '1'\ny = '1'")
+    handle = await started(nursery, agent)
+    await handle.set_tags({"x": "1"}, ["y"])
+    agent.file = "[tags]\nx = '5'"
+    assert await handle.reload() == ReloadReport((), (), ("tags.x",))
+    assert origin(handle, "tags.x") == "set at run time"
+    agent.file = "[tags]\nx = '5'\ny = '3'"
+    assert await handle.reload() == ReloadReport((), (), ("tags.y",))
+    assert handle.own_tags() == {"x": "1"}
+
+
+async def test_tags_that_do_not_fit_beside_those_set_by_hand_change_nothing(
+    nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    big = "b" * 300
+    agent = Reloadable(MemoryNetwork(nursery), "a", "10.0.0.1", f"[tags]\nx = '{big}'")
+    handle = await started(nursery, agent)
+    await handle.set_tags({"x": big}, [])
+    before = handle.settings()
+    agent.file = f"log_level = 'debug'\nevent_handlers = ['true']\n[tags]\nnew = '{big}'"
+    with pytest.raises(UsageError, match="512"):
+        await handle.reload()
+    assert handle.settings() == before
+    assert handle.own_tags() == {"x": big}
+    assert handle.statistics().event_handlers == {}
+
+
 async def test_handlers_and_verification_follow(
     nursery: trio.Nursery, autojump_clock: object
 ) -> None:

@@ -75,18 +75,13 @@ def test_every_field_that_is_said_to_be_live_exists() -> None:
 TAGS = st.dictionaries(st.sampled_from("abcd"), st.sampled_from("xyz"))
 
 
-@given(TAGS, TAGS, TAGS)
-def test_a_tag_that_was_changed_by_hand_is_never_touched(
-    old: dict[str, str], new: dict[str, str], current: dict[str, str]
+@given(TAGS, TAGS, TAGS, TAGS)
+def test_tags_are_named_that_change_or_are_kept_against_the_configuration(
+    old: dict[str, str], new: dict[str, str], before: dict[str, str], after: dict[str, str]
 ) -> None:
-    found = tag_changes(old, new, current)
-    after = {**current, **found.changed}
-    for tag in found.deleted:
-        del after[tag]
-    for tag in {*old, *new, *current}:
-        by_hand = current.get(tag) != old.get(tag)
-        assert after.get(tag) == (current if by_hand else new).get(tag)
-        if tag in found.kept:
-            assert by_hand
-            assert new.get(tag) != old.get(tag)
-    assert tag_changes(new, new, after) == tag_changes({}, {}, {})
+    found = tag_changes(old, new, before, after)
+    for tag in "abcd":
+        assert (tag in found.applied) == (before.get(tag) != after.get(tag))
+        changed = new.get(tag) != old.get(tag)
+        assert (tag in found.kept) == (changed and after.get(tag) != new.get(tag))
+    assert tag_changes(new, new, after, after) == tag_changes({}, {}, {}, {})
