@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import time
@@ -22,11 +23,12 @@ class Syslog:
     """Copies lines to the local syslog, never waiting for it.
 
     Lines that it does not take are lost, and told when it takes some again. One
-    that is gone is tried again every ``RECONNECT_PAUSE`` seconds.
+    that is gone is tried again every ``RECONNECT_PAUSE`` seconds. Where it
+    listens on a stream (syslog-ng of old) each line ends with a zero byte.
 
     Args:
         facility: name, as ``LOCAL0``.
-        path: of its datagram socket.
+        path: of its socket, of datagrams or a stream.
         clock: seconds, for the time stamps and the pause.
     """
 
@@ -37,6 +39,8 @@ class Syslog:
         self._path = path
         self._clock = clock
         self._socket: socket.socket | None = None
+        self._is_stream = False
+        self._rest = b""
         self._retry_at = 0.0
         self._lost = 0
         self.problem = self._connect(clock())
@@ -65,14 +69,21 @@ class Syslog:
     def _connect(self, now: float) -> str:
         """Try to reach syslog; return why it cannot be, empty on success."""
         self._retry_at = now + RECONNECT_PAUSE
-        connected = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        try:
-            connected.connect(self._path)
-        except OSError as error:
-            connected.close()
-            return f"{self._path}: {reason_of(error)}"
-        self._socket = connected
-        return ""
+        self._rest = b""
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            connected = socket.socket(socket.AF_UNIX, kind | socket.SOCK_NONBLOCK)
+            try:
+                connected.connect(self._path)
+            except OSError as error:
+                connected.close()
+                problem = error
+                if error.errno != errno.EPROTOTYPE:
+                    break
+            else:
+                self._socket = connected
+                self._is_stream = kind == socket.SOCK_STREAM
+                return ""
+        return f"{self._path}: {reason_of(problem)}"
 
     def _send(self, level: str, text: str, now: float) -> bool:
         when = time.localtime(now)
@@ -81,23 +92,39 @@ class Syslog:
         line = f"<{priority}>{stamp} gossipd[{os.getpid()}]: {text}"
         data = line.encode("utf-8", "backslashreplace")[:SYSLOG_BYTES_MAX]
         try:
-            if self._socket is None:
-                return False
-            self._socket.send(data)
-        except BlockingIOError:
-            return False  # it reads too slowly
+            return self._put(data)
         except OSError:
             self.close()  # it has ended or was replaced
             return self._connect(now) == "" and self._send_again(data)
-        return True
 
     def _send_again(self, data: bytes) -> bool:
-        assert self._socket is not None
         try:
-            self._socket.send(data)
+            return self._put(data)
         except OSError:
             self.close()
             return False
+
+    def _put(self, data: bytes) -> bool:
+        """Give one line to the socket; return whether it has room for it.
+
+        Raises:
+            OSError: nobody reads there any more.
+        """
+        if self._socket is None:
+            return False
+        try:
+            if not self._is_stream:
+                self._socket.send(data)
+                return True
+            if self._rest:
+                self._rest = self._rest[self._socket.send(self._rest) :]
+            if self._rest:
+                return False
+            data += b"\0"
+            # what a stream takes the beginning of it must get to the end
+            self._rest = data[self._socket.send(data) :]
+        except BlockingIOError:
+            return False  # it reads too slowly
         return True
 
 

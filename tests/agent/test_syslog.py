@@ -63,6 +63,40 @@ def test_a_syslog_that_does_not_read_costs_lines_and_no_time(tmp_path: Path) -> 
         syslog.close()
 
 
+def test_a_syslog_that_listens_on_a_stream_gets_whole_lines(tmp_path: Path) -> None:
+    path = str(tmp_path / "log")
+    clock = [1000.0]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        server.bind(path)
+        server.listen(2)
+        syslog = Syslog("LOCAL0", path, lambda: clock[0])
+        assert syslog.problem == ""
+        for number in range(2000):
+            syslog.write("INFO", f"{number}" + "x" * 1900)
+        reader, _ = server.accept()
+        got = bytearray()
+        with reader:
+            reader.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while data := reader.recv(65536):
+                    got += data
+            syslog.write("INFO", "again")
+            got += reader.recv(65536)
+        *lines, rest = bytes(got).split(b"\0")
+        taken = len(lines) - 2
+        assert 0 < taken < 2000
+        assert not rest
+        assert all(line.startswith(b"<133>") for line in lines[:taken])
+        assert all(line.endswith(b"x" * 1900) for line in lines[:taken])
+        assert lines[-2].endswith(f"[WARN] agent: {2000 - taken} log lines lost by syslog".encode())
+        assert lines[-1].endswith(b"again")
+        syslog.write("INFO", "its reader is gone, another one takes it")
+        reader, _ = server.accept()
+        with reader:
+            assert reader.recv(4096).endswith(b"another one takes it\0")
+        syslog.close()
+
+
 def test_a_syslog_that_is_gone_is_warned_of_once_and_tried_again(tmp_path: Path) -> None:
     path = str(tmp_path / "log")
     clock = [1000.0]
