@@ -1,19 +1,30 @@
 """Where the keys of a configuration file stand: key paths to line numbers.
 
 The standard parsers keep no positions. A TOML file is taken statement by
-statement: a statement is as many lines as it takes until they parse. In a
-JSON file the keys of objects are walked with the standard scanner. Both
+statement: one ends with the first line that leaves no bracket and no text
+open. In a JSON file the keys of objects are walked with the standard scanner. Both
 expect a text that was parsed as a whole before.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 Path = tuple[str, ...]
-STATEMENT_LINES_MAX = 2000
-"""Of a longer statement only the table's own line is known; nobody writes one by hand."""
+_TOKEN = re.compile(
+    r"""
+    "{3} (?: \\. | [^\\] )*? "{3,5}  # a text of several lines may end with two quotes of its own
+    | '{3} .*? '{3,5}
+    | " (?: \\. | [^"\\] )* "
+    | ' [^']* '
+    | \# [^\n]*
+    | [][{}\n]
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+"""What opens, closes or hides brackets and ends of lines in legal TOML."""
 
 
 def key_lines(name: str, text: str) -> dict[Path, int]:
@@ -29,28 +40,31 @@ def _toml_lines(text: str) -> dict[Path, int]:
 
     found: dict[Path, int] = {}
     table = ""
-    waiting: list[str] = []
-    begun = 0
-    for number, line in enumerate(text.splitlines(keepends=True), start=1):
-        if not waiting:
-            begun = number
-            if not line.strip() or line.lstrip().startswith("#"):
-                continue
-        waiting.append(line)
-        statement = "".join(waiting)
-        try:
-            parsed = tomllib.loads(table + statement)
-        except ValueError:
-            if len(waiting) >= STATEMENT_LINES_MAX:
-                waiting = []
-            continue
-        waiting = []
+    for begun, statement in _statements(text):
+        parsed = tomllib.loads(table + statement)
         if statement.lstrip().startswith("["):
-            table = statement if statement.endswith("\n") else statement + "\n"
-            parsed = tomllib.loads(table)
+            table = statement
         for path in _paths(parsed):
             found.setdefault(path, begun)
     return found
+
+
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each statement of a legal TOML file with the line on which it begins."""
+    depth, begin, line, begun = 0, 0, 1, 1
+    text += "\n"
+    for token in _TOKEN.finditer(text):
+        word = token[0]
+        line += word.count("\n")
+        if word in "[{":
+            depth += 1
+        elif word in "]}":
+            depth -= 1
+        elif word == "\n" and not depth:
+            statement = text[begin : token.end()]
+            if statement.strip() and not statement.lstrip().startswith("#"):
+                yield begun, statement
+            begin, begun = token.end(), line
 
 
 def _paths(value: Mapping[str, Any], above: Path = ()) -> Iterator[Path]:

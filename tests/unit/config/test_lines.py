@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tomllib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,6 +52,38 @@ def test_a_table_written_in_one_line_and_lines_of_windows_are_understood() -> No
         ("tags", "b"): 1,
         ("bind",): 2,
     }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"\u2028 \x85 \u2029"',  # ends of lines for Python, and none for TOML
+        '"""\n[a\n"x" \\""" = {\n"""',
+        '"""a"""""',
+        "'''\n# [\n'''",
+        "'C:\\'",
+        '"# [" # ] "',
+        '[ # [\n "]", # "\n [1, 2],\n\n]',
+    ],
+)
+def test_no_value_of_toml_hides_what_comes_behind_it(value: str) -> None:
+    text = f"a = {value}\n\nb = 1\n"
+    lines = key_lines("a.toml", text)
+    assert lines == {("a",): 1, ("b",): text.split("\n").index("b = 1") + 1}
+
+
+def test_a_list_of_many_lines_is_read_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It took seconds when each line was tried as the last one."""
+    real, sizes = tomllib.loads, []
+
+    def counted(text: str) -> dict[str, object]:
+        sizes.append(len(text))
+        return real(text)
+
+    monkeypatch.setattr(tomllib, "loads", counted)
+    text = f"a = [\n{chr(10).join(['1,'] * 5000)}\n]\nb = 1"
+    assert key_lines("a.toml", text) == {("a",): 1, ("b",): 5003}
+    assert sum(sizes) == len(text) + 1
 
 
 def test_keys_of_json_are_found_also_behind_text_that_looks_like_them() -> None:
