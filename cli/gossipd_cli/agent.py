@@ -26,7 +26,7 @@ CONFIG_FLAGS = ("config", "config-file", "config-dir")
 """Our own name and Serf's two; each takes a file or a folder."""
 EXIT_FAILED = 1
 EXIT_CANNOT_START = 2
-_REPEATED = ("list", "tags", "sets")
+_REPEATED = ("list", "lines", "tags", "sets")
 
 
 def run_plain(argv: list[str]) -> int | None:

@@ -13,13 +13,17 @@ from gossipd_cli.agent import click_options, given_flags
 from gossipd_cli.render import as_json, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from gossipd.config.load import Loaded
     from gossipd.config.origin import Complaint
     from gossipd.config.settings import Setting
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    no_args_is_help=False,  # it would be a complaint of many lines
+)
 def command() -> None:
     """Check configuration files, or show the configuration that holds."""
 
@@ -39,14 +43,22 @@ def check_command(paths: tuple[str, ...], as_json_: bool) -> None:
 
 def _check(paths: Sequence[str], wants_json: bool) -> int:
     from gossipd.config.load import examine
+    from gossipd.config.origin import Complaint, Origin
+    from gossipd.errors import ConfigError
     from gossipd_cli.configuration import DEFAULT_FILE, default_files, read_files
 
-    files = read_files(paths or default_files())
-    if not files:
+    files, unread = [], []
+    for path in paths or default_files():
+        try:
+            files.extend(read_files([path]))
+        except ConfigError as error:
+            unread.append(Complaint(Origin(path), "", str(error)))
+    if not files and not unread:
         where = ", ".join(paths) or DEFAULT_FILE
         exits.complain(f"nothing to check: no *.toml or *.json in {where}")
         return exits.USAGE
-    loaded, complaints = examine(files, {}, {}, node_name=os.uname().nodename)
+    loaded, found = examine(files, {}, {}, node_name=os.uname().nodename)
+    complaints = (*unread, *found, *(() if loaded is None else _complaints_of_tags(loaded)))
     warnings = () if loaded is None else loaded.config.warnings
     if wants_json:
         sys.stdout.write(
@@ -68,6 +80,21 @@ def _check(paths: Sequence[str], wants_json: bool) -> int:
             names = ", ".join(printable(file.name) for file in files)
             sys.stdout.write(f"{names}: ok\n")
     return exits.USAGE if complaints else exits.DONE
+
+
+def _complaints_of_tags(loaded: Loaded) -> Iterator[Complaint]:
+    """Tell of tags that are too long together, which only their encoding shows."""
+    from gossipd.config.origin import DEFAULT, Complaint
+    from gossipd.errors import UsageError
+    from gossipd.serf.tags import encode_own_tags
+
+    tags = loaded.config.node.tags
+    try:
+        encode_own_tags(tags)
+    except UsageError as error:
+        longest = max(tags, key=lambda tag: len(tags[tag]))
+        origin = loaded.origins.get(f"tags.{longest}", (DEFAULT,))[-1]
+        yield Complaint(origin, f"tags.{longest}", str(error))
 
 
 def _as_map(complaint: Complaint) -> dict[str, object]:

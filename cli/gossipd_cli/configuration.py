@@ -58,9 +58,14 @@ def read_files(paths: Sequence[str]) -> list[ConfigFile]:
 def _read(path: str) -> list[ConfigFile]:
     try:
         if os.path.isdir(path):
-            names = sorted(name for name in os.listdir(path) if name.endswith(_SUFFIXES))
+            # hidden ones are editors' own: Emacs locks a file by a link that leads nowhere
+            names = sorted(
+                name
+                for name in os.listdir(path)
+                if name.endswith(_SUFFIXES) and not name.startswith(".")
+            )
             return [file for name in names for file in _read(os.path.join(path, name))]
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             text = file.read(CONFIG_BYTES_MAX + 1)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"

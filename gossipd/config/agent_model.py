@@ -7,9 +7,11 @@ Durations are float seconds. Values are made by ``load.py``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gossipd.address import split_host_port
 from gossipd.config.event_handler import split_handler
-from gossipd.config.model import DEFAULT_PORT, NodeConfig, check_node_config
+from gossipd.config.model import DEFAULT_PORT, NodeConfig, node_faults
 from gossipd.errors import ConfigError, UsageError
 from gossipd.value import Value
 
@@ -123,96 +125,108 @@ def check_agent_config(config: AgentConfig) -> None:
     Raises:
         ConfigError: names the key, what it holds and what would be accepted.
     """
-    check_node_config(config.node)
+    for fault in agent_faults(config):
+        raise fault
+
+
+def agent_faults(config: AgentConfig) -> Iterator[ConfigError]:
+    """Yield all that ``check_agent_config`` has to say."""
+    yield from node_faults(config.node)
     for key, text in (
         ("bind", config.bind),
         ("advertise", config.advertise),
         ("rpc_addr", config.rpc_addr),
     ):
         if text:
-            _check_address(key, text)
+            yield from _faults_of_address(key, text)
     if "/" not in config.socket and ":" in config.socket:
-        raise ConfigError(f"socket {config.socket!r} is not a path; rpc_addr is for host:port")
+        yield ConfigError(f"socket {config.socket!r} is not a path; rpc_addr is for host:port")
     if config.log_level not in LOG_LEVELS:
-        raise ConfigError(
+        yield ConfigError(
             f"Invalid log level: {config.log_level}."
             f" Valid log levels are: [{' '.join(LOG_LEVELS)}]",
             key="log_level",
         )
     if config.rpc_request_size_limit not in RPC_REQUEST_SIZES:
-        raise ConfigError(
+        yield ConfigError(
             f"rpc_request_size_limit is {config.rpc_request_size_limit}: it must be within"
             f" {RPC_REQUEST_SIZES[0]}..{RPC_REQUEST_SIZES[-1]}"
         )
     if config.tags_file and config.node.tags:
-        raise ConfigError("Tags config not allowed while using tag files: tags or tags_file")
+        yield ConfigError(
+            "Tags config not allowed while using tag files: tags or tags_file", key="tags_file"
+        )
     if config.keyring_file and config.node.keys:
-        raise ConfigError("encrypt_key is not allowed together with keyring_file: give one")
+        yield ConfigError(
+            "encrypt_key is not allowed together with keyring_file: give one", key="keyring_file"
+        )
     if not config.leave_timeout > 0:
-        raise ConfigError(f"leave_timeout is {config.leave_timeout:g}: it must be above 0")
+        yield ConfigError(f"leave_timeout is {config.leave_timeout:g}: it must be above 0")
     for handler in config.event_handlers:
-        split_handler(handler)
+        try:
+            split_handler(handler)
+        except ConfigError as error:
+            yield ConfigError(str(error), key="event_handlers")
     for key in ("handler_timeout", "coalesce_period", "quiescent_period"):
         seconds = getattr(config, key)
         if not seconds > 0:
-            raise ConfigError(f"{key} is {seconds:g}: it must be above 0")
+            yield ConfigError(f"{key} is {seconds:g}: it must be above 0")
     if config.handlers_max not in HANDLERS:
-        raise ConfigError(
+        yield ConfigError(
             f"handlers_max is {config.handlers_max}: it must be within"
             f" {HANDLERS[0]}..{HANDLERS[-1]}"
         )
     if config.log_format not in LOG_FORMATS:
-        raise ConfigError(
+        yield ConfigError(
             f"log_format is {config.log_format!r}: it must be one of {', '.join(LOG_FORMATS)}"
         )
     if config.syslog_facility.upper() not in SYSLOG_FACILITIES:
-        raise ConfigError(
+        yield ConfigError(
             f"syslog_facility is {config.syslog_facility!r}: it must be one of"
             f" {', '.join(SYSLOG_FACILITIES)}"
         )
     if config.retry_max_attempts < 0:
-        raise ConfigError(
+        yield ConfigError(
             f"retry_max_attempts is {config.retry_max_attempts}: it must not be negative"
         )
-
     if config.protocol not in PROTOCOLS:
-        raise ConfigError(
+        yield ConfigError(
             f"protocol is {config.protocol}: it must be within {PROTOCOLS[0]}..{PROTOCOLS[-1]}"
         )
     if config.validate_node_names:
-        _check_name(config.node.name)
-    _check_discovery(config)
+        yield from _faults_of_name(config.node.name)
+    yield from _faults_of_discovery(config)
 
 
-def _check_name(name: str) -> None:
+def _faults_of_name(name: str) -> Iterator[ConfigError]:
     if len(name) > VALID_NAME_MAX:
-        raise ConfigError(
+        yield ConfigError(
             f"node_name has {len(name)} characters: validate_node_names allows {VALID_NAME_MAX}",
             key="name",
         )
     if not _PLAIN.issuperset(name):
-        raise ConfigError(
+        yield ConfigError(
             f"node_name {name!r}: validate_node_names allows letters, digits, '.' and '-'",
             key="name",
         )
 
 
-def _check_discovery(config: AgentConfig) -> None:
+def _faults_of_discovery(config: AgentConfig) -> Iterator[ConfigError]:
     if config.mdns_disable_ipv4 and config.mdns_disable_ipv6:
-        raise ConfigError("mdns_disable_ipv4 and mdns_disable_ipv6 leave nothing: give one")
+        yield ConfigError("mdns_disable_ipv4 and mdns_disable_ipv6 leave nothing: give one")
     if not config.discover:
         if config.mdns_interface:
-            raise ConfigError("mdns_interface is of no use without discover")
+            yield ConfigError("mdns_interface is of no use without discover")
         return
     for label in f"{LABEL_OF_SERVICE}{config.discover}".split("."):
         if not 0 < len(label.encode("utf-8", "surrogateescape")) <= 63:
-            raise ConfigError(f"discover {config.discover!r}: a part between dots is empty or long")
+            yield ConfigError(f"discover {config.discover!r}: a part between dots is empty or long")
     if len(config.discover) > DISCOVER_MAX:
-        raise ConfigError(f"discover is longer than {DISCOVER_MAX} characters")
+        yield ConfigError(f"discover is longer than {DISCOVER_MAX} characters")
 
 
-def _check_address(key: str, text: str) -> None:
+def _faults_of_address(key: str, text: str) -> Iterator[ConfigError]:
     try:
         split_host_port(text, 0)
     except UsageError as error:
-        raise ConfigError(f"{key}: {error}") from error
+        yield ConfigError(f"{key}: {error}")

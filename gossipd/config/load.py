@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from gossipd.address import split_host_port
 from gossipd.config.agent_model import (
     PROTOCOL,
     PROTOCOLS,
     RETRY_INTERVAL_MIN,
     AgentConfig,
-    check_agent_config,
+    agent_faults,
 )
 from gossipd.config.event_handler import EVENT, is_handler_fact
 from gossipd.config.model import PROFILES, NodeConfig, SerfConfig
@@ -32,7 +33,7 @@ from gossipd.config.values import (
     tags_from,
     text_from,
 )
-from gossipd.errors import ConfigError
+from gossipd.errors import ConfigError, UsageError
 from gossipd.value import Value, fields_of
 
 ENVIRONMENT_PREFIX = "GOSSIPD_"
@@ -140,14 +141,18 @@ def examine(
             if option.flag_negates:
                 value = not switch_from(value)
             _take(draft, option, value, where)
-    config = None
+    loaded = None
     if not draft.complaints:
         try:
             config = _finish(draft)
+            faults = list(agent_faults(config))
         except ConfigError as error:
-            found = draft.origins.get(error.key or _key_in(str(error)), (DEFAULT,))[-1]
-            draft.complaints.append(Complaint(found, "", str(error)))
-    loaded = None if config is None else Loaded(config, draft.origins)
+            faults = [error]
+        for fault in faults:
+            found = draft.origins.get(fault.key or _key_in(str(fault)), (DEFAULT,))[-1]
+            draft.complaints.append(Complaint(found, "", str(fault)))
+        if not faults:
+            loaded = Loaded(config, draft.origins)
     return loaded, tuple(draft.complaints)
 
 
@@ -184,7 +189,7 @@ def _take_file(draft: _Draft, file: ConfigFile) -> None:
             elif key == "tags" and isinstance(value, dict):
                 for tag, text in value.items():
                     origin = Origin(file.name, lines.get((key, tag), where.origin.line))
-                    inner = _Where(origin, key)
+                    inner = _Where(origin, f"{key}.{tag}")
                     with draft.reading(inner):
                         _take_key(draft, key, {tag: text}, inner)
             else:
@@ -207,7 +212,8 @@ def _take_key(draft: _Draft, key: str, value: object, where: _Where) -> None:
     if key in known:
         _take(draft, known[key], value, where)
         return
-    hint = _nearest(key, (*known, *SECTIONS))
+    of_table = (option.replace("mdns_", "mdns.", 1) for option in known)
+    hint = _nearest(where.key, (*known, *SECTIONS, *of_table))
     draft.complaints.append(Complaint(where.origin, "", f"unknown key {where.key!r}{hint}"))
 
 
@@ -283,10 +289,10 @@ def _place(draft: _Draft, option: Option, value: object, origin: Origin) -> None
     elif section == "tags":
         draft.tags[field] = text_from(value)
         draft.warnings.append("'Role' has been replaced with 'Tags'")
-    elif option.kind == "list":
+    elif option.kind in ("list", "lines"):
         before = draft.agent.get(field, ())
         assert isinstance(before, tuple)
-        draft.agent[field] = before + list_from(value)
+        draft.agent[field] = before + list_from(value, "," if option.kind == "list" else "\n")
         origin_before = draft.origins.get(field, ())
         draft.origins[field] = (*origin_before, origin)
         return
@@ -356,13 +362,24 @@ def _finish(draft: _Draft) -> AgentConfig:
     if isinstance(interval, float) and interval < RETRY_INTERVAL_MIN:
         draft.agent["retry_interval"] = RETRY_INTERVAL_MIN
         draft.warnings.append("'RetryInterval' is too low. Setting to 1s")
-    config = AgentConfig(
+    draft.warnings.extend(_warnings_of_seeds(draft))
+    return AgentConfig(
         node=NodeConfig(tags=draft.tags, **draft.node),  # type: ignore[arg-type]
         warnings=tuple(draft.warnings),
         **draft.agent,  # type: ignore[arg-type]
     )
-    check_agent_config(config)
-    return config
+
+
+def _warnings_of_seeds(draft: _Draft) -> Iterator[str]:
+    """Tell of seeds that no try can ever reach; the others may do, so it is no fault."""
+    for key in ("start_join", "retry_join"):
+        seeds = draft.agent.get(key, ())
+        assert isinstance(seeds, tuple)
+        for seed in seeds:
+            try:
+                split_host_port(seed.strip().rpartition("/")[2], 0)
+            except UsageError as error:
+                yield f"{key} {seed!r}: {error}"
 
 
 def _name_profile(draft: _Draft, profile: str) -> None:

@@ -6,7 +6,7 @@ Durations are float seconds. Profiles follow memberlist's (gossip.md, section
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from gossipd.errors import ConfigError
 from gossipd.value import Value, replace
@@ -200,17 +200,27 @@ def check_node_config(config: NodeConfig) -> None:
     Raises:
         ConfigError: names the key, what it holds and what would be accepted.
     """
+    for fault in node_faults(config):
+        raise fault
+
+
+def node_faults(config: NodeConfig) -> Iterator[ConfigError]:
+    """Yield all that ``check_node_config`` has to say."""
     swim, serf, wire = config.swim, config.serf, config.wire
     if not config.name:
-        raise ConfigError("node_name is empty: give the node a name unique in the cluster")
+        yield ConfigError(
+            "node_name is empty: give the node a name unique in the cluster", key="name"
+        )
     name_bytes = len(config.name.encode("utf-8", "surrogateescape"))
     if name_bytes > NAME_BYTES_MAX:
-        raise ConfigError(f"node_name is {name_bytes} bytes long: at most {NAME_BYTES_MAX} fit")
+        yield ConfigError(
+            f"node_name is {name_bytes} bytes long: at most {NAME_BYTES_MAX} fit", key="name"
+        )
     for key in config.keys:
         if len(key) not in (16, 24, 32):
-            raise ConfigError(f"encryption key of {len(key)} bytes: a key has 16, 24 or 32 bytes")
+            yield ConfigError(f"encryption key of {len(key)} bytes: a key has 16, 24 or 32 bytes")
     if len(wire.label.encode("utf-8", "surrogateescape")) > LABEL_BYTES_MAX:
-        raise ConfigError(f"label is longer than {LABEL_BYTES_MAX} bytes")
+        yield ConfigError(f"label is longer than {LABEL_BYTES_MAX} bytes")
     positive: dict[str, float] = {
         "probe_interval": swim.probe_interval,
         "probe_timeout": swim.probe_timeout,
@@ -230,7 +240,7 @@ def check_node_config(config: NodeConfig) -> None:
     }
     for key_name, value in positive.items():
         if not value > 0:
-            raise ConfigError(f"{key_name} is {value:g}: it must be above 0")
+            yield ConfigError(f"{key_name} is {value:g}: it must be above 0")
     not_negative: dict[str, float] = {
         "indirect_checks": swim.indirect_checks,
         "gossip_nodes": swim.gossip_nodes,
@@ -241,23 +251,23 @@ def check_node_config(config: NodeConfig) -> None:
     }
     for key_name, value in not_negative.items():
         if not value >= 0:
-            raise ConfigError(f"{key_name} is {value:g}: it must not be negative")
+            yield ConfigError(f"{key_name} is {value:g}: it must not be negative")
     if swim.probe_timeout > swim.probe_interval:
-        raise ConfigError(
+        yield ConfigError(
             f"probe_timeout {swim.probe_timeout:g} is above probe_interval"
             f" {swim.probe_interval:g}: the direct ack must be due within the round"
         )
     if not 0 <= serf.user_event_size_limit <= USER_EVENT_BYTES_MAX:
-        raise ConfigError(
+        yield ConfigError(
             f"user_event_size_limit is {serf.user_event_size_limit}:"
             f" it must be within 0..{USER_EVENT_BYTES_MAX}"
         )
     if not 0 <= serf.query_stream_response_limit <= STREAM_RESPONSE_BYTES_MAX:
-        raise ConfigError(
+        yield ConfigError(
             f"query_stream_response_limit is {serf.query_stream_response_limit}:"
             f" it must be within 0..{STREAM_RESPONSE_BYTES_MAX}"
         )
     if not 512 <= wire.packet_bytes_max <= 65000:
-        raise ConfigError(
+        yield ConfigError(
             f"packet_bytes_max is {wire.packet_bytes_max}: it must be within 512..65000"
         )

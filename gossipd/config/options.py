@@ -16,8 +16,9 @@ SECTIONS = ("swim", "serf", "wire")
 
 
 class Option(NamedTuple):
-    """One setting. ``kind``: text, switch, count, duration, list, tags or sets.
+    """One setting. ``kind``: text, switch, count, duration, list, lines, tags or sets.
 
+    Of ``lines``, a list too, a single text has one on each line and not between commas.
     ``flag_negates`` marks a switch whose flag means the opposite of its key,
     ``key_negates`` one whose key means the opposite of its target.
     """
@@ -93,7 +94,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("tags_file", "tags-file", "text", "tags_file", "Keep the own tags here.", "FILE"),
     Option(
-        "event_handlers", "event-handler", "list", "event_handlers",
+        "event_handlers", "event-handler", "lines", "event_handlers",
         "Run this on events: SCRIPT or FILTERS=SCRIPT; may be repeated.", "HANDLER",
     ),
     Option(

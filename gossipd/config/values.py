@@ -91,10 +91,10 @@ def text_from(value: object) -> str:
     raise ConfigError(f"{value!r} is not text")
 
 
-def list_from(value: object) -> tuple[str, ...]:
-    """Return texts from a list; a single text is split at commas."""
+def list_from(value: object, separator: str = ",") -> tuple[str, ...]:
+    """Return texts from a list; a single text is split at ``separator``."""
     if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
+        return tuple(part.strip() for part in value.split(separator) if part.strip())
     if isinstance(value, list | tuple):
         return tuple(text_from(part) for part in value)
     raise ConfigError(f"{value!r} is not a list of texts")

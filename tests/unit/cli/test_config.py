@@ -35,7 +35,7 @@ def test_every_complaint_of_a_folder_is_a_line_and_the_exit_code_is_2(
         f"{tmp_path}/1.toml:2: bind: 3 is not text",
         f"{tmp_path}/1.toml:4: swim.probe_intervall: unknown key 'probe_intervall';"
         " did you mean 'probe_interval'?",
-        f"{tmp_path}/2.json:2: tags: 1 is not text",
+        f"{tmp_path}/2.json:2: tags.a: 1 is not text",
     ]
 
 
@@ -56,6 +56,68 @@ def test_nothing_to_check_is_no_success(tmp_path: Path, capsys: pytest.CaptureFi
     assert "nothing to check" in capsys.readouterr().err
     assert run("check", str(tmp_path / "none.toml")) == 2
     assert "No such file" in capsys.readouterr().err
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(
+        'event_handlers = ["user=true", "x=y"]\nlog_level = "loud"\nnode_name = ""\n'
+        "[swim]\ngossip_interval = 0\n"
+    )
+    assert run("check", str(file), str(tmp_path / "none.toml")) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"{tmp_path}/none.toml: Error reading '{tmp_path}/none.toml': No such file or directory",
+        f"{file}:3: node_name is empty: give the node a name unique in the cluster",
+        f"{file}:5: gossip_interval is 0: it must be above 0",
+        f"{file}:2: Invalid log level: LOUD. Valid log levels are: [TRACE DEBUG INFO WARN ERR]",
+        f"{file}:1: Invalid event script: Event 'x' invoking 'y'",
+    ]
+
+
+def test_tags_that_are_too_long_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text(f"[tags]\na = 'b'\nc = '{'d' * 600}'\n")
+    assert run("check", str(file)) == 2
+    assert capsys.readouterr().err == (
+        f"{file}:3: tags.c: Encoded length of tags exceeds limit of 512 bytes\n"
+    )
+
+
+def test_a_seed_that_cannot_be_reached_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.toml"
+    file.write_text("retry_join = ['10.0.0.1', 'db/h:1', '[::1]:2', '_g._tcp.x.org', 'h:port']")
+    assert run("check", str(file)) == 0
+    (warning, _) = capsys.readouterr().out.splitlines()
+    assert warning.startswith("warning: retry_join 'h:port': port 'port'")
+
+
+def test_a_file_that_cannot_be_read_is_told_as_json_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("check", "--json", str(tmp_path / "none.toml")) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["ok"] is False
+    (complaint,) = answer["complaints"]
+    assert complaint["file"] == str(tmp_path / "none.toml")
+
+
+def test_what_editors_leave_in_a_folder_is_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbfbind = '127.0.0.1:1'\n")
+    (tmp_path / ".#a.toml").symlink_to("nobody@nowhere.1234")
+    assert run("check", str(tmp_path)) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/a.toml: ok\n"
+
+
+def test_a_missing_word_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 2
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "gossipd: Missing command. (see 'gossipd config --help')\n")
 
 
 def test_show_takes_the_agents_flags_and_names_every_source(

@@ -130,7 +130,11 @@ def test_a_retry_interval_below_one_second_is_raised_with_a_warning() -> None:
             "serf.json:1: encrypt_key: Invalid encryption key: 3",
         ),
         (serf_json('{"leave_on_terminate": 3}'), "serf.json:1: leave_on_terminate: 3 is neither"),
-        (serf_json('{"tags": {"a": 1}}'), "serf.json:1: tags: 1 is not text"),
+        (serf_json('{"tags": {"a": 1}}'), "serf.json:1: tags.a: 1 is not text"),
+        (
+            toml("[mdns]\ninterfaces = 'x'"),
+            "g.toml:2: unknown key 'mdns.interfaces'; did you mean 'mdns.interface'?",
+        ),
         (toml("profile = 'moon'"), "g.toml:1: Unknown profile: moon"),
         (
             toml("log_level = 'loud'"),
@@ -192,6 +196,18 @@ def test_an_unknown_environment_variable_is_refused_unless_a_container_platform_
     )
     platform = {"GOSSIPD_SERVICE_HOST": "10.0.0.1", "GOSSIPD_PORT_7946_UDP": "udp://10.0.0.1:7946"}
     load(environment={**platform, "GOSSIPD_EMPTY": ""})
+
+
+def test_handlers_in_the_environment_stand_one_on_a_line() -> None:
+    """Their filters have commas: split at those, a filter would become a script for everything."""
+    variable = "member-join,member-leave=notify a,b\n\n  user:deploy=deploy.sh\n"
+    config = load(environment={"GOSSIPD_EVENT_HANDLERS": variable})
+    assert config.event_handlers == (
+        "member-join,member-leave=notify a,b",
+        "user:deploy=deploy.sh",
+    )
+    file = serf_json('{"event_handlers": "member-join,member-leave=x"}')
+    assert load(file).event_handlers == ("member-join,member-leave=x",)
 
 
 def test_keys_without_a_flag_can_stand_in_the_environment_too() -> None:
