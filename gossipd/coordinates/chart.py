@@ -15,6 +15,7 @@ from gossipd.coordinate import Coordinate
 from gossipd.coordinates.space import distance
 from gossipd.coordinates.vivaldi import Vivaldi
 from gossipd.errors import WireError
+from gossipd.ledger import Tally
 from gossipd.wire.coordinate_codec import decode_coordinate_untrusted, encode_coordinate
 
 
@@ -32,6 +33,8 @@ class Chart:
         self._peers: dict[str, Coordinate] = {}
         self._payload = encode_coordinate(self.own)
         self._ignored: Counter[str] = Counter()
+        self.moved = Tally()
+        """By how many seconds of round trip each ack changed our place."""
         self.zero_rtts = 0
         """Acks that took no measurable time; they count as a microsecond."""
 
@@ -74,10 +77,12 @@ class Chart:
         except WireError as error:
             self._ignored[error.reason] += 1
             return False
+        before = self.own
         verdict = self._vivaldi.update(node, other, rtt)
         if verdict.is_rejection:
             self._ignored[verdict.value] += 1
             return False
+        self.moved.add(distance(before, self.own))
         self._peers[node] = other
         self._payload = encode_coordinate(self.own)
         return True

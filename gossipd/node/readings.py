@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from gossipd.address import Address
 from gossipd.coordinate import Coordinate
 from gossipd.coordinates.chart import Chart
+from gossipd.ledger import Ledger, Tallied
 from gossipd.node.sessions import Sessions
 from gossipd.node.statistics import Statistics
 from gossipd.node.traffic import Traffic
@@ -14,6 +16,13 @@ from gossipd.node.view import Suspicion, View
 from gossipd.serf.serf import Serf
 from gossipd.swim.swim import Swim
 from gossipd.wire.serf_messages import MemberStatus
+
+COORDINATE_REFUSED = "coordinate-"
+"""Before the reason, among what was dropped."""
+COORDINATE_MOVED = "coordinate-moved"
+"""Measured: seconds of round trip between our places before and after an ack."""
+ZERO_RTT = "zero-rtt"
+"""Counted: acks that took no measurable time."""
 
 
 class Readings:
@@ -23,11 +32,13 @@ class Readings:
         name, address: the node's own.
         swim, serf, traffic, sessions: the rooms that are looked at.
         chart: where coordinates are; none with them off.
+        ledgers: what the rooms count and measure.
     """
 
     __slots__ = (
         "_address",
         "_chart",
+        "_ledgers",
         "_name",
         "_serf",
         "_sessions",
@@ -48,6 +59,7 @@ class Readings:
         traffic: Traffic,
         sessions: Sessions,
         chart: Chart | None,
+        ledgers: Sequence[Ledger],
     ) -> None:
         self._name = name
         self._address = address
@@ -56,6 +68,7 @@ class Readings:
         self._traffic = traffic
         self._sessions = sessions
         self._chart = chart
+        self._ledgers = tuple(ledgers)
         self._view: View | None = None
         self._version = 0
         self._viewed: tuple[int, int] = (-1, -1)
@@ -84,9 +97,16 @@ class Readings:
         swim, serf, traffic, sessions = self._swim, self._serf, self._traffic, self._sessions
         chart, view = self._chart, self.view()
         dropped = traffic.dropped + sessions.dropped + Counter(swim.refused)
+        happened: Counter[str] = Counter()
+        measured: dict[str, Tallied] = {}
+        for ledger in self._ledgers:
+            happened.update(ledger.counts)
+            measured.update(ledger.read())
         if chart is not None:
             for reason, count in chart.ignored.items():
-                dropped[f"coordinate-{reason}"] += count
+                dropped[f"{COORDINATE_REFUSED}{reason}"] += count
+            happened[ZERO_RTT] = chart.zero_rtts
+            measured[COORDINATE_MOVED] = chart.moved.read()
         return Statistics(
             members=len(view.members),
             alive=view.count(MemberStatus.ALIVE),
@@ -111,6 +131,8 @@ class Readings:
             stream_bytes_received=sessions.bytes_received,
             dropped=dict(dropped),
             lost={},
+            happened=dict(happened),
+            measured=measured,
         )
 
     def _picture(self) -> View:

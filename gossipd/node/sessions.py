@@ -53,6 +53,10 @@ announce 40 MiB, and without this 127 of them could be filled by some megabytes.
 """
 PAYLOAD_CALLS_MAX = 64
 """Streams that carry a user message out at the same time."""
+STREAM_ACCEPTED, STREAM_OPENED = "stream-accepted", "stream-opened"
+"""Counted: streams of peers, and those of ours that were connected."""
+EXCHANGE = "exchange"
+"""Measured: seconds from the begin of our own push/pull until the peer's state was here."""
 PEER_TEXT_MAX = 256
 """Characters of a peer's error that are passed on."""
 
@@ -93,13 +97,16 @@ class Session:
     """One open stream."""
 
     __slots__ = (
-        "deadline", "decoder", "has_ended", "has_input", "held_bytes", "is_decoding", "purpose",
+        "began_at", "deadline", "decoder", "has_ended", "has_input", "held_bytes", "is_decoding",
+        "purpose",
     )  # fmt: skip
 
     def __init__(self, purpose: Purpose, decoder: StreamDecoder, deadline: Handle[int]) -> None:
         self.purpose = purpose
         self.decoder = decoder
         self.deadline = deadline
+        self.began_at = 0.0
+        """When a push/pull of ours began, seconds."""
         self.has_input = False
         self.has_ended = False
         self.held_bytes = 0
@@ -153,6 +160,7 @@ class Sessions:
         """Dial ``call.to`` and exchange full states; ends in ``SyncFinished``."""
         data = self._state(is_join=call.is_join, is_dialer=True)
         self._dial(call, call.to, data, self._timeout, now + 2 * self._timeout)
+        self._sessions[self._last_stream].began_at = now
 
     def ping(self, to: Address, ping: Ping, deadline: float, now: float) -> None:
         """Ask for a sign of life over a stream until ``deadline`` (section 6.3).
@@ -179,11 +187,13 @@ class Sessions:
 
     def accepted(self, stream: int, source: Address, now: float) -> None:
         """Take in a stream that a peer opened."""
+        self._outbox.ledger.count(STREAM_ACCEPTED)
         self._add(stream, Accepted(source), now + self._timeout, is_dialer=False)
 
     def opened(self, stream: int, now: float) -> None:
         """An outbound stream is connected: the exchange has ``timeout`` from now."""
         session = self._sessions.get(stream)
+        self._outbox.ledger.count(STREAM_OPENED)
         if session is not None and isinstance(session.purpose, PushPullCall):
             self._rearm(stream, session, now + self._timeout)
         elif session is not None and isinstance(session.purpose, PayloadCall):
@@ -370,6 +380,7 @@ class Sessions:
     ) -> None:
         match message:
             case PushPull() | StateSnapshot():
+                self._outbox.ledger.measure(EXCHANGE, now - session.began_at)
                 self._begin(self._merge(session, message, call.ignore_old, now), now)
             case ErrorReply():
                 self._finish(session, _in_one_line(message.text))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gossipd.ledger import Tallied
 from gossipd.value import Value
 
 
@@ -37,6 +38,10 @@ class Statistics(Value):
     """Peers' input dropped, by reason."""
     lost: Mapping[str, int]
     """What the machine could not send or take in, by kind; the agent counts it."""
+    happened: Mapping[str, int] = {}
+    """What the cores counted beside, by name: see the constants in their rooms."""
+    measured: Mapping[str, Tallied] = {}
+    """What they measured; seconds, or bytes of messages."""
     event_handlers: Mapping[str, str] = {}
     """Scripts by the filter they run for (``user:deploy``); the agent fills it in."""
     snapshot: str = ""

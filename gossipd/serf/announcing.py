@@ -32,6 +32,9 @@ from gossipd.wire.serf_messages import (
 EXPRESSIONS_PER_STATE = 256
 """Different tag expressions compiled for the events of one push/pull, each up to 1 ms."""
 
+EVENT_TAKEN = "event"
+"""Counted: user events that are new here, for whomever they are."""
+
 
 class _Patterns:
     """The expressions of one push/pull, each compiled once, and no more than so many."""
@@ -119,6 +122,7 @@ class Announcing:
         verdict = self.buffer.apply(event.ltime, BufferedEvent(name, payload, extras))
         if verdict is not EventVerdict.NEW:
             raise Unavailable(f"user event not sent: {verdict.value} at time {event.ltime}")
+        self._outbox.ledger.count(EVENT_TAKEN)
         if audience.has(self._name, self._own_tags()):
             self._tell(event, is_own=True)
         self._gossip(encoded, now)
@@ -174,7 +178,10 @@ class Announcing:
         if verdict is EventVerdict.TOO_OLD or verdict is EventVerdict.FULL:
             detail = f"{event.name} at {event.ltime}"
             self._outbox.events.append(MessageIgnored(verdict.value, detail, source))
-        return verdict is EventVerdict.NEW
+        if verdict is not EventVerdict.NEW:
+            return False
+        self._outbox.ledger.count(EVENT_TAKEN)
+        return True
 
     def _tell_if_addressed(
         self,

@@ -53,6 +53,14 @@ RETOLD_MAX = 64
 RESERVED = f"Queries cannot contain the '{INTERNAL_PREFIX}' prefix"
 _COUNTED = (ResponseVerdict.UNKNOWN, ResponseVerdict.TOO_MANY)
 _NOTHING_NEW = (ResponseVerdict.LATE, ResponseVerdict.DUPLICATE)
+QUERY_ANSWER, QUERY_ACK = "query-answer", "query-ack"
+DUPLICATE_ANSWER, DUPLICATE_ACK = "query-answer-duplicate", "query-ack-duplicate"
+_TALLIED = {
+    ResponseVerdict.ANSWER: (QUERY_ANSWER, QUERY_ACK),
+    ResponseVerdict.ACK: (QUERY_ANSWER, QUERY_ACK),
+    ResponseVerdict.DUPLICATE: (DUPLICATE_ANSWER, DUPLICATE_ACK),
+}
+"""What is counted of responses to our own queries: answers and acks."""
 
 
 class Asking:
@@ -218,7 +226,11 @@ class Asking:
         if query is None or verdict in _COUNTED:
             detail = f"{response.responder} answered query {response.id} at {response.ltime}"
             self._outbox.events.append(MessageIgnored(verdict.value, detail, source))
-        elif verdict not in _NOTHING_NEW:
+            return
+        if verdict in _TALLIED:
+            is_ack = bool(response.flags & FLAG_ACK)
+            self._outbox.ledger.count(_TALLIED[verdict][is_ack])
+        if verdict not in _NOTHING_NEW:
             self._tell(query, verdict, response)
             if query.is_complete:
                 self._close(query)

@@ -37,6 +37,9 @@ from gossipd.wire.serf_messages import (
     Relay,
 )
 
+QUERY_TAKEN = "query"
+"""Counted: queries that are new here, Serf's own included, for whomever they are."""
+
 
 class Inquiries:
     """Everything about queries of one node; ``asking`` and ``answering`` are its two sides.
@@ -153,6 +156,7 @@ class Inquiries:
     def _spread(self, query: Query, payload: bytes, now: float) -> None:
         """Give a query of ours to everybody and to ourselves."""
         self._queries.apply(query.ltime, query.id)
+        self._outbox.ledger.count(QUERY_TAKEN)
         self._gossip(payload, now)
         self.answering.take(query, None, now)
 
@@ -163,6 +167,7 @@ class Inquiries:
             self._ignore(verdict.value, f"{query.name} at {query.ltime}", source)
         if verdict is not QueryVerdict.NEW:
             return
+        self._outbox.ledger.count(QUERY_TAKEN)
         # Decided before the filters: a query not meant for us travels on too.
         is_unsafe = query.name in COMMANDS and self._keys.is_exposed
         if is_unsafe:  # passed on it would be sealed, as if a member had asked

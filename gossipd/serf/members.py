@@ -33,6 +33,11 @@ from gossipd.timers import Timers
 from gossipd.wire.serf_codec import decode_tags_untrusted, encode_serf
 from gossipd.wire.serf_messages import LAMPORT_TIME_MAX, JoinIntent, LeaveIntent, MemberStatus
 
+FLAP_WINDOW = 60.0
+"""Seconds; who is back so soon after a failure flaps."""
+FLAP = "flap"
+"""Counted; the kinds of change are too, under their own names."""
+
 
 class Members:
     """What the node ``name`` makes of swim's events and of intents.
@@ -90,6 +95,9 @@ class Members:
     def on_joined(self, claim: Member, now: float) -> None:
         """A member is there, new or again."""
         tags = self._read_tags(claim)
+        known = self._roster.get(claim.name)
+        if known is not None and _flaps(known, now):
+            self._outbox.ledger.count(FLAP)
         member = self._roster.joined(claim, tags, self._intents.get(claim.name))
         self._tell(ChangeKind.JOIN, member)
         self._expect_to_leave(member, now)
@@ -286,4 +294,13 @@ class Members:
             self._tell(ChangeKind.REAP, member, forced=forced)
 
     def _tell(self, kind: ChangeKind, member: SerfMember, *, forced: bool = False) -> None:
+        self._outbox.ledger.count(kind.value)
         self._outbox.events.append(MemberChange(kind, member, forced))
+
+
+def _flaps(known: SerfMember, now: float) -> bool:
+    """Say whether a member that joins now had failed a moment ago."""
+    left_at = known.left_at
+    return (
+        known.status is MemberStatus.FAILED and left_at is not None and now < left_at + FLAP_WINDOW
+    )

@@ -427,7 +427,7 @@ class Serf:
             swim.retransmit_mult, len(self._roster.members), natural_log=swim.natural_log
         )
         payloads = self._broadcasts.take(limit, overhead, times)
-        self._upkeep.report_finished()
+        self._upkeep.sent(payloads)
         return payloads
 
     def next_deadline(self) -> float | None:
@@ -466,6 +466,7 @@ class Serf:
     def _on_payload(self, payload: bytes, source: Address, now: float) -> None:
         if not payload:
             return
+        self._upkeep.received(payload)
         message = self._heard.get(payload)
         if message is None:
             try:

@@ -30,6 +30,8 @@ from gossipd.serf.timers import (
 )
 from gossipd.timers import Handle, Timers
 
+MESSAGE_SENT, MESSAGE_RECEIVED = "message-sent", "message-received"
+"""Measured: bytes of each message of this layer; sent are those that are gossiped."""
 _HURRY = HurryGossip()
 
 
@@ -127,6 +129,16 @@ class Upkeep:
             if wait is not None:
                 wait.cancel()
                 self._outbox.events.append(BroadcastDone(token))
+
+    def sent(self, payloads: list[bytes]) -> None:
+        """Note that these messages go out by gossip now."""
+        for payload in payloads:
+            self._outbox.ledger.measure(MESSAGE_SENT, len(payload))
+        self.report_finished()
+
+    def received(self, payload: bytes) -> None:
+        """Note that this message came."""
+        self._outbox.ledger.measure(MESSAGE_RECEIVED, len(payload))
 
     def give_up(self, token: int) -> None:
         """The time of the broadcast ``token`` is up."""

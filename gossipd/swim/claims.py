@@ -47,6 +47,13 @@ from gossipd.wire.messages import Alive, Claim, Dead, NodeState, Suspect, Versio
 META_BYTES_MAX = 512
 """What a node may say of itself (section 7)."""
 
+ALIVE_ADOPTED = "alive-adopted"
+SUSPECT_ADOPTED = "suspect-adopted"
+DEAD_ADOPTED = "dead-adopted"
+"""Counted: claims that changed what we believe, our own and our refutations included."""
+SUSPICION_UNCONFIRMED = "suspicion-unconfirmed"
+"""Counted: suspicions that ran out with fewer confirmations than wanted."""
+
 
 class Claims:
     """What the node ``name`` at ``address`` believes and passes on.
@@ -224,6 +231,7 @@ class Claims:
         suspicion = self._end_suspicion(after.name)
         if before is None:
             self._rotation.insert(after.name)
+        self._outbox.ledger.count(ALIVE_ADOPTED)
         self._broadcast(_alive_of(after), after.name, token)
         if suspicion is not None:
             self._tell(MemberRefuted(after, now - suspicion.since))
@@ -242,6 +250,7 @@ class Claims:
             case Verdict.ABOUT_US:
                 self._refute("suspect", claim.accuser, claim.incarnation)
             case Verdict.ADOPTED if judged.after is not None:
+                self._outbox.ledger.count(SUSPECT_ADOPTED)
                 self._broadcast(claim, claim.node)
                 self._start_suspicion(judged.after, claim.accuser, now)
             case Verdict.ILLEGAL:
@@ -269,6 +278,7 @@ class Claims:
 
     def _after_dead(self, member: Member, claim: Dead, now: float, token: int | None) -> None:
         suspicion = self._end_suspicion(member.name)
+        self._outbox.ledger.count(DEAD_ADOPTED)
         self._broadcast(claim, member.name, token)
         if member.state is MemberState.LEFT:
             self._tell(MemberLeft(member, self.source))
@@ -285,6 +295,7 @@ class Claims:
             return
         own = self._membership.set_own_incarnation(incarnation)
         self._health.apply(1)
+        self._outbox.ledger.count(ALIVE_ADOPTED)
         # The reference queues a refutation under the address, not the name.
         self._broadcast(_alive_of(own), own.address.host)
         self._tell(AccusationRefuted(kind, accuser, incarnation))
@@ -324,6 +335,8 @@ class Claims:
         suspicion = self.suspicions.get(timer.node)
         member = self._membership.get(timer.node)
         if suspicion is not None and suspicion.since == timer.since and member is not None:
+            if suspicion.is_unconfirmed:
+                self._outbox.ledger.count(SUSPICION_UNCONFIRMED)
             self._on_dead(Dead(member.name, member.incarnation, self._name), now)
 
     # Writing

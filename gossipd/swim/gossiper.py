@@ -20,6 +20,9 @@ from gossipd.swim.rotation import Rotation
 from gossipd.swim.timers import GossipTick, SwimTimer, Ticker
 from gossipd.timers import Timers
 
+GOSSIP_TICK = "gossip-tick"
+"""Counted: ticks, also those with nobody to tell."""
+
 
 class Gossiper:
     """Gossip ticks of one node.
@@ -92,6 +95,7 @@ class Gossiper:
     def on_tick(self, now: float) -> None:
         """Tell random nodes what the queues hold; also those that failed lately."""
         self._is_armed = False
+        self._outbox.ledger.count(GOSSIP_TICK)
         if not self._claims and not self._is_wanted:
             return
         chosen = self._choose(now)

@@ -40,6 +40,11 @@ A round that fails ends just when the next tick is due; without this a node
 with failed peers would probe at half its rate.
 """
 
+PROBE_ROUND = "probe-round"
+"""Measured: seconds from a ping to the end of its round, failed ones included."""
+ROUND_STRETCHED = "round-stretched"
+"""Counted: rounds that got more time because our own health is bad."""
+
 
 class Prober:
     """Probe rounds and relays of the node ``name`` at ``address``.
@@ -173,6 +178,8 @@ class Prober:
             return
         seq = self._next_seq()
         probe = ProbeRound(target, seq, self._health.scaled(self._config.probe_interval), now)
+        if self._health.score:
+            self._outbox.ledger.count(ROUND_STRETCHED)
         probe.is_stalled = self._is_blocked
         self._arm_round(probe, now)
         self._round = probe
@@ -271,6 +278,7 @@ class Prober:
         self, probe: ProbeRound, now: float, *, succeeded: bool, late: float = TICK_GRACE
     ) -> None:
         probe.cancel_timers()
+        self._outbox.ledger.measure(PROBE_ROUND, now - probe.started_at)
         by_paper = self._config.paper_health
         self._health.apply(probe.health_delta(succeeded=succeeded, by_paper=by_paper))
         self._round = None

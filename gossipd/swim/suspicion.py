@@ -39,6 +39,11 @@ class Suspicion:
         """The accusers beyond the first, in the order in which they were heard."""
         return tuple(self._confirmers)
 
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Whether fewer confirmed it than were wanted to believe it soon."""
+        return len(self._confirmers) < self._wanted
+
     def confirm(self, accuser: str) -> bool:
         """Count another accuser; returns whether it was new and still wanted.
 
