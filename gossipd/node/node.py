@@ -162,7 +162,7 @@ class Node:
             self._traffic,
             self._sessions,
             self._chart,
-            (self._swim_outbox.ledger, self._serf_outbox.ledger, self.outbox.ledger),
+            (swim_outbox.ledger, serf_outbox.ledger, self.outbox.ledger),
         )
         self._operations = Operations(config.serf, self._swim, self.outbox)
         self._settling = Settling(
