@@ -121,6 +121,11 @@ def fields_of(value: Value | type[Value]) -> tuple[str, ...]:
     return value.__match_args__
 
 
+def is_required(kind: type[Value], field: str) -> bool:
+    """Return whether a value of ``kind`` cannot be made without ``field``."""
+    return field not in kind._defaults
+
+
 def replace(value: V, **changes: Any) -> V:
     """Return a copy of ``value`` with some fields changed.
 

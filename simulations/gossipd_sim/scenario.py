@@ -7,7 +7,6 @@ foldered by cost.
 
 from __future__ import annotations
 
-import inspect
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -27,7 +26,7 @@ from gossipd.errors import ConfigError, UsageError
 from gossipd.serf.filters import Audience
 from gossipd.serf.queries import INTERNAL_PREFIX
 from gossipd.serf.tags import encode_own_tags
-from gossipd.value import Value, fields_of
+from gossipd.value import Value, fields_of, is_required
 from gossipd_sim.anomaly_faults import FAULTS_OF_ANOMALIES
 from gossipd_sim.application_faults import FAULTS_OF_APPLICATIONS, Ask, SendEvent
 from gossipd_sim.checkers.choice import NAMES, NONE
@@ -226,12 +225,11 @@ def _fault(reader: TableReader) -> Fault:
     if kind is None:
         known = nearest(word, FAULTS) or f"; known are {', '.join(FAULTS)}"
         raise ScenarioError(f"{reader.path_of('do')}: no fault is called {word!r}{known}")
-    parameters = inspect.signature(kind).parameters
     values: dict[str, object] = {}
     for field in fields_of(kind):
         if field == "laws":
             values[field] = _laws(reader.table("laws"))
-        elif parameters[field].default is inspect.Parameter.empty or field in reader.keys:
+        elif is_required(kind, field) or field in reader.keys:
             values[field] = reader.need(field, _FIELDS[field])
         else:
             reader.take(field, _FIELDS[field], None)
