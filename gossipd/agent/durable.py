@@ -60,7 +60,7 @@ def replace_file(path: str, data: bytes, mode: int) -> None:
         OSError: nothing was changed.
     """
     path = os.path.realpath(path)
-    aside = f"{path}.new"
+    aside = f"{path}.{os.getpid()}.new"  # two daemons may share a file of keys
     descriptor = open_aside(aside, path, mode)
     try:
         try:
@@ -68,22 +68,34 @@ def replace_file(path: str, data: bytes, mode: int) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.rename(aside, path)
+        os.replace(aside, path)
     except OSError:
-        with suppress(OSError):
+        with suppress(OSError):  # the first error is the one to tell
             os.unlink(aside)
         raise
     sync_folder_of(path)
 
 
 def open_aside(aside: str, path: str, mode: int) -> int:
-    """Return a descriptor of an empty file ``aside`` with the permissions of the one at ``path``.
+    """Return a descriptor of a new file ``aside`` with the permissions of the one at ``path``.
+
+    What a write that was cut off left under that name is removed, so that secrets
+    never come into a file that others opened before. Without a file at ``path``
+    the new one has ``mode``.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be made, and is not there.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(aside, flags, mode)
     with suppress(FileNotFoundError):
-        os.fchmod(descriptor, os.stat(path).st_mode & 0o777)
+        os.unlink(aside)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+    descriptor = os.open(aside, flags, mode)
+    try:
+        with suppress(FileNotFoundError):
+            os.fchmod(descriptor, os.stat(path).st_mode & 0o777)
+    except OSError:
+        os.close(descriptor)
+        with suppress(OSError):
+            os.unlink(aside)
+        raise
     return descriptor

@@ -1,14 +1,10 @@
 """The keyring file: a JSON list of base64 keys, the primary first (agent.md, section 7).
 
-It is replaced whole: what is written goes to a file beside it, is forced to disk and
-takes the other's name, so that a crash leaves the old keys or the new ones.
+It is replaced whole (``durable.py``): a crash leaves the old keys or the new ones.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import stat
 from base64 import b64encode
 
 from gossipd.agent.system_errors import reason_of
@@ -54,48 +50,10 @@ def write_keyring(path: str, keys: tuple[bytes, ...]) -> None:
     """
     import json  # as above
 
+    from gossipd.agent.durable import replace_file
+
     text = json.dumps([b64encode(key).decode() for key in keys], indent=2) + "\n"
-    place = os.path.realpath(path)
-    beside = f"{place}.{os.getpid()}.new"
     try:
-        _write_new(beside, text.encode(), _mode_of(place))
-        try:
-            os.replace(beside, place)
-        except OSError:
-            with contextlib.suppress(OSError):  # the first error is the one to tell
-                os.unlink(beside)
-            raise
-        _sync_folder(os.path.dirname(place))
+        replace_file(path, text.encode(), NEW_FILE_MODE)
     except OSError as error:
         raise Unavailable(f"keyring_file {path}: {reason_of(error)}") from error
-
-
-def _mode_of(path: str) -> int:
-    try:
-        return stat.S_IMODE(os.stat(path).st_mode)
-    except FileNotFoundError:
-        return NEW_FILE_MODE
-
-
-def _write_new(path: str, data: bytes, mode: int) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)  # of a write that was cut off under the same number of process
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, NEW_FILE_MODE)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(descriptor, mode)
-            os.fsync(descriptor)
-    except OSError:
-        with contextlib.suppress(OSError):  # the first error is the one to tell
-            os.unlink(path)
-        raise
-
-
-def _sync_folder(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

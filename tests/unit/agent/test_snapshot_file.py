@@ -170,7 +170,18 @@ def test_replacing_a_file_is_all_or_nothing(tmp_path: Path) -> None:
     replace_file(str(path), b"two", 0o600)
     assert path.read_bytes() == b"two"
     assert path.stat().st_mode & 0o777 == 0o644
-    (tmp_path / "tags.json.new").mkdir()
+    (tmp_path / f"tags.json.{os.getpid()}.new").mkdir()
     with pytest.raises(OSError, match="directory"):
         replace_file(str(path), b"three", 0o600)
     assert path.read_bytes() == b"two"
+
+
+def test_what_a_write_that_was_cut_off_left_is_not_written_into(tmp_path: Path) -> None:
+    left = tmp_path / f"keys.json.{os.getpid()}.new"
+    left.write_bytes(b"half of it")
+    left.chmod(0o644)
+    with left.open("rb") as reader:
+        replace_file(str(tmp_path / "keys.json"), b"secret", 0o600)
+        assert reader.read() == b"half of it"
+    assert (tmp_path / "keys.json").stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["keys.json"]
