@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 
 from gossipd.agent.keyring_file import read_keyring
+from gossipd.agent.state_folder import KEYRING
 from gossipd.config.agent_model import AgentConfig
 from gossipd.value import Value
-
-FILE_NAME = "keyring.json"
 
 
 class KeySource(Value):
@@ -38,7 +37,7 @@ def key_source(config: AgentConfig) -> KeySource:
     configured = config.node.keys
     if not config.data_dir:
         return KeySource(configured, "", _lost_at_restart(configured))
-    path = os.path.join(config.data_dir, FILE_NAME)
+    path = os.path.join(config.data_dir, KEYRING)
     if not configured:
         return KeySource((), "", _set_aside(path))
     if not os.path.exists(path):

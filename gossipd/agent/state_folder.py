@@ -12,6 +12,7 @@ from gossipd.value import replace
 FOLDER_MODE = 0o700
 SNAPSHOT = "snapshot"
 TAGS = "tags.json"
+KEYRING = "keyring.json"
 
 
 def with_state_folder(config: AgentConfig) -> AgentConfig:

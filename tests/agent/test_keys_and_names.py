@@ -18,22 +18,10 @@ from gossipd.coordinates.space import distance
 from gossipd.errors import Unavailable, UsageError
 from gossipd.serf.question import KeyCommand, KeyReport
 from gossipd.wire.serf_messages import MemberStatus
+from support.logs import Lines
 from support.memory_network import MemoryNetwork
 
 OLD, NEW = b"o" * 16, b"n" * 16
-
-
-class Lines:
-    """An output that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def write(self, text: str) -> None:
-        self.texts.append(text)
-
-    def of_level(self, level: str) -> list[str]:
-        return [text for text in self.texts if f"[{level}]" in text]
 
 
 class Agent:

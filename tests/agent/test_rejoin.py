@@ -16,18 +16,8 @@ from gossipd.config.model import NodeConfig, SerfConfig
 from gossipd.serf.memory import Memory
 from gossipd.serf.snapshot import Snapshot, replay_untrusted
 from gossipd.wire.serf_messages import MemberStatus
+from support.logs import Lines
 from support.memory_network import MemoryMachine, MemoryNetwork
-
-
-class Lines:
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def write(self, text: str) -> None:
-        self.texts.append(text)
-
-    def count(self, part: str) -> int:
-        return sum(part in text for text in self.texts)
 
 
 @pytest.fixture(autouse=True)

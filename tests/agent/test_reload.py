@@ -15,18 +15,8 @@ from gossipd.config.load import Loaded, load
 from gossipd.config.origin import ConfigFile
 from gossipd.errors import ConfigError, UsageError
 from gossipd.node.handle import ReloadReport
+from support.logs import Lines
 from support.memory_network import MemoryMachine, MemoryNetwork
-
-
-class Lines:
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def write(self, text: str) -> None:
-        self.texts.append(text)
-
-    def has(self, part: str) -> bool:
-        return any(part in text for text in self.texts)
 
 
 class Reloadable:

@@ -17,15 +17,8 @@ from gossipd.agent.handle import AgentHandle
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import NodeConfig
 from gossipd.errors import ConfigError, Unavailable, UsageError
+from support.logs import Lines
 from support.memory_network import MemoryNetwork
-
-
-class Lines:
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def write(self, text: str) -> None:
-        self.texts.append(text)
 
 
 class Agent:

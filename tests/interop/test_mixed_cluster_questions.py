@@ -32,7 +32,7 @@ from support.clusters import (
     log_marks,
     trouble_since,
 )
-from support.memory_agents import Lines
+from support.logs import Lines
 from support.rpc_probe import RpcProbe
 
 pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("serf_program")]

@@ -28,6 +28,15 @@ class Lines:
     def write(self, text: str) -> None:
         self.texts.append(text)
 
+    def has(self, part: str) -> bool:
+        return any(part in text for text in self.texts)
+
+    def count(self, part: str) -> int:
+        return sum(part in text for text in self.texts)
+
+    def of_level(self, level: str) -> list[str]:
+        return [text for text in self.texts if f"[{level}]" in text]
+
 
 def make_log(level: str = "INFO") -> tuple[Logbook, Lines]:
     lines = Lines()

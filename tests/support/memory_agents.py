@@ -11,20 +11,8 @@ from gossipd.agent.handle import AgentHandle
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import NodeConfig
 from gossipd.errors import Unavailable
+from support.logs import Lines
 from support.memory_network import MemoryMachine, MemoryNetwork
-
-
-class Lines:
-    """An output that keeps what it is given."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def write(self, text: str) -> None:
-        self.texts.append(text)
-
-    def has(self, part: str) -> bool:
-        return any(part in text for text in self.texts)
 
 
 class Running:
