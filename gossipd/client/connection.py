@@ -8,9 +8,11 @@ between the replies (rpc.md, section 5).
 
 from __future__ import annotations
 
+import math
+
 import msgpack
 
-from gossipd.errors import GossipdError, Unavailable, WireError
+from gossipd.errors import GossipdError, Unavailable, UsageError, WireError
 from gossipd.query import commands, requests
 from gossipd.query.framing import BAD_OBJECT, TOO_LARGE, encode
 from gossipd.query.replies import read_keys_untrusted
@@ -210,5 +212,13 @@ def as_payload(payload: bytes | str | None) -> bytes | None:
 
 
 def as_timeout_ns(timeout: float | None) -> int:
-    """Return seconds in nanoseconds, 0 (the daemon's default) for ``None``."""
-    return 0 if timeout is None else int(timeout * 1e9)
+    """Return seconds in nanoseconds, 0 (the daemon's default) for ``None`` only.
+
+    Raises:
+        UsageError: it is not finite.
+    """
+    if timeout is None:
+        return 0
+    if not math.isfinite(timeout):
+        raise UsageError(f"a timeout of {timeout} seconds: give a number, or None for the default")
+    return int(timeout * 1e9) or (-1 if timeout < 0 else 1)

@@ -9,8 +9,8 @@ from typing import Any
 import msgpack
 import pytest
 
-from gossipd.client.connection import Connection, Record, Reply
-from gossipd.errors import WireError
+from gossipd.client.connection import Connection, Record, Reply, as_timeout_ns
+from gossipd.errors import UsageError, WireError
 from gossipd.query import commands, requests
 from gossipd.query.framing import encode
 from gossipd.query.records import (
@@ -127,3 +127,16 @@ def test_bodies_of_a_wrong_form_are_wire_errors(body: object) -> None:
     for read in readers:
         with pytest.raises(WireError):
             read(body)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "nanoseconds"), [(None, 0), (1.5, 1_500_000_000), (0, 1), (1e-12, 1), (-1e-12, -1)]
+)
+def test_only_none_is_the_default_timeout(timeout: float | None, nanoseconds: int) -> None:
+    assert as_timeout_ns(timeout) == nanoseconds
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), float("nan"), float("-inf")])
+def test_a_timeout_that_is_no_time_is_refused(timeout: float) -> None:
+    with pytest.raises(UsageError, match="a timeout of"):
+        as_timeout_ns(timeout)
