@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
+from gossipd.client.connection import DaemonUnreachable
 from gossipd.errors import UsageError
 from gossipd_cli import exits
 from gossipd_cli.context import connect
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from gossipd.query.records import MemberRecord
 
+RETRY_SECONDS = 0.1
+"""Pause between tries to reach a daemon that is not there (yet)."""
+ANSWER_SECONDS = 1.0
+"""How long a daemon may take to answer however little time is left: it may be busy."""
 STATUSES = ("alive", "leaving", "left", "failed")
 
 
@@ -53,12 +58,33 @@ class _Wish:
 
 
 def _wait(values: Mapping[str, Any]) -> int:
+    """Wait; with a timeout also for the daemon itself, which may be starting just now."""
     wish = _Wish(values)
     started = time.monotonic()
     timeout: float | None = values["timeout"]
-    with connect(values) as client:
+    while True:
+        try:
+            return _follow(values, wish, started)
+        except DaemonUnreachable:
+            if timeout is None or time.monotonic() - started + RETRY_SECONDS >= timeout:
+                raise
+        time.sleep(RETRY_SECONDS)
+
+
+def _follow(values: Mapping[str, Any], wish: _Wish, started: float) -> int:
+    timeout: float | None = values["timeout"]
+
+    def patience() -> float | None:
+        """How long an answer may take, so that a frozen daemon keeps nobody too long."""
+        if timeout is None:
+            return None
+        return max(ANSWER_SECONDS, timeout - (time.monotonic() - started))
+
+    with connect(values, timeout=patience()) as client:
         events = client.stream(MEMBER_EVENTS, immediate=True, never_answers=True)
         while True:
+            if timeout is not None:
+                client.timeout = patience()
             members = client.members()
             missing = wish.missing(members)
             waited = time.monotonic() - started
@@ -101,7 +127,8 @@ WAIT = Command(
 
     Numbers are the least that will do; all conditions must hold together.
     Exit code 0 when they do, 4 when the time is up. Follows the daemon's
-    events, so it neither polls nor comes late.
+    events, so it neither polls nor comes late. With --timeout the daemon
+    itself is waited for too; exit code 3 if it was not there in the end.
     """,
     options=(
         Option(

@@ -89,6 +89,15 @@ class Client:
     ) -> None:
         self.close()
 
+    @property
+    def timeout(self) -> float | None:
+        """Seconds to wait for an answer, ``None`` for ever; may be set."""
+        return self._link.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float | None) -> None:
+        self._link.timeout = seconds
+
     def close(self) -> None:
         """Close the connection; its streams end with it."""
         self._link.close()

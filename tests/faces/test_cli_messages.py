@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -394,6 +397,46 @@ def test_what_becomes_so_ends_the_waiting(server: RpcThread) -> None:
         left = make_member("b", status=MemberStatus.LEFT)
         server.do(lambda: handle.change(ChangeKind.LEAVE, left))
         assert gone.wait(30) == 0
+
+
+def test_with_a_timeout_a_daemon_that_is_starting_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    path = str(tmp_path / "rpc.sock")
+    with contextlib.ExitStack() as running:
+
+        def sleep(seconds: float) -> None:
+            running.enter_context(rpc_thread(tmp_path))
+
+        clock = SimpleNamespace(monotonic=time.monotonic, sleep=sleep)
+        monkeypatch.setattr("gossipd_cli.wait.time", clock)
+        words = ["wait", "--alive", "1", "--socket", path]
+        assert main(words) == 3
+        assert main([*words, "--timeout", "60"]) == 0
+        assert capsys.readouterr().out == "Total members: 1, live members: 1\n"
+
+
+def test_a_daemon_that_never_comes_or_never_answers_is_waited_for_until_the_time_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    passed = [0.0]
+
+    def sleep(seconds: float) -> None:
+        passed[0] += seconds
+
+    clock = SimpleNamespace(monotonic=lambda: passed[0], sleep=sleep)
+    monkeypatch.setattr("gossipd_cli.wait.time", clock)
+    monkeypatch.setattr("gossipd_cli.wait.ANSWER_SECONDS", 0.001)
+    path = str(tmp_path / "x.sock")
+    words = ["wait", "--alive", "1", "--socket", path, "--timeout"]
+    assert main([*words, "60"]) == 3
+    assert passed[0] == pytest.approx(60, abs=0.2)
+    assert "no daemon answers at" in capsys.readouterr().err
+    with socket.socket(socket.AF_UNIX) as frozen:
+        frozen.bind(path)
+        frozen.listen()
+        assert main([*words, "1ms"]) == 3
+    assert capsys.readouterr().err == f"gossipd: no answer from {path} in time\n"
 
 
 @pytest.mark.parametrize("words", [[], ["--status", "left"], ["--alive", "-1"], ["--node", "a",
