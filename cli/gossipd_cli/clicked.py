@@ -61,7 +61,9 @@ class _Switching(click.Command):
     switches: tuple[Option, ...] = ()
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, [self._respelled(word) for word in args])
+        end = args.index("--") if "--" in args else len(args)  # what follows are arguments
+        spelled = [self._respelled(word) for word in args[:end]]
+        return super().parse_args(ctx, spelled + args[end:])
 
     def _respelled(self, word: str) -> str:
         for option in self.switches:

@@ -68,6 +68,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RpcThrea
         (["deploy"], ("event", "deploy", None, True, (), {})),
         (["deploy", "v1"], ("event", "deploy", b"v1", True, (), {})),
         (["deploy", "v1", "-coalesce=false"], ("event", "deploy", b"v1", False, (), {})),
+        (["x", "--", "-coalesce=false"], ("event", "x", b"-coalesce=false", True, (), {})),
         (["--no-coalesce", "deploy"], ("event", "deploy", None, False, (), {})),
         (["--coalesce=0", "deploy"], ("event", "deploy", None, False, (), {})),
         (["--coalesce", "deploy"], ("event", "deploy", None, True, (), {})),
