@@ -20,7 +20,7 @@ from gossipd.rpc.followers import Follower
 from gossipd.serf.events import QueryAcked
 from gossipd.serf.question import Question
 
-DONE_LAG_SECONDS = 0.2
+DONE_LAG_SECONDS = 0.1
 """Pause between the last record of a query and its ``done``; printing takes a millisecond."""
 
 
