@@ -1,9 +1,9 @@
 """One run of one script: ``/bin/sh -c``, bounded in time and in what is kept of its output.
 
 The script has a process group of its own, and at the time-out the whole group
-gets SIGTERM, then SIGKILL. A run is over when the shell has ended: what is in
-the pipes then is read, and a child that goes on in the background holding
-them open is not waited for.
+gets SIGTERM, then SIGKILL, and so do its children that left the group. A run
+is over when the shell has ended: what is in the pipes then is read, and a
+child that goes on in the background holding them open is not waited for.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import closing
 
 import trio
 
+from gossipd.agent.process_tree import ProcessTree
 from gossipd.agent.system_errors import reason_of
 from gossipd.value import Value
 
@@ -101,7 +103,10 @@ async def run_script(
         return await _attend(process, output, data, timeout)
     finally:
         if process.returncode is None:
-            _signal_group(process, signal.SIGKILL)
+            with closing(ProcessTree()) as tree:
+                tree.look(process.pid)
+                _signal_group(process, signal.SIGKILL)
+                tree.send(signal.SIGKILL)
             with trio.CancelScope(shield=True):
                 await process.wait()  # it was killed: this takes no time worth a limit
 
@@ -137,12 +142,19 @@ def _error_of(process: trio.Process) -> str:
 
 
 async def _end(process: trio.Process) -> None:
-    """End the whole group, the polite way first."""
-    _signal_group(process, signal.SIGTERM)
-    with trio.move_on_after(TERMINATE_GRACE):
-        await process.wait()
-    # also when the shell has ended: its children may not care for SIGTERM
-    _signal_group(process, signal.SIGKILL)
+    """End the whole group and all its children, the polite way first."""
+    with closing(ProcessTree()) as tree:
+        # in a thread: a busy machine has thousands of processes to look at
+        await trio.to_thread.run_sync(tree.look, process.pid)
+        _signal_group(process, signal.SIGTERM)
+        tree.send(signal.SIGTERM)
+        with trio.move_on_after(TERMINATE_GRACE):
+            await process.wait()
+        # also when the shell has ended: its children may not care for SIGTERM
+        if process.returncode is None:
+            await trio.to_thread.run_sync(tree.look, process.pid)
+        _signal_group(process, signal.SIGKILL)
+        tree.send(signal.SIGKILL)
     await process.wait()
 
 

@@ -119,6 +119,27 @@ async def test_a_script_that_hangs_is_killed_with_all_its_children(
         await wait_until_ended(int(pid))
 
 
+async def test_children_in_sessions_of_their_own_are_killed_too(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    pids = tmp_path / "pids"
+    deaf = f"trap '' TERM; (sleep 100 & {noting('$! $$', pids)}; wait); sleep 100"
+    text = f'setsid sh -c "{deaf.replace("$", chr(92) + "$")}" & wait'
+    assert (await run_out_of_time(text, pids.exists, mock_clock)).error == "killed after 60s"
+    for pid in pids.read_text().split():
+        await wait_until_ended(int(pid))
+
+
+async def test_a_cancelled_run_kills_the_sessions_of_its_children(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    text = f"setsid sh -c '{noting('$$', pids)}; sleep 100' & wait"
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_script, text, ENVIRONMENT, b"", LONG)
+        await wait_until(pids.exists)
+        nursery.cancel_scope.cancel()
+    await wait_until_ended(int(pids.read_text()))
+
+
 async def test_a_script_that_does_not_care_for_sigterm_is_killed(
     tmp_path: Path, mock_clock: trio.testing.MockClock
 ) -> None:
