@@ -18,13 +18,22 @@ if TYPE_CHECKING:
 def _handlers(values: Mapping[str, Any]) -> int:
     with connect(values) as client:
         handlers = client.stats().get("event_handlers", {})
-    ordered = sorted(handlers.items())
+    ordered = sorted((_filter_of(name, handlers), script) for name, script in handlers.items())
     if values["json"]:
         shown = [{"filter": name, "script": script} for name, script in ordered]
         sys.stdout.write(as_json({"handlers": shown}))
     else:
         sys.stdout.write(table([[printable(name), printable(script)] for name, script in ordered]))
     return exits.DONE
+
+
+def _filter_of(key: str, keys: Mapping[str, object]) -> str:
+    """Return the filter as it was written: Serf's key has a colon behind a bare kind,
+    and ours a number when there was such a key before."""
+    first, _, number = key.rpartition(" (")
+    if first in keys and number.endswith(")"):
+        key = first
+    return key.removesuffix(":")
 
 
 HANDLERS = Command(

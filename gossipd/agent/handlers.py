@@ -22,6 +22,7 @@ from gossipd.agent.handler_spec import (
     listed,
     title_of,
 )
+from gossipd.agent.log_lines import pieces
 from gossipd.serf.events import ApplicationEvent, QueryReceived
 
 if TYPE_CHECKING:
@@ -195,7 +196,8 @@ class Handlers:
     def _log(self, script: str, event: ApplicationEvent, outcome: Outcome, took: float) -> None:
         if outcome.output:
             output = outcome.output.decode("utf-8", "backslashreplace")
-            self._say("DEBUG", f"agent: Event '{kind_of(event)}' script output: {output}")
+            for piece in pieces(output):
+                self._say("DEBUG", f"agent: Event '{kind_of(event)}' script output: {piece}")
         if outcome.error:
             self._say("ERR", f"agent: Error invoking script '{script}': {outcome.error}")
         else:

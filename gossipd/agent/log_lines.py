@@ -38,6 +38,23 @@ from gossipd.swim.events import (
     UdpUnreachable,
 )
 
+PIECE = 900
+"""Characters of a long text in one line: as UTF-8 they fit into every output."""
+
+
+def escaped(text: str) -> str:
+    """Return ``text`` with what cannot be printed escaped: it cannot forge or break a line."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def pieces(text: str) -> list[str]:
+    """Return ``text`` escaped, in pieces of which each fits into a line of the log."""
+    shown = escaped(text)
+    return [shown[at : at + PIECE] for at in range(0, len(shown), PIECE)]
+
+
 Describe = Callable[..., str]
 """Takes the event, our own name and the time it happened; returns part and text.
 

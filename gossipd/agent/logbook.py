@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gossipd.agent.fanout import Subscription
-from gossipd.agent.log_lines import CAUSES, DESCRIBED, PROVOKED, describe, level_of
+from gossipd.agent.log_lines import CAUSES, DESCRIBED, PROVOKED, describe, escaped, level_of
 from gossipd.agent.log_output import DescriptorOutput, Output
 from gossipd.agent.log_style import LineStyle, Stamp, TextStyle, style_of
 from gossipd.config.agent_model import AgentConfig
@@ -208,9 +208,7 @@ class Logbook:
         source = entry.source
         if not isinstance(source, str):
             source = describe(source, self._us, entry.now, entry.cause)
-        if not source.isprintable():
-            source = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in source)
-        return source
+        return escaped(source)
 
     def _line(self, entry: _Entry, text: str = "") -> LogLine:
         text = text or self._text(entry)

@@ -12,7 +12,9 @@ import trio.testing
 from gossipd.agent import handlers as room
 from gossipd.agent.handler_spec import parse_handlers
 from gossipd.agent.handlers import END_WAIT, Handlers
-from gossipd.agent.script import Outcome
+from gossipd.agent.log_lines import escaped
+from gossipd.agent.log_output import LINE_BYTES_MAX
+from gossipd.agent.script import OUTPUT_BYTES_MAX, Outcome
 from gossipd.serf.events import QueryReceived, UserEventReceived
 
 
@@ -156,10 +158,26 @@ async def test_output_and_exit_code_are_logged(autojump_clock: object) -> None:
         await trio.sleep(1)
     assert bench.lines("ERR") == ["agent: Error invoking script 'bad': exit status 3"]
     assert sorted(bench.lines("DEBUG")) == [
-        "agent: Event 'user' script output: fine\n\\xff",
+        "agent: Event 'user' script output: fine\\n\\xff",
         "agent: Event 'user' script output: oh no",
         "agent: Script 'ok' ended after 0.0s: exit status 0",
     ]
+
+
+@pytest.mark.parametrize("letter", ["a", "€", "\0", "\U0010fffe"])
+async def test_a_long_output_is_logged_whole_in_lines_that_are_not_cut(
+    letter: str, autojump_clock: object
+) -> None:
+    output = (letter * OUTPUT_BYTES_MAX).encode()[:OUTPUT_BYTES_MAX]
+    bench = Bench("long")
+    bench.shell.outcomes["long"] = Outcome("", output, b"")
+    async with running(bench):
+        bench.handlers.take(user("x"))
+        await trio.sleep(1)
+    *lines, _ = bench.lines("DEBUG")
+    assert max(len(line.encode()) for line in lines) < LINE_BYTES_MAX - 100
+    whole = "".join(line.removeprefix("agent: Event 'user' script output: ") for line in lines)
+    assert whole == escaped(output.decode(errors="backslashreplace"))
 
 
 async def test_a_query_is_answered_with_stdout_of_a_script_that_succeeded(

@@ -18,6 +18,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
+from gossipd.agent.handler_spec import listed, parse_handlers
 from gossipd.coordinate import Coordinate
 from gossipd.errors import UsageError
 from gossipd.serf.events import (
@@ -455,13 +456,18 @@ def test_waiting_for_nothing_is_a_mistake(
 def test_handlers_are_listed_by_filter(server: RpcThread, capsys: Captured) -> None:
     assert main(["handlers"]) == 0
     assert capsys.readouterr().out == ""
-    server.handle.event_handlers = {"user:deploy": "./deploy.sh", "*": "log.sh"}
+    scripts = ["*=log.sh", "user:deploy=./deploy.sh", "user=a", "user=b", "query:x (2)=c"]
+    server.handle.event_handlers = listed(parse_handlers(scripts))
     assert main(["handlers"]) == 0
-    assert capsys.readouterr().out == "*            log.sh\nuser:deploy  ./deploy.sh\n"
+    assert capsys.readouterr().out == (
+        "*            log.sh\nquery:x (2)  c\nuser         a\nuser         b\n"
+        "user:deploy  ./deploy.sh\n"
+    )
     assert main(["handlers", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["handlers"][0] == {"filter": "*", "script": "log.sh"}
     assert main(["info"]) == 0
-    assert "event_handlers:\n\t* = log.sh\n\tuser:deploy = ./deploy.sh\n" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "event_handlers:\n\t*: = log.sh\n\tquery:x (2) = c\n\tuser: = a\n" in shown
 
 
 def test_monitor_shows_user_events_and_queries(server: RpcThread) -> None:
