@@ -80,7 +80,7 @@ class Handlers:
         self._idle = trio.Event()
         self._nursery: trio.Nursery | None = None
         self._overflow = 0
-        self._overflow_told_at = -_OVERFLOW_PAUSE
+        self._is_telling = False
         self.dropped = 0
         """Runs that did not take place because too many were waiting."""
 
@@ -112,19 +112,23 @@ class Handlers:
         else:
             self.dropped += 1
             self._overflow += 1
-            self._tell_overflow()
+            if not self._is_telling:
+                self._is_telling = True
+                self._nursery.start_soon(self._tell_overflow)
             return False
         return True
 
-    def _tell_overflow(self) -> None:
-        now = trio.current_time()
-        if now >= self._overflow_told_at + _OVERFLOW_PAUSE:
+    async def _tell_overflow(self) -> None:
+        """Tell how many runs were dropped, then once a second how many more were."""
+        while self._overflow:
             self._say(
                 "ERR",
                 f"agent: {self._overflow} event handler runs dropped:"
                 f" {self._runs_max} run and {WAITING_MAX} wait already",
             )
-            self._overflow_told_at, self._overflow = now, 0
+            self._overflow = 0
+            await trio.sleep(_OVERFLOW_PAUSE)
+        self._is_telling = False
 
     # -- life -----------------------------------------------------------------
 
