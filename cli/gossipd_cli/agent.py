@@ -96,10 +96,9 @@ def start_agent(flags: Mapping[str, object]) -> int:
         # what a reload reads is what was read now, not what the process changed since
         environment = dict(os.environ)
 
-        def read() -> Loaded:
-            return configured(flags, environment)
-
-        return _run(read(), read)
+        return _run(
+            configured(flags, environment), lambda: configured(flags, environment, again=True)
+        )
     except ConfigError as error:
         return _complain(error, EXIT_CANNOT_START)
     except GossipdError as error:

@@ -18,12 +18,15 @@ CONFIG_BYTES_MAX = 4 * 1024 * 1024
 _SUFFIXES = (".toml", ".json")
 
 
-def configured(flags: Mapping[str, object], environment: Mapping[str, str]) -> Loaded:
+def configured(
+    flags: Mapping[str, object], environment: Mapping[str, str], *, again: bool = False
+) -> Loaded:
     """Return the merged configuration, with the default socket filled in.
 
     Args:
         flags: by option key, and ``config``: files and folders to read.
         environment: of the process.
+        again: they were read before, so a pipe has nothing more to say.
 
     Raises:
         ConfigError: a file cannot be read, or a setting is wrong.
@@ -33,7 +36,7 @@ def configured(flags: Mapping[str, object], environment: Mapping[str, str]) -> L
     named = flags.get("config", ())
     assert isinstance(named, tuple)
     rest = {key: value for key, value in flags.items() if key != "config"}
-    files = read_files(named or default_files())
+    files = read_files(named or default_files(), again=again)
     loaded = load(files, environment, rest, node_name=os.uname().nodename)
     if not loaded.config.socket:
         socket = default_socket_path(environment, os.geteuid())
@@ -46,17 +49,19 @@ def default_files() -> tuple[str, ...]:
     return (DEFAULT_FILE,) if os.path.exists(DEFAULT_FILE) else ()
 
 
-def read_files(paths: Sequence[str]) -> list[ConfigFile]:
+def read_files(paths: Sequence[str], *, again: bool = False) -> list[ConfigFile]:
     """Return the files at ``paths``; of a folder its configuration files by name.
 
     Raises:
-        ConfigError: one cannot be read, or is too large.
+        ConfigError: one cannot be read, also not ``again``, or is too large.
     """
-    return [file for path in paths for file in _read(path)]
+    return [file for path in paths for file in _read(path, again)]
 
 
-def _read(path: str) -> list[ConfigFile]:
+def _read(path: str, again: bool) -> list[ConfigFile]:
     try:
+        if again and not (os.path.isfile(path) or os.path.isdir(path)) and os.path.exists(path):
+            raise ConfigError(f"Error reading '{path}': it is no file, and cannot be read again")
         if os.path.isdir(path):
             # hidden ones are editors' own: Emacs locks a file by a link that leads nowhere
             names = sorted(
@@ -64,7 +69,7 @@ def _read(path: str) -> list[ConfigFile]:
                 for name in os.listdir(path)
                 if name.endswith(_SUFFIXES) and not name.startswith(".")
             )
-            return [file for name in names for file in _read(os.path.join(path, name))]
+            return [file for name in names for file in _read(os.path.join(path, name), again)]
         with open(path, encoding="utf-8-sig") as file:
             text = file.read(CONFIG_BYTES_MAX + 1)
     except (OSError, UnicodeDecodeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from gossipd.config.options import OPTIONS
+from gossipd.errors import ConfigError
 from gossipd_cli.agent import parse_plain, start_agent
+from gossipd_cli.configuration import configured, read_files
 
 
 def test_one_or_two_dashes_and_both_ways_to_give_a_value_are_understood() -> None:
@@ -58,6 +61,24 @@ def test_a_folder_is_read_in_the_order_of_its_names(
     assert capsys.readouterr().err == (
         f"gossipd agent: {tmp_path}/2.json:1: Unknown profile: moon; known are lan, wan, local\n"
     )
+
+
+def test_a_pipe_is_read_once_and_never_again(tmp_path: Path) -> None:
+    """A reload would take its end for an empty file, or wait for ever for a writer."""
+    reading, writing = os.pipe()
+    os.write(writing, b"{}")
+    os.close(writing)
+    try:
+        assert [file.text for file in read_files([f"/dev/fd/{reading}"])] == ["{}"]
+        with pytest.raises(ConfigError, match="it is no file, and cannot be read again"):
+            read_files([f"/dev/fd/{reading}"], again=True)
+    finally:
+        os.close(reading)
+    os.mkfifo(tmp_path / "a.toml")
+    with pytest.raises(ConfigError, match="cannot be read again"):
+        configured({"config": (str(tmp_path),)}, {}, again=True)
+    with pytest.raises(ConfigError, match="No such file"):
+        read_files([str(tmp_path / "none")], again=True)
 
 
 def test_tags_that_no_packet_could_hold_are_refused_in_one_line(
