@@ -233,4 +233,6 @@ def test_a_wrong_setting_ends_the_process_with_code_2(tmp_path: Path) -> None:
     with agent_process(tmp_path / "s.sock", "--config", str(file)) as process:
         _, complaint = process.communicate(timeout=20)
     assert process.returncode == 2
-    assert complaint == (f"gossipd agent: {file}:1: unknown key 'prifile'; did you mean 'profile'?\n")
+    assert complaint == (
+        f"gossipd agent: {file}:1: unknown key 'prifile'; did you mean 'profile'?\n"
+    )
