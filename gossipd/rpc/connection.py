@@ -19,17 +19,13 @@ import trio
 
 from gossipd.errors import GossipdError, WireError
 from gossipd.query import commands, requests
-from gossipd.query.event_filter import EventFilter
 from gossipd.query.framing import TOO_LARGE, FrameReader
-from gossipd.query.key_text import decode_key_untrusted
 from gossipd.rpc import answers
-from gossipd.rpc.followers import Follower, follow_events, follow_log
-from gossipd.rpc.pending import PendingQueries
-from gossipd.rpc.questions import follow_question, is_ping
 from gossipd.serf.question import KeyCommand
 
 if TYPE_CHECKING:
     from gossipd.rpc.server import Service
+    from gossipd.rpc.subscriptions import Subscriptions
 
 RECEIVE_BYTES = 65_536
 
@@ -54,10 +50,7 @@ class Connection:
         self._peer = peer
         self._frames = FrameReader(service.limits.object_bytes_max)
         self._sending = trio.Lock()
-        self._streams: dict[int, Follower] = {}
-        self._monitor: tuple[int, Follower] | None = None
-        self._pending = PendingQueries()
-        self._questions = 0
+        self._subscriptions: Subscriptions | None = None
         self._is_greeted = False
         self._is_trusted = service.auth is None
         self._nursery: trio.Nursery
@@ -70,14 +63,14 @@ class Connection:
             "leave": self._leave,
             "force-leave": self._force_leave,
             "tags": self._tags,
-            "stream": self._open_stream,
-            "monitor": self._open_monitor,
-            "stop": self._stop,
+            "stream": self._subscribe,
+            "monitor": self._subscribe,
+            "stop": self._subscribe,
             "stats": self._stats,
             "config": self._config,
             "reload": self._reload,
-            "query": self._query,
-            "respond": self._respond,
+            "query": self._subscribe,
+            "respond": self._subscribe,
             "get-coordinate": self._get_coordinate,
             "event": self._event,
             "install-key": self._manage_keys,
@@ -274,12 +267,12 @@ class Connection:
     async def _tags(self, seq: int, request: requests.SetTags) -> None:
         await self._answer_when_done(seq, self._handle.set_tags(request.tags, request.delete))
 
-    async def _answer_when_done(self, seq: int, work: Awaitable[None], prefix: str = "") -> None:
+    async def _answer_when_done(self, seq: int, work: Awaitable[None]) -> None:
         error = ""
         try:
             await work
         except GossipdError as failure:
-            error = f"{prefix}{failure}"
+            error = str(failure)
         await self.send(answers.header(seq, error))
 
     async def _stats(self, seq: int, request: requests.Plain) -> None:
@@ -315,15 +308,9 @@ class Connection:
         )
         await self._answer_when_done(seq, work)
 
-    async def _respond(self, seq: int, request: requests.Respond) -> None:
-        query = self._pending.find(request.query, self._handle.now())
-        if query is None:
-            await self.send(answers.header(seq, requests.NO_PENDING_QUERY))
-            return
-        work = self._handle.respond(query, request.payload)
-        await self._answer_when_done(seq, work, requests.RESPOND_FAILED)
-
     async def _manage_keys(self, seq: int, request: requests.ChangeKey | requests.Plain) -> None:
+        from gossipd.query.key_text import decode_key_untrusted  # seldom asked for
+
         command, key = KeyCommand(request.command), None
         try:
             if isinstance(request, requests.ChangeKey):
@@ -335,67 +322,10 @@ class Connection:
             return
         await self.send(answers.key_message(seq, command, report))
 
-    # --- records ---------------------------------------------------------------
+    async def _subscribe(self, seq: int, request: Any) -> None:
+        """Hand what has to do with records to the room for them."""
+        if self._subscriptions is None:
+            from gossipd.rpc.subscriptions import Subscriptions  # a daemon at rest has none
 
-    async def _open_stream(self, seq: int, request: requests.Stream) -> None:
-        try:
-            wanted = EventFilter(request.filters)
-        except WireError as error:
-            await self.send(answers.header(seq, error.detail))
-            return
-        if seq in self._streams:
-            await self.send(answers.header(seq, requests.STREAM_EXISTS))
-            return
-        if len(self._streams) >= self._service.limits.streams_max:
-            await self.send(answers.header(seq, "too many streams on this connection"))
-            return
-        follower = self._follower(seq, request.wants_gaps)
-        self._streams[seq] = follower
-        await self._nursery.start(follow_events, follower, request, wanted, self._pending)
-
-    async def _open_monitor(self, seq: int, request: requests.Monitor) -> None:
-        level = request.level.upper()
-        if level not in requests.LOG_LEVELS:
-            await self.send(answers.header(seq, f"Unknown log level: {level}"))
-            return
-        if self._monitor is not None:
-            await self.send(answers.header(seq, requests.MONITOR_EXISTS))
-            return
-        follower = self._follower(seq, request.wants_gaps)
-        self._monitor = seq, follower
-        await self._nursery.start(follow_log, follower, level)
-
-    async def _stop(self, seq: int, request: requests.Stop) -> None:
-        stream = self._streams.pop(request.target, None)
-        if stream is not None:
-            stream.scope.cancel()
-        if self._monitor is not None and self._monitor[0] == request.target:
-            self._monitor[1].scope.cancel()
-            self._monitor = None
-        await self.send(answers.header(seq))
-
-    async def _query(self, seq: int, request: requests.Query) -> None:
-        if request.name.startswith(requests.RESERVED_NAMES) and not is_ping(request):
-            await self.send(answers.header(seq, requests.RESERVED_PREFIX))
-            return
-        if self._questions >= self._service.limits.queries_max:
-            await self.send(answers.header(seq, "too many queries at a time on this connection"))
-            return
-        self._questions += 1
-        await self._nursery.start(self._run_question, seq, request)
-
-    async def _run_question(
-        self,
-        seq: int,
-        request: requests.Query,
-        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-    ) -> None:
-        try:
-            await follow_question(self._follower(seq, False), request, task_status=task_status)
-        finally:
-            self._questions -= 1
-
-    def _follower(self, seq: int, wants_gaps: bool) -> Follower:
-        return Follower(
-            seq, wants_gaps, self._handle, self.send, self._service.report_lost, self._peer
-        )
+            self._subscriptions = Subscriptions(self._service, self._nursery, self.send, self._peer)
+        await self._subscriptions.commands[request.command](seq, request)
