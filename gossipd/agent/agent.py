@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -36,7 +38,6 @@ from gossipd.agent.log_output import Output
 from gossipd.agent.logbook import open_log
 from gossipd.agent.machine import Machine, Surroundings
 from gossipd.agent.parts import Parts
-from gossipd.agent.reload import Reloader, Reread
 from gossipd.agent.retry_join import RetryJoin
 from gossipd.agent.seeds import LookUp, look_up_by_system
 from gossipd.agent.state import open_state
@@ -47,6 +48,9 @@ from gossipd.errors import Unavailable
 from gossipd.node.events import NodeEvent
 from gossipd.rpc.server import Limits, serve_rpc
 from gossipd.serf.events import NameVoted
+
+if TYPE_CHECKING:
+    from gossipd.agent.reload import Reloader, Reread
 
 LAST_WORDS = 0.05
 """Seconds in which replies under way (to ``leave``) may still be written."""
@@ -138,18 +142,8 @@ async def _run(
             handle = AgentHandle(parts, faces, lambda done: _left(lifecycle, done))
             lifecycle = Lifecycle(config, log, handle.leave, handle.reload)
             retry_join = RetryJoin(config, parts.joiner, handle.is_alone, log.say, lifecycle.fail)
-            handle.reloader = Reloader(
-                loaded,
-                reread,
-                handle=handle,
-                driver=driver,
-                log=log,
-                lifecycle=lifecycle,
-                retry_join=retry_join,
-                set_handlers=handle.set_handlers,
-                set_verification=lambda incoming, outgoing: driver.step(
-                    driver.node.set_verification, incoming, outgoing
-                ),
+            handle.make_reloader = partial(
+                _reloader, loaded, reread, handle, parts, lifecycle, retry_join
             )
             await faces.start(_serve_rpc, parts, handle)
             if signals is not None:
@@ -174,6 +168,32 @@ async def _run(
             faces.cancel_scope.cancel()
         gossip.cancel_scope.cancel()
     return lifecycle
+
+
+def _reloader(
+    loaded: Loaded,
+    reread: Reread | None,
+    handle: AgentHandle,
+    parts: Parts,
+    lifecycle: Lifecycle,
+    retry_join: RetryJoin,
+) -> Reloader:
+    from gossipd.agent.reload import Reloader  # most daemons end without
+
+    driver = parts.driver
+    return Reloader(
+        loaded,
+        reread,
+        handle=handle,
+        driver=driver,
+        log=parts.log,
+        lifecycle=lifecycle,
+        retry_join=retry_join,
+        set_handlers=handle.set_handlers,
+        set_verification=lambda incoming, outgoing: driver.step(
+            driver.node.set_verification, incoming, outgoing
+        ),
+    )
 
 
 async def _discover(parts: Parts) -> None:

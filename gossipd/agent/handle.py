@@ -70,8 +70,9 @@ class AgentHandle:
         self._log = parts.log
         self._nursery = nursery
         self._left = left
-        self.reloader: Reloader | None = None
+        self.make_reloader: Callable[[], Reloader] | None = None
         """Set by who starts the agent; without it nothing can be reloaded."""
+        self._reloader: Reloader | None = None
 
     def now(self) -> float:
         """Return the clock the view's times are in (seconds, monotonic)."""
@@ -104,13 +105,15 @@ class AgentHandle:
         """Return what the agent runs with now, and where it came from; secrets are hidden."""
         from gossipd.config.settings import settings_of  # seldom asked for
 
-        return () if self.reloader is None else settings_of(self.reloader.running())
+        reloader = self._made_reloader()
+        return () if reloader is None else settings_of(reloader.running())
 
     async def reload(self) -> ReloadReport:
         """Read the configuration again; see ``NodeHandle.reload``."""
-        if self.reloader is None:
+        reloader = self._made_reloader()
+        if reloader is None:
             raise UsageError("this agent cannot reload")
-        return await self.reloader.reload()
+        return await reloader.reload()
 
     async def reconfigure(self, config: AgentConfig) -> ReloadReport:
         """Apply what can change of ``config``, as a reload does.
@@ -120,9 +123,15 @@ class AgentHandle:
             UsageError: the tags do not fit, or the agent is leaving; nothing was changed.
         """
         check_agent_config(config)
-        if self.reloader is None:
+        reloader = self._made_reloader()
+        if reloader is None:
             raise UsageError("this agent cannot reload")
-        return await self.reloader.apply(Loaded(config, {}))
+        return await reloader.apply(Loaded(config, {}))
+
+    def _made_reloader(self) -> Reloader | None:
+        if self._reloader is None and self.make_reloader is not None:
+            self._reloader = self.make_reloader()
+        return self._reloader
 
     async def join(self, addresses: Sequence[str], *, replay: bool = False) -> JoinResult:
         """Join through ``addresses``; see ``NodeHandle.join``."""

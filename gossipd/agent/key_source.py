@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 
-from gossipd.agent.keyring_file import read_keyring
 from gossipd.agent.state_folder import KEYRING
 from gossipd.config.agent_model import AgentConfig
 from gossipd.value import Value
@@ -33,7 +32,7 @@ def key_source(config: AgentConfig) -> KeySource:
         ConfigError: the file of keys cannot be used.
     """
     if config.keyring_file:
-        return KeySource(read_keyring(config.keyring_file), config.keyring_file)
+        return KeySource(_read(config.keyring_file), config.keyring_file)
     configured = config.node.keys
     if not config.data_dir:
         return KeySource(configured, "", _lost_at_restart(configured))
@@ -42,7 +41,7 @@ def key_source(config: AgentConfig) -> KeySource:
         return KeySource((), "", _set_aside(path))
     if not os.path.exists(path):
         return KeySource(configured, path)
-    kept = read_keyring(path)
+    kept = _read(path)
     if kept[0] == configured[0]:
         return KeySource(kept, path)
     text = (
@@ -64,3 +63,9 @@ def _set_aside(path: str) -> tuple[tuple[str, str], ...]:
         return ()
     text = f"agent: not encrypted: no encrypt_key is configured, and {path} counts only with one"
     return (("WARN", text),)
+
+
+def _read(path: str) -> tuple[bytes, ...]:
+    from gossipd.agent.keyring_file import read_keyring  # only where keys are kept
+
+    return read_keyring(path)

@@ -12,7 +12,6 @@ from gossipd.agent.applications import TOLD, Applications
 from gossipd.agent.driver import Driver
 from gossipd.agent.handlers import Handlers
 from gossipd.agent.join import Joiner
-from gossipd.agent.keyring_keeper import KeyringKeeper
 from gossipd.agent.log_lines import LOGGED
 from gossipd.agent.logbook import Logbook
 from gossipd.agent.machine import Surroundings
@@ -28,6 +27,7 @@ from gossipd.serf.memory import NO_MEMORY
 
 if TYPE_CHECKING:
     from gossipd.agent.keeping import Keeping
+    from gossipd.agent.keyring_keeper import KeyringKeeper
 
 
 class Parts:
@@ -102,6 +102,8 @@ class Parts:
     def _keyring_keeper(self, path: str) -> KeyringKeeper | None:
         if not path:
             return None
+        from gossipd.agent.keyring_keeper import KeyringKeeper  # only where keys are kept
+
         keeper = KeyringKeeper(path, self.driver.keyring_saved, self.log.say)
         self.driver.save_keys = keeper.save
         return keeper
