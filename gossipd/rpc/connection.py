@@ -257,6 +257,10 @@ class Connection:
         with trio.move_on_after(self._service.limits.last_words_seconds, shield=True):
             async with self._sending:
                 await self._stream.send_all(answers.header(seq))
+            # Serf's command takes an end that follows at once for a failure.
+            with trio.move_on_after(self._service.limits.farewell_seconds):
+                while await self._stream.receive_some(RECEIVE_BYTES):
+                    pass
         raise _Ended
 
     async def _force_leave(self, seq: int, request: requests.ForceLeave) -> None:

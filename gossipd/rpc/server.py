@@ -37,6 +37,8 @@ class Limits(Value, kw_only=True):
     """Event streams of one connection."""
     queries_max: int = 64
     """Queries of one connection at a time."""
+    farewell_seconds: float = 0.25
+    """How long a client that was told that we left may take to hang up."""
     last_words_seconds: float = 1.0
     """How long an error before closing may wait for the client to read."""
 

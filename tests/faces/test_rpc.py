@@ -8,6 +8,7 @@ import trio.testing
 
 from gossipd.errors import Unavailable, UsageError
 from gossipd.node.view import Suspicion
+from gossipd.rpc.server import Limits
 from gossipd.serf.events import ChangeKind
 from gossipd.wire.serf_messages import MemberStatus
 from support.fake_handle import FakeHandle, make_member, make_view
@@ -178,6 +179,25 @@ async def test_leave_is_answered_before_the_connection_closes() -> None:
         server.handle.refusals.clear()
         assert await peer.ask("leave") == ""
         assert await peer.is_closed()
+
+
+async def test_after_a_leave_the_client_may_hang_up_first(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with serving(limits=Limits(farewell_seconds=0.25)) as server:
+        peer = await server.greet()
+        assert await peer.ask("leave") == ""
+        answered = trio.current_time()
+        await peer.send({"Command": "members", "Seq": 7})  # not answered any more
+        assert await peer.is_closed()
+        assert trio.current_time() - answered == pytest.approx(0.25)
+        polite = await server.greet()
+        assert await polite.ask("leave") == ""
+        answered = trio.current_time()
+        await polite.stream.aclose()
+        while server.service.connections:
+            await trio.lowlevel.checkpoint()
+        assert trio.current_time() == answered
 
 
 async def test_leave_is_answered_even_when_the_daemon_ends_at_once() -> None:
