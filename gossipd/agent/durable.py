@@ -1,15 +1,29 @@
 """Files that are whole and on disk after a crash: written aside, synced, renamed.
 
-Blocking; callers on trio run them in a thread.
+Reading is here too. Blocking; callers on trio run them in a thread.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 
 PIECE_BYTES = 256 * 1024
+
+
+def read_file(path: str, bytes_max: int) -> bytes:
+    """Return the first ``bytes_max`` bytes of a file; a pipe, which might hang, is none.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError("it is not a regular file")
+        return file.read(bytes_max)
 
 
 def write_all(descriptor: int, pieces: Iterable[bytes]) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 
+from gossipd.agent.durable import read_file
 from gossipd.agent.system_errors import reason_of
 from gossipd.config.values import key_from
 from gossipd.errors import ConfigError, Unavailable
@@ -22,8 +23,7 @@ def read_keyring(path: str) -> tuple[bytes, ...]:
         ConfigError: it cannot be read, is no list of keys, or is empty.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read(KEYRING_BYTES_MAX + 1)
+        data = read_file(path, KEYRING_BYTES_MAX + 1)
     except OSError as error:
         raise ConfigError(f"keyring_file {path}: {reason_of(error)}") from error
     try:

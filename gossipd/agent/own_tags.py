@@ -113,9 +113,10 @@ def _read(path: str) -> dict[str, str | None]:
     Raises:
         ConfigError: it cannot be read, or is no object of texts.
     """
+    from gossipd.agent.durable import read_file  # only a daemon that has one needs it
+
     try:
-        with open(path, "rb") as file:
-            data = file.read(FILE_BYTES_MAX + 1)
+        data = read_file(path, FILE_BYTES_MAX + 1)
     except FileNotFoundError:
         return {}
     except OSError as error:

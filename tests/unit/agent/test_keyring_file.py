@@ -41,6 +41,13 @@ def test_an_unusable_file_is_refused_with_its_path(
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.timeout(5)
+def test_a_pipe_that_nobody_writes_to_does_not_hold_up_the_start(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="not a regular file"):
+        read_keyring(str(tmp_path / "pipe"))
+
+
 # -- writing ---------------------------------------------------------------------------
 
 OLD, NEW = b"\1" * 16, b"\2" * 32

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,13 @@ def test_a_file_that_is_no_object_of_texts_ends_the_start(tmp_path: Path, text: 
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"tags file .*tags.json"):
         OwnTags({}, str(path))
+
+
+@pytest.mark.timeout(5)
+def test_a_pipe_that_nobody_writes_to_does_not_hold_up_the_start(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="not a regular file"):
+        OwnTags({}, str(tmp_path / "pipe"))
 
 
 def test_tags_and_a_tags_file_exclude_each_other() -> None:
