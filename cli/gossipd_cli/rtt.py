@@ -48,8 +48,8 @@ def _rtt(values: Mapping[str, Any]) -> int:
         sys.stdout.write(f"Estimated {shown} rtt: {_milliseconds(places, a, b)} ms\n")
     for name in dict.fromkeys(unknown):
         exits.complain(
-            f'Could not find a coordinate for node "{printable(name)}" (is it a member, and'
-            " have probes reached it yet?)"
+            f'Could not find a coordinate for node "{printable(name)}" (is it a member, have'
+            " probes reached it yet, and are coordinates on, there and here?)"
         )
     return exits.FAILED if unknown and is_pair else exits.DONE
 

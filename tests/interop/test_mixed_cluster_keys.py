@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 from functools import partial
+from itertools import combinations
 
 import pytest
 import trio
 
 from gossipd.agent.agent import run_agent
 from gossipd.agent.handle import AgentHandle
+from gossipd.client.blocking import Client
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import NodeConfig
 from gossipd.serf.question import KeyCommand
@@ -91,19 +93,33 @@ async def test_a_gossipd_rotates_the_keys_of_all(new_cluster: NewCluster) -> Non
         nursery.cancel_scope.cancel()
 
 
-@pytest.mark.timeout(60)
-def test_a_serf_estimates_the_round_trip_to_a_gossipd(new_cluster: NewCluster) -> None:
-    cluster = new_cluster()
-    cluster.start(serf=1, gossipd=1)
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("key", ["", text(OLD)], ids=["plain", "encrypted"])
+def test_both_kinds_know_how_far_all_are_from_each_other(new_cluster: NewCluster, key: str) -> None:
+    cluster = new_cluster(encrypt=key)
+    cluster.start(serf=3, gossipd=3)
+    marks = log_marks(cluster.agents)
     cluster.join_all()
     cluster.wait_until_all_met(5.0)
-    serf, ours = cluster.agents
+    names = [agent.name for agent in cluster.agents]
 
-    def known() -> bool:
-        with serf.rpc() as probe:
-            answer = probe.call("get-coordinate", {"Node": ours.name})
-        assert isinstance(answer, dict)
-        return bool(answer["Ok"])
+    def unknown() -> list[tuple[str, str]]:
+        missing = []
+        for agent in cluster.agents:
+            with agent.rpc() as probe:
+                for name in names:
+                    answer = probe.call("get-coordinate", {"Node": name})
+                    assert isinstance(answer, dict)
+                    if not answer["Ok"]:
+                        missing.append((agent.name, name))
+        return missing
 
-    wait_for(known, 10.0, "a coordinate of the gossipd at the serf")
-    assert "coordinate" not in "".join(trouble_since([serf], {}))
+    # a probe a second, everybody in turn, the order shuffled after each round
+    wait_for(lambda: not unknown(), 30.0, "all coordinates everywhere", seen=unknown)
+    for agent in cluster.agents:
+        with Client(agent.options.rpc) as client:
+            for one, other in combinations(names, 2):
+                rtt = client.rtt(one, other)
+                assert rtt is not None
+                assert 0 < rtt < 1
+    assert trouble_since(cluster.of(SERF), marks) == []
