@@ -39,7 +39,7 @@ async def open_agent(
             join gave up; the latter is told when the body has ended.
     """
     check_agent_config(config)
-    failure: Exception | None = None
+    failure: BaseException | None = None
     ended = trio.Event()
 
     async def run(*, task_status: trio.TaskStatus[AgentHandle]) -> None:
@@ -61,7 +61,8 @@ async def open_agent(
         else:
             try:
                 yield handle
-            except Exception as error:
+            except (Exception, KeyboardInterrupt, SystemExit) as error:
+                # out of a nursery the last two would not end the program as they should
                 failure = error
             else:
                 await _leave(config, handle, ended)

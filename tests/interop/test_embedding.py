@@ -88,6 +88,15 @@ async def test_an_agent_leaves_when_its_body_ends_and_fails_when_it_raises() -> 
                     break
 
 
+@pytest.mark.parametrize("way", [SystemExit(3), KeyboardInterrupt()])
+async def test_a_body_may_end_its_program(way: BaseException) -> None:
+    """Out of an exception group the exit code would be 1, with a traceback."""
+    with pytest.raises(type(way)) as caught:
+        async with open_agent(config("a")):
+            raise way
+    assert caught.value is way
+
+
 async def test_errors_of_the_start_are_raised_as_they_are() -> None:
     with pytest.raises(ConfigError, match="leave_timeout"):
         async with open_agent(config("a", leave_timeout=0.0)):
