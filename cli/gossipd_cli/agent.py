@@ -150,13 +150,20 @@ def click_options() -> list[click.Parameter]:
     """Return the options of the table, and those that name files, for click."""
     import click
 
+    from gossipd.config.agent_model import LOG_FORMATS, LOG_LEVELS
+    from gossipd.config.model import PROFILES
+    from gossipd_cli.clicked import file_type, offering
     from gossipd_cli.configuration import DEFAULT_FILE
+
+    words = {"profile": tuple(PROFILES), "log_level": LOG_LEVELS, "log_format": LOG_FORMATS}
+    offered = {key: offering(known) for key, known in words.items()}
 
     parameters: list[click.Parameter] = [
         click.Option(
             [f"--{flag}" for flag in CONFIG_FLAGS] + ["config"],
             multiple=True,
             metavar="PATH",
+            type=click.Path(),
             help=f"File or folder of *.toml and *.json ({DEFAULT_FILE}); repeatable.",
         )
     ]
@@ -176,6 +183,8 @@ def click_options() -> list[click.Parameter]:
                     multiple=option.kind in _REPEATED,
                     metavar=option.metavar,
                     help=option.help,
+                    shell_complete=offered.get(option.key),
+                    **file_type(option.metavar),
                 )
             )
     return parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     _WholeType = click.ParamType[int]
 else:  # generic for type checkers only, in the older releases of click that we allow
     _SecondsType = _TextType = _WholeType = click.ParamType
+
+
+Completion = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 class _Seconds(_SecondsType):
@@ -98,11 +101,34 @@ def as_click(command: Command) -> click.Command:
                 metavar=argument.metavar,
                 nargs=1 if argument.at_most == 1 else -1,
                 required=argument.at_least > 0,
+                shell_complete=offering(argument.words, only_first=argument.key),
             )
         )
     made = _Switching(command.name, params=parameters, callback=call, help=command.help)
     made.switches = tuple(option for option in command.options if option.kind == "switch")
     return made
+
+
+def offering(words: Sequence[str], *, only_first: str = "") -> Completion:
+    """Return what makes a shell offer ``words``; other values are taken all the same.
+
+    Args:
+        words: in the order in which they are shown.
+        only_first: key of an argument of several words, of which only the first is one of these.
+    """
+
+    def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+        if only_first and ctx.params.get(only_first):
+            return []
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete
+
+
+def file_type(metavar: str) -> dict[str, Any]:
+    """Return the type that makes a shell offer files where ``metavar`` names one."""
+    is_file = not {"FILE", "DIR", "PATH"}.isdisjoint(metavar.split("|"))
+    return {"type": click.Path()} if is_file else {}
 
 
 def as_click_option(option: Option) -> click.Option:
@@ -127,6 +153,8 @@ def as_click_option(option: Option) -> click.Option:
         extra |= {"type": _Count()}
     elif option.choices:
         extra |= {"type": click.Choice(option.choices, case_sensitive=False)}
+    elif option.kind == "text":
+        extra |= file_type(option.metavar)
     return click.Option([*option.names, option.key], **extra)
 
 

@@ -36,5 +36,5 @@ COMPLETION = Command(
 
     For bash: source <(gossipd completion bash)
     """,
-    argument=Argument("shell", "SHELL"),
+    argument=Argument("shell", "SHELL", words=SHELLS),
 )

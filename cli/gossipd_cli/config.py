@@ -29,7 +29,7 @@ def command() -> None:
 
 
 @command.command("check")
-@click.argument("paths", nargs=-1, metavar="FILE|DIR...")
+@click.argument("paths", nargs=-1, metavar="FILE|DIR...", type=click.Path())
 @click.option("--json", "as_json_", is_flag=True, help="Print JSON.")
 def check_command(paths: tuple[str, ...], as_json_: bool) -> None:
     """Check files as the agent would read them, together and in this order.

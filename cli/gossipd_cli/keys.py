@@ -158,7 +158,9 @@ KEYS = Command(
         JSON_OPTION,
         *SOCKET_OPTIONS,
     ),
-    argument=Argument("words", "[list|install|use|remove] [KEY]", 0, 2),
+    argument=Argument(
+        "words", "[list|install|use|remove] [KEY]", 0, 2, ("list", "install", "use", "remove")
+    ),
 )
 
 NEW_KEY_BYTES = 32

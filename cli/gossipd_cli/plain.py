@@ -57,11 +57,22 @@ class Option:
 
 
 class Argument:
-    """The words behind the options: between ``at_least`` and ``at_most`` of them."""
+    """The words behind the options: between ``at_least`` and ``at_most`` of them.
 
-    __slots__ = ("at_least", "at_most", "key", "metavar")
+    ``words`` are those that a shell offers for the first one.
+    """
 
-    def __init__(self, key: str, metavar: str, at_least: int = 1, at_most: int = 1) -> None:
+    __slots__ = ("at_least", "at_most", "key", "metavar", "words")
+
+    def __init__(
+        self,
+        key: str,
+        metavar: str,
+        at_least: int = 1,
+        at_most: int = 1,
+        words: tuple[str, ...] = (),
+    ) -> None:
+        self.words = words
         self.key = key
         self.metavar = metavar
         self.at_least = at_least

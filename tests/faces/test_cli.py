@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from gossipd.errors import UsageError
@@ -269,6 +270,30 @@ def test_the_quick_parser_leaves_what_is_not_plain_to_click(words: list[str]) ->
 def test_completion_scripts_call_us(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", shell]) == 0
     assert "_GOSSIPD_COMPLETE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        (["completion", ""], ["bash", "zsh", "fish"]),
+        (["keys", "i"], ["install"]),
+        (["keys", "install", ""], []),
+        (["agent", "--profile", "w"], ["wan"]),
+        (["agent", "--log-level", "D"], ["DEBUG"]),
+        (["monitor", "--log-level", "d"], ["debug"]),
+        (["agent", "--config", ""], ["FILES"]),
+        (["agent", "--data-dir", ""], ["FILES"]),
+        (["config", "check", ""], ["FILES"]),
+        (["config", "show", "--keyring-file", ""], ["FILES"]),
+        (["event", "--payload-file", ""], ["FILES"]),
+        (["members", "--socket", ""], ["FILES"]),
+        (["members", "--st"], ["--status"]),
+    ],
+)
+def test_a_shell_is_offered_words_and_files(line: list[str], offered: list[str]) -> None:
+    *words, incomplete = line
+    found = ShellComplete(click_group(), {}, "gossipd", "X").get_completions(words, incomplete)
+    assert ["FILES" if item.type == "file" else item.value for item in found] == offered
 
 
 def start_cli(*words: str, **extra: str) -> subprocess.Popen[str]:
