@@ -85,6 +85,15 @@ def test_members_as_json_are_serfs_form(
     }
 
 
+def test_nobody_is_an_empty_list_and_no_failure(
+    server: RpcThread, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["members", "--name", "nobody"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["members", "--name", "nobody", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"members": []}
+
+
 def test_names_cannot_write_to_the_terminal(
     server: RpcThread, capsys: pytest.CaptureFixture[str]
 ) -> None:

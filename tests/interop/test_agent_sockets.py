@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
 from gossipd.address import Address, address_from_host
 from gossipd.agent.agent import run_agent
+from gossipd.agent.embedding import open_agent
 from gossipd.agent.handle import AgentHandle
 from gossipd.agent.streams import TcpPort
 from gossipd.agent.udp import (
@@ -236,3 +238,15 @@ def test_a_wrong_setting_ends_the_process_with_code_2(tmp_path: Path) -> None:
     assert complaint == (
         f"gossipd agent: {file}:1: unknown key 'prifile'; did you mean 'profile'?\n"
     )
+
+
+async def test_others_are_told_the_advertised_address() -> None:
+    def config(name: str, **more: Any) -> AgentConfig:
+        return AgentConfig(node=NodeConfig(name=name), bind="127.0.0.1:0", **more)
+
+    async with open_agent(config("inside", advertise="127.0.0.9:7")) as inside:
+        assert str(inside.view().address) == "127.0.0.9:7"
+        async with open_agent(config("other")) as other:
+            await inside.join([str(other.view().address)])
+            shown = {member.name: str(member.address) for member in other.view().members}
+    assert shown == {"inside": "127.0.0.9:7", "other": str(other.view().address)}
