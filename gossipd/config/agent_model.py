@@ -23,7 +23,8 @@ VALID_NAME_MAX = 128
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-")
 LABEL_OF_SERVICE = "_serf_"
 """What Serf puts before ``discover`` (agent.md, section 8)."""
-DISCOVER_MAX = 128
+DISCOVER_BYTES_MAX = 128
+"""With a label of 63 bytes for the node and the rest of the service it fits into a DNS name."""
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERR")
 LOG_FORMATS = ("text", "json")
 _FACILITIES = (
@@ -221,8 +222,8 @@ def _faults_of_discovery(config: AgentConfig) -> Iterator[ConfigError]:
     for label in f"{LABEL_OF_SERVICE}{config.discover}".split("."):
         if not 0 < len(label.encode("utf-8", "surrogateescape")) <= 63:
             yield ConfigError(f"discover {config.discover!r}: a part between dots is empty or long")
-    if len(config.discover) > DISCOVER_MAX:
-        yield ConfigError(f"discover is longer than {DISCOVER_MAX} characters")
+    if len(config.discover.encode("utf-8", "surrogateescape")) > DISCOVER_BYTES_MAX:
+        yield ConfigError(f"discover is longer than {DISCOVER_BYTES_MAX} bytes")
 
 
 def _faults_of_address(key: str, text: str) -> Iterator[ConfigError]:

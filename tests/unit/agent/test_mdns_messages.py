@@ -22,6 +22,8 @@ from gossipd.agent.mdns_messages import (
     read_untrusted,
     service_of,
 )
+from gossipd.config.agent_model import AgentConfig, agent_faults
+from gossipd.config.model import NodeConfig
 from gossipd.errors import WireError
 
 BLUE = service_of("blue")
@@ -104,6 +106,25 @@ def test_long_names_and_long_clusters_fit() -> None:
     own = Instance(instance_label("ä" * 400), OWN.address)
     (found,) = read_untrusted(answer(service, "x", own), service).instances
     assert found.address == OWN.address
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=130))
+def test_any_cluster_that_the_configuration_takes_has_its_messages(cluster: str) -> None:
+    """One of 128 characters that were more bytes ended the daemon."""
+    config = AgentConfig(node=NodeConfig(name="n" * 100), discover=cluster)
+    if not list(agent_faults(config)):
+        service = service_of(cluster)
+        own = Instance(instance_label(config.node.name), OWN.address)
+        assert read_untrusted(answer(service, cluster, own), service).instances == (own,)
+        assert read_untrusted(question(service), service).is_question
+
+
+@pytest.mark.parametrize("labels", [(25, 31, 31, 31), (25, 31)])
+def test_a_cluster_that_fits_into_no_dns_name_is_refused(labels: tuple[int, ...]) -> None:
+    cluster = ".".join("ä" * count for count in labels)
+    config = AgentConfig(node=NodeConfig(name="n"), discover=cluster)
+    faults = [str(fault) for fault in agent_faults(config)]
+    assert faults == (["discover is longer than 128 bytes"] if len(labels) == 4 else [])
 
 
 @given(st.binary(max_size=200))
