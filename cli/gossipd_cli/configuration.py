@@ -38,6 +38,12 @@ def configured(
     rest = {key: value for key, value in flags.items() if key != "config"}
     files = read_files(named or default_files(), again=again)
     loaded = load(files, environment, rest, node_name=os.uname().nodename)
+    read = {file.name for file in files} | {os.path.dirname(file.name) for file in files}
+    empty = [path for path in named if path not in read and path.rstrip("/") not in read]
+    if empty:
+        told = (f"no *.toml or *.json in {path}" for path in empty)
+        config = replace(loaded.config, warnings=(*loaded.config.warnings, *told))
+        loaded = replace(loaded, config=config)
     if not loaded.config.socket:
         socket = default_socket_path(environment, os.geteuid())
         loaded = replace(loaded, config=replace(loaded.config, socket=socket))

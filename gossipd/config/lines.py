@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gossipd.config.origin import ConfigFile
+
 Path = tuple[str, ...]
 _TOKEN = re.compile(
     r"""
@@ -27,12 +29,9 @@ _TOKEN = re.compile(
 """What opens, closes or hides brackets and ends of lines in legal TOML."""
 
 
-def key_lines(name: str, text: str) -> dict[Path, int]:
-    """Return the line (from 1) of every key of a legal file, by its path from the root.
-
-    ``name`` ends in ``.json`` for JSON; everything else is TOML.
-    """
-    return _json_lines(text) if name.endswith(".json") else _toml_lines(text)
+def key_lines(file: ConfigFile) -> dict[Path, int]:
+    """Return the line (from 1) of every key of a legal file, by its path from the root."""
+    return _json_lines(file.text) if file.is_json else _toml_lines(file.text)
 
 
 def _toml_lines(text: str) -> dict[Path, int]:

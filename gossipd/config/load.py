@@ -199,7 +199,7 @@ def _take_file(draft: _Draft, file: ConfigFile) -> None:
 def _key_lines(file: ConfigFile) -> dict[tuple[str, ...], int]:
     from gossipd.config.lines import key_lines  # a start without a file does without it
 
-    return key_lines(file.name, file.text)
+    return key_lines(file)
 
 
 def _take_key(draft: _Draft, key: str, value: object, where: _Where) -> None:
@@ -218,18 +218,19 @@ def _take_key(draft: _Draft, key: str, value: object, where: _Where) -> None:
 
 
 def _parse(file: ConfigFile) -> dict[str, object]:
-    """Return the keys of a TOML file, or of a JSON object if its name says so.
+    """Return the keys of a TOML file, or of a JSON object.
 
     Raises:
         ValueError, RecursionError: it is neither.
     """
-    if file.name.endswith(".json"):
+    if file.is_json:
         import json  # a start without a file does without it
 
         value = json.loads(file.text)
         if not isinstance(value, dict):
             raise ValueError("it is not a JSON object")
-        return value
+        # for Serf's parser null is a key that is not there
+        return {key: inner for key, inner in value.items() if inner is not None}
     import tomllib  # likewise
 
     return tomllib.loads(file.text)

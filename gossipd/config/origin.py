@@ -39,10 +39,15 @@ class Complaint(Value):
 
 
 class ConfigFile(Value):
-    """One configuration file: its name, for messages and to tell TOML from ``.json``."""
+    """One configuration file: its name, for messages, and what it says."""
 
     name: str
     text: str
+
+    @property
+    def is_json(self) -> bool:
+        """It is JSON by its name, or begins as no TOML can: Serf reads JSON of any name."""
+        return self.name.endswith(".json") or self.text.lstrip()[:1] == "{"
 
 
 def syntax_complaint(file: ConfigFile, error: Exception) -> Complaint:

@@ -63,6 +63,16 @@ def test_a_folder_is_read_in_the_order_of_its_names(
     )
 
 
+def test_a_folder_without_files_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a.toml").write_text("")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("")
+    folders = tuple(str(tmp_path / name) for name in ("full/", "full", "empty"))
+    config = configured({"config": (*folders, f"{tmp_path}/full/")}, {}).config
+    assert config.warnings == (f"no *.toml or *.json in {folders[2]}",)
+
+
 def test_a_pipe_is_read_once_and_never_again(tmp_path: Path) -> None:
     """A reload would take its end for an empty file, or wait for ever for a writer."""
     reading, writing = os.pipe()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossipd.config.lines import key_lines
+from gossipd.config.origin import ConfigFile
 
 TOML = '''# a comment
 
@@ -30,8 +31,12 @@ interface = "eth0"
 '''
 
 
+def lines_of(name: str, text: str) -> dict[tuple[str, ...], int]:
+    return key_lines(ConfigFile(name, text))
+
+
 def test_statements_of_toml_are_counted_by_their_first_line() -> None:
-    assert key_lines("a.toml", TOML) == {
+    assert lines_of("a.toml", TOML) == {
         ("node_name",): 3,
         ("retry_join",): 4,
         ("note",): 8,
@@ -46,7 +51,7 @@ def test_statements_of_toml_are_counted_by_their_first_line() -> None:
 
 def test_a_table_written_in_one_line_and_lines_of_windows_are_understood() -> None:
     text = 'tags = { a = "1", b = "2" }\r\nbind = "x"'
-    assert key_lines("a.toml", text) == {
+    assert lines_of("a.toml", text) == {
         ("tags",): 1,
         ("tags", "a"): 1,
         ("tags", "b"): 1,
@@ -68,7 +73,7 @@ def test_a_table_written_in_one_line_and_lines_of_windows_are_understood() -> No
 )
 def test_no_value_of_toml_hides_what_comes_behind_it(value: str) -> None:
     text = f"a = {value}\n\nb = 1\n"
-    lines = key_lines("a.toml", text)
+    lines = lines_of("a.toml", text)
     assert lines == {("a",): 1, ("b",): text.split("\n").index("b = 1") + 1}
 
 
@@ -82,20 +87,20 @@ def test_a_list_of_many_lines_is_read_in_one_go(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(tomllib, "loads", counted)
     text = f"a = [\n{chr(10).join(['1,'] * 5000)}\n]\nb = 1"
-    assert key_lines("a.toml", text) == {("a",): 1, ("b",): 5003}
+    assert lines_of("a.toml", text) == {("a",): 1, ("b",): 5003}
     assert sum(sizes) == len(text) + 1
 
 
 def test_keys_of_json_are_found_also_behind_text_that_looks_like_them() -> None:
     text = '{\n "a": "\\"b\\": 1 }",\n\n "tags"\n :\n {"x": [{"y": 1}],\n "z": "\\u00e9"}, "c": -1}'
-    assert key_lines("a.json", text) == {
+    assert lines_of("a.json", text) == {
         ("a",): 2,
         ("tags",): 4,
         ("tags", "x"): 6,
         ("tags", "z"): 7,
         ("c",): 7,
     }
-    assert key_lines("a.json", "  {} ") == {}
+    assert lines_of("a.json", "  {} ") == {}
 
 
 VALUES = st.recursive(
@@ -110,7 +115,7 @@ def test_each_key_of_any_json_object_gets_a_line_within_the_text(
     value: dict[str, object], indent: int | None
 ) -> None:
     text = json.dumps(value, indent=indent)
-    lines = key_lines("a.json", text)
+    lines = lines_of("a.json", text)
     assert {path[0] for path in lines} == set(value)
     for (key, *_), line in lines.items():
         assert json.dumps(key) in text.splitlines()[line - 1] or len(_) > 0

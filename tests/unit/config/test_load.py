@@ -98,6 +98,13 @@ def test_a_configuration_file_of_serf_is_understood() -> None:
     assert config.node.keys == (bytes(16),)
 
 
+def test_a_file_of_serf_may_have_any_name_and_say_null() -> None:
+    text = '\n {"node_name": "a", "start_join": null,\n "bind": 3}'
+    with pytest.raises(ConfigError, match=r"^serf\.conf:3: bind: 3 is not text"):
+        load(ConfigFile("serf.conf", text))
+    assert load(ConfigFile("serf.conf", text.replace("3", '"1.2.3.4"'))).start_join == ()
+
+
 def test_the_flag_that_disables_compression_means_the_opposite_of_its_key() -> None:
     assert not load(flags={"enable_compression": "true"}).node.wire.compression
     assert load(flags={"enable_compression": "false"}).node.wire.compression
