@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gossipd.config.model import NodeConfig, SwimConfig, WireConfig
+from gossipd.config.model import NodeConfig, SerfConfig, SwimConfig, WireConfig
 from gossipd.swim.member import Member
 from gossipd.value import replace
 from gossipd_sim.checkers.choice import Complaints, make_inspector
@@ -15,6 +15,8 @@ from gossipd_sim.truth import Truth
 
 class Watched:
     """``nodes`` hosts n000, n001, ... that have joined and come to rest.
+
+    As in scenarios, nobody loses its name by a vote: who moved or took a name stays.
 
     Args:
         checkers: names of those that watch; none is all.
@@ -60,7 +62,10 @@ class Watched:
 
     def add(self, name: str, *, node: str = "", wire: WireConfig | None = None) -> Host:
         """Add a machine that is not booted; its node is named like it by default."""
-        config = NodeConfig(name=node or name, swim=self._swim, wire=wire or WireConfig())
+        serf = SerfConfig(resolve_name_conflicts=False)
+        config = NodeConfig(
+            name=node or name, swim=self._swim, serf=serf, wire=wire or WireConfig()
+        )
         return self.site.add_host(name, config)
 
     def crash(self, host: Host) -> None:
