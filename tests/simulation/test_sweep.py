@@ -30,6 +30,19 @@ at = 5.0
 do = "crash"
 hosts = "n002"
 """
+SPLIT = """
+nodes = 4
+horizon = 40.0
+settle = 25.0
+checkers = ["rest"]
+
+[[faults]]
+at = 5.0
+do = "partition"
+groups = ["50%", "rest"]
+lasts = 10.0
+"""
+"""If it lasts until shortly before the end, the halves still show each other as failed there."""
 SOURCE = Source("crash.toml", "crash.toml", CRASH)
 
 
@@ -105,21 +118,24 @@ def test_a_sweep_shows_a_row_for_each_point_and_writes_a_line_for_each_run(
     assert all(float(run["detection.first.median"]) > 0 for run in runs)
 
 
-def test_a_failing_point_names_the_command_that_fails_again(crash: str) -> None:
+def test_a_failing_point_names_the_command_that_fails_again(tmp_path: Path) -> None:
+    file = tmp_path / "split.toml"
+    file.write_text(SPLIT)
+    split = str(file)
     late = simulate(
-        "sweep", crash, "--grid", "settle=0.5,25", "--set", "faults[0].at=39", "--jobs", "1"
+        "sweep", split, "--grid", "settle=0.5,25", "--set", "faults[0].lasts=34", "--jobs", "1"
     )
-    assert late.exit_code == 2  # 39 s is within the 25 s of rest: refused before anything runs
+    assert late.exit_code == 2  # it heals within the 25 s of rest: refused before anything runs
     short = simulate(
-        *("sweep", crash, "--grid", "settle=0.5,0.6", "--set", "faults[0].at=39"),
+        *("sweep", split, "--grid", "settle=0.5,0.6", "--set", "faults[0].lasts=34"),
         *("--seeds", "1", "--jobs", "1"),
     )
     assert short.exit_code == 1
     assert "VIOLATIONS: 2 runs" in short.stdout
     again = next(line for line in short.stdout.splitlines() if "gossipd simulate run" in line)
-    assert "--set 'faults[0].at=39' --set settle=0.5 --seed 0" in again
+    assert "--set 'faults[0].lasts=34' --set settle=0.5 --seed 0" in again
     repeated = simulate(
-        *("run", crash, "--set", "faults[0].at=39", "--set", "settle=0.5", "--seed", "0")
+        *("run", split, "--set", "faults[0].lasts=34", "--set", "settle=0.5", "--seed", "0")
     )
     assert repeated.exit_code == 1
 
