@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from gossipd.value import Value, fields_of, replace
+from gossipd.value import Value, fields_of, is_required, replace
 
 
 class Point(Value):
@@ -73,6 +73,29 @@ def test_keyword_only_values_refuse_positions_and_may_default_in_any_order() -> 
 def test_missing_and_unknown_fields_are_refused(fields: dict[str, int]) -> None:
     with pytest.raises(TypeError):
         Point(**fields)
+
+
+def test_a_class_has_its_own_constructor_whichever_is_used_first() -> None:
+    class Base(Value):
+        x: int
+
+    class Derived(Base):
+        y: int = 3
+
+    with pytest.raises(TypeError):
+        Base(1, 2)  # type: ignore[call-arg]
+    assert repr([Base(1), Derived(1), Derived(1, 2), Base(x=5)]) == (
+        "[Base(x=1), Derived(x=1, y=3), Derived(x=1, y=2), Base(x=5)]"
+    )
+
+
+def test_required_fields_are_known_before_any_value_is_made() -> None:
+    class Unused(Named, kw_only=True):
+        low: float = 0.5
+        high: float
+
+    required = [field for field in fields_of(Unused) if is_required(Unused, field)]
+    assert required == ["x", "high"]
 
 
 def test_replacing_leaves_the_original_and_knows_its_fields() -> None:
