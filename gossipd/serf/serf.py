@@ -23,11 +23,7 @@ from gossipd.outbox import Outbox
 from gossipd.serf.announcing import Announcing
 from gossipd.serf.broadcasts import Broadcasts, Topic
 from gossipd.serf.effects import SerfEffect, SetMeta
-from gossipd.serf.events import (
-    MessageIgnored,
-    SerfEvent,
-    SerfMember,
-)
+from gossipd.serf.events import MessageIgnored, SerfEvent, SerfMember
 from gossipd.serf.inquiries import Inquiries
 from gossipd.serf.intents import IntentBuffer
 from gossipd.serf.key_queries import KeyQueries
@@ -64,10 +60,7 @@ from gossipd.swim.member import Member
 from gossipd.swim.scaling import retransmit_limit
 from gossipd.timers import Timers
 from gossipd.wire.keyring import Keyring
-from gossipd.wire.serf_codec import (
-    decode_serf_state_untrusted,
-    decode_serf_untrusted,
-)
+from gossipd.wire.serf_codec import decode_serf_state_untrusted, decode_serf_untrusted
 from gossipd.wire.serf_messages import (
     JoinIntent,
     LeaveIntent,
