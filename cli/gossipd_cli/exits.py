@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 
-from gossipd.query.requests import AUTH_REQUIRED
+from gossipd.query.requests import AUTH_REQUIRED, INVALID_FILTER
 from gossipd_cli.render import printable
 
 TYPE_CHECKING = False
@@ -26,6 +26,10 @@ USAGE = 2
 UNREACHABLE = 3
 TIMED_OUT = 4
 INTERRUPTED = 130
+FILTERS_HELP = (
+    ": give *, member-join, member-leave, member-failed, member-update, member-reap, user,"
+    " user:NAME, query or query:NAME; several with commas and without spaces"
+)
 
 
 def run_guarded(run: Callable[[], int]) -> int:
@@ -51,6 +55,8 @@ def run_guarded(run: Callable[[], int]) -> int:
         text = str(error)
         if text == AUTH_REQUIRED:
             text += ": show the daemon's token with --rpc-auth or GOSSIPD_RPC_AUTH"
+        elif text == INVALID_FILTER:
+            text += FILTERS_HELP
         complain(text)
         return found
     return code

@@ -20,6 +20,7 @@ from click.testing import CliRunner
 
 from gossipd.agent.handler_spec import listed, parse_handlers
 from gossipd.errors import UsageError
+from gossipd.query.event_filter import EventFilter
 from gossipd.serf.events import (
     ChangeKind,
     QueryAcked,
@@ -387,3 +388,14 @@ def test_monitor_shows_user_events_and_queries(server: RpcThread) -> None:
 def test_a_monitor_of_nothing_is_a_mistake(server: RpcThread, capsys: Captured) -> None:
     assert main(["monitor", "--no-log", "--no-events"]) == 2
     assert "leave nothing to follow" in capsys.readouterr().err
+
+
+def test_a_filter_that_is_none_is_refused_with_those_that_are(
+    server: RpcThread, capsys: Captured
+) -> None:
+    assert main(["monitor", "--no-log", "--event", "member-*"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("gossipd: Invalid event filter: give *, member-join, ")
+    assert told.count("\n") == 1
+    known = told.partition("give ")[2].partition(";")[0].replace(" or ", ", ").strip()
+    EventFilter(known.replace(", ", ",").replace("NAME", "deploy"))  # each of them is one
