@@ -56,18 +56,22 @@ class _Done(Exception):
 class _Reader(Generic[T]):
     """An async iterator over a function; unlike a generator it needs no closing."""
 
-    __slots__ = ("_next",)
+    __slots__ = ("_is_over", "_next")
 
     def __init__(self, following: Callable[[], Awaitable[T]]) -> None:
         self._next = following
+        self._is_over = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> T:
+        if self._is_over:
+            raise StopAsyncIteration
         try:
             return await self._next()
         except _Done:
+            self._is_over = True
             raise StopAsyncIteration from None
 
 

@@ -69,6 +69,7 @@ def test_several_tasks_share_one_client(server: RpcThread, backend: str) -> None
                 tasks.start_soon(ask)
             async with client.reachability() as acks:
                 assert [name async for name in acks] == ["a", "b"]
+                assert [name async for name in acks] == []  # it is over, and stays so
 
     run(backend, work)
 
