@@ -22,11 +22,42 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 5.0
 RECEIVE_BYTES = 1 << 18
 RECORDS_MAX = 65_536
-"""Records kept while the caller reads something else; older ones are then lost."""
+"""Records kept while the caller reads something else; the oldest are then lost."""
 
 
 class NoAnswer(GossipdError):
     """The daemon did not answer within the client's timeout."""
+
+
+class Kept:
+    """Records of one stream that wait for the caller, and how many it lost by waiting."""
+
+    __slots__ = ("_lost", "_records")
+
+    def __init__(self) -> None:
+        self._records: deque[object] = deque()
+        self._lost = 0
+
+    def put(self, body: object) -> None:
+        """Append a record; the oldest makes room when there are too many."""
+        if len(self._records) >= RECORDS_MAX:
+            self._records.popleft()
+            self._lost += 1
+        self._records.append(body)
+
+    def take(self) -> tuple[object] | None:
+        """Return the next record alone, ``None`` without one; a gap stands for lost ones."""
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            return ({"Event": "gap", "Log": "", "Lost": lost},)  # for either kind of reader
+        return (self._records.popleft(),) if self._records else None
+
+    def clear(self) -> int:
+        """Drop all and return how many there were."""
+        dropped = len(self._records) + self._lost
+        self._records.clear()
+        self._lost = 0
+        return dropped
 
 
 class Link:
@@ -44,7 +75,7 @@ class Link:
         self.endpoint = endpoint
         self.timeout = timeout
         self._connection = Connection()
-        self._records: dict[int, deque[object]] = {}
+        self._records: dict[int, Kept] = {}
         self._socket = _connect(endpoint)
 
     def close(self) -> None:
@@ -74,9 +105,9 @@ class Link:
         """
         while True:
             for seq in seqs:
-                queue = self._records[seq]
-                if queue:
-                    return seq, queue.popleft()
+                record = self._records[seq].take()
+                if record is not None:
+                    return seq, record[0]
             self._socket.settimeout(timeout)
             message = self._next_message()
             if isinstance(message, Record):
@@ -87,10 +118,7 @@ class Link:
         while (message := self._connection.next_message_untrusted()) is not None:
             if isinstance(message, Record):
                 self._keep(message)
-        queue = self._records[seq]
-        dropped = len(queue)
-        queue.clear()
-        return dropped
+        return self._records[seq].clear()
 
     def forget(self, seq: int) -> None:
         """Note that the records of ``seq`` are over."""
@@ -102,7 +130,7 @@ class Link:
         seq, data = self._connection.request(request)
         opens_records = commands.COMMANDS[request.command].opens_records
         if opens_records:
-            self._records[seq] = deque(maxlen=RECORDS_MAX)
+            self._records[seq] = Kept()
         try:
             self._socket.settimeout(self.timeout)
             self._socket.sendall(data)
@@ -135,9 +163,9 @@ class Link:
             self._connection.feed(data)
 
     def _keep(self, record: Record) -> None:
-        queue = self._records.get(record.seq)
-        if queue is not None:
-            queue.append(record.body)
+        kept = self._records.get(record.seq)
+        if kept is not None:
+            kept.put(record.body)
 
 
 def _connect(endpoint: Endpoint) -> socket.socket:

@@ -12,10 +12,11 @@ import pytest
 from gossipd.client.blocking import Client
 from gossipd.client.connection import DaemonUnreachable, RequestRefused
 from gossipd.client.endpoint import default_socket_path, find_auth, find_endpoint, parse_endpoint
-from gossipd.client.link import NoAnswer
+from gossipd.client.link import Kept, NoAnswer
 from gossipd.errors import UsageError, WireError
 from gossipd.node.view import Suspicion
 from gossipd.query.framing import encode
+from gossipd.query.records import read_event_untrusted, read_log_untrusted
 from gossipd.serf.events import ChangeKind
 from support.fake_handle import FakeHandle, make_member, make_view
 from support.rpc_thread import RpcThread, rpc_thread
@@ -211,3 +212,21 @@ def test_endpoints_in_other_spellings(text: str, expected: str) -> None:
 def test_what_is_no_endpoint_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         parse_endpoint(text)
+
+
+def test_records_that_were_not_read_in_time_leave_a_gap_where_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gossipd.client.link.RECORDS_MAX", 3)
+    kept = Kept()
+    assert kept.take() is None
+    for number in range(5):
+        kept.put({"Event": str(number)})
+    gap = (kept.take() or ("none",))[0]
+    assert read_event_untrusted(gap).kind == "gap"
+    assert read_event_untrusted(gap).lost == read_log_untrusted(gap).lost == 2
+    assert [kept.take() for _ in range(4)] == [*(({"Event": n},) for n in "234"), None]
+    for number in range(5):
+        kept.put({"Event": str(number)})
+    assert kept.clear() == 5
+    assert kept.take() is None
