@@ -35,6 +35,8 @@ class Limits(Value, kw_only=True):
     """Time to complete a header or body that has begun."""
     streams_max: int = 64
     """Event streams of one connection."""
+    streams_in_all_max: int = 1024
+    """Event streams of all connections: each record is made, and kept, for each of them."""
     queries_max: int = 64
     """Queries of one connection at a time."""
     farewell_seconds: float = 0.25
@@ -82,6 +84,7 @@ class Service:
         self.log = log
         self.members = answers.MembersReply()
         self.connections = 0
+        self.streams = 0
         self.untrusted = SeldomWarner(log)
         self._refused = SeldomWarner(log)
         self._lost: dict[tuple[str, str], int] = {}

@@ -69,9 +69,25 @@ class Subscriptions:
         if len(self._streams) >= self._service.limits.streams_max:
             await self._send(answers.header(seq, "too many streams on this connection"))
             return
+        if self._service.streams >= self._service.limits.streams_in_all_max:
+            await self._send(answers.header(seq, "too many streams on all connections together"))
+            return
         follower = self._follower(seq, request.wants_gaps)
         self._streams[seq] = follower
-        await self._nursery.start(follow_events, follower, request, wanted, self._pending)
+        await self._nursery.start(self._run_stream, follower, request, wanted)
+
+    async def _run_stream(
+        self,
+        follower: Follower,
+        request: requests.Stream,
+        wanted: EventFilter,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        self._service.streams += 1
+        try:
+            await follow_events(follower, request, wanted, self._pending, task_status=task_status)
+        finally:
+            self._service.streams -= 1
 
     async def _open_monitor(self, seq: int, request: requests.Monitor) -> None:
         level = request.level.upper()

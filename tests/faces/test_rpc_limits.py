@@ -232,6 +232,23 @@ async def test_connections_above_the_limit_are_closed_at_once() -> None:
         assert await server.connect().is_closed()
 
 
+async def test_streams_are_bounded_on_one_connection_and_on_all_together() -> None:
+    async with serving(limits=Limits(streams_max=2, streams_in_all_max=3)) as server:
+        one, other = await server.greet(), await server.greet()
+        assert [await one.ask("stream", {"Type": "*"}) for _ in range(3)] == [
+            "", "", "too many streams on this connection",
+        ]  # fmt: skip
+        refused = "too many streams on all connections together"
+        assert [await other.ask("stream", {"Type": "*"}) for _ in range(2)] == ["", refused]
+        assert await one.ask("stop", {"Stop": 102}) == ""
+        await trio.testing.wait_all_tasks_blocked()
+        assert await other.ask("stream", {"Type": "*"}) == ""
+        assert await one.ask("stream", {"Type": "*"}) == refused
+        await other.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert await one.ask("stream", {"Type": "*"}) == ""
+
+
 async def test_clients_that_are_refused_again_and_again_do_not_fill_the_log(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
