@@ -221,6 +221,8 @@ class AsyncClient:
     ) -> AsyncIterator[AsyncIterator[QueryReply]]:
         """Ask the cluster; the iterator yields acks and responses until the query is over.
 
+        Leaving the context early stops the query.
+
         Args:
             name, payload: name, payload and filters take 1024 bytes by default.
             nodes: only these are asked.

@@ -139,7 +139,8 @@ class AsyncLink:
         finally:
             del self._inboxes[seq]
             inbox.close()
-            if self._over is None and not is_query:
+            is_done = is_query and not self._connection.expects(seq)
+            if self._over is None and not is_done:
                 # Told even when the caller was cancelled, or records would go on.
                 with anyio.move_on_after(1, shield=True):
                     await self._send(self._connection.request(requests.Stop(seq))[1])

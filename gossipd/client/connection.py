@@ -170,6 +170,10 @@ class Connection:
                 self._stopped.add(request.target)
         return Reply(seq, error, body)
 
+    def expects(self, seq: int) -> bool:
+        """Say whether an answer, or records, may still come under that number."""
+        return seq in self._awaited or seq in self._open
+
     def forget(self, seq: int) -> None:
         """Note that the records of ``seq`` are over (a query's ``done`` has come)."""
         self._open.discard(seq)

@@ -49,6 +49,7 @@ class Subscriptions:
         self._monitor: tuple[int, Follower] | None = None
         self._pending = PendingQueries()
         self._questions = 0
+        self._asked: dict[int, Follower] = {}
         self.commands: dict[str, Callable[[int, Any], Awaitable[None]]] = {
             "stream": self._open_stream,
             "monitor": self._open_monitor,
@@ -108,6 +109,9 @@ class Subscriptions:
         if self._monitor is not None and self._monitor[0] == request.target:
             self._monitor[1].scope.cancel()
             self._monitor = None
+        question = self._asked.pop(request.target, None)
+        if question is not None:
+            question.scope.cancel()
         await self._send(answers.header(seq))
 
     async def _query(self, seq: int, request: requests.Query) -> None:
@@ -126,10 +130,13 @@ class Subscriptions:
         request: requests.Query,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
+        follower = self._asked[seq] = self._follower(seq, False)
         try:
-            await follow_question(self._follower(seq, False), request, task_status=task_status)
+            await follow_question(follower, request, task_status=task_status)
         finally:
             self._questions -= 1
+            if self._asked.get(seq) is follower:  # the number may be in use again
+                del self._asked[seq]
 
     def _follower(self, seq: int, wants_gaps: bool) -> Follower:
         return Follower(

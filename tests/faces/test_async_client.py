@@ -12,7 +12,8 @@ from gossipd.client.aio import AsyncClient
 from gossipd.client.aio_link import AsyncLink, Inbox
 from gossipd.client.connection import DaemonUnreachable, RequestRefused
 from gossipd.client.endpoint import find_endpoint
-from gossipd.serf.events import ChangeKind
+from gossipd.rpc.server import Limits
+from gossipd.serf.events import ChangeKind, QueryAcked
 from support.fake_handle import FakeHandle, make_member, make_view
 from support.rpc_thread import RpcThread, rpc_thread
 
@@ -70,6 +71,21 @@ def test_several_tasks_share_one_client(server: RpcThread, backend: str) -> None
             async with client.reachability() as acks:
                 assert [name async for name in acks] == ["a", "b"]
                 assert [name async for name in acks] == []  # it is over, and stays so
+
+    run(backend, work)
+
+
+@both
+def test_a_query_that_is_left_before_its_end_makes_room_for_others(
+    server: RpcThread, backend: str
+) -> None:
+    server.handle.replies = [QueryAcked(1, "a"), None]
+
+    async def work() -> None:
+        async with AsyncClient(server.path) as client:
+            for _ in range(Limits().queries_max + 1):
+                async with client.query("load") as replies:
+                    assert (await anext(replies)).node == "a"
 
     run(backend, work)
 

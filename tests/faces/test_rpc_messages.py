@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from gossipd.coordinate import Coordinate
 from gossipd.errors import Unavailable, UsageError
@@ -127,6 +128,21 @@ async def test_done_lags_behind_the_last_answer_unless_the_client_is_prompt(
             assert await peer.ask("query", query) == ""
             assert (await records_until_done(peer))[-1]["Type"] == "done"
             assert trio.current_time() - started == pytest.approx(lag)
+
+
+async def test_a_query_can_be_stopped_and_says_nothing_more() -> None:
+    handle = FakeHandle()
+    handle.replies = [QueryAcked(1, "a"), None]
+    async with serving(handle, limits=Limits(queries_max=1)) as server:
+        peer = await server.greet()
+        for seq in (7, 7, 8):
+            await peer.send({"Command": "query", "Seq": seq}, {"Name": "x", "RequestAck": True})
+            assert await peer.read() == {"Error": "", "Seq": seq}
+            assert await peer.read() == {"Error": "", "Seq": seq}
+            assert (await peer.read())["Type"] == "ack"
+            assert await peer.ask("stop", {"Stop": seq}) == ""
+            await trio.testing.wait_all_tasks_blocked()
+        assert (await peer.ask("members", has_body=True))[0] == ""
 
 
 async def test_a_negative_timeout_is_over_at_once() -> None:
