@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 
 PIECE_BYTES = 256 * 1024
+LEFTOVER_AGE = 60.0
+"""Seconds after which a file that was to take another one's place never will."""
 
 
 def read_file(path: str, bytes_max: int) -> bytes:
@@ -87,7 +90,21 @@ def replace_file(path: str, data: bytes, mode: int) -> None:
         with suppress(OSError):  # the first error is the one to tell
             os.unlink(aside)
         raise
+    _sweep(path)
     sync_folder_of(path)
+
+
+def _sweep(path: str) -> None:
+    """Remove what killed daemons left beside ``path``: it may hold keys that were removed."""
+    folder, name = os.path.split(path)
+    for found in os.listdir(folder):
+        number = found.removeprefix(f"{name}.").removesuffix(".new")
+        if not number.isdecimal() or found != f"{name}.{number}.new":
+            continue
+        left = os.path.join(folder, found)
+        with suppress(OSError):  # another daemon swept too, or has put its file in place
+            if time.time() - os.stat(left).st_mtime > LEFTOVER_AGE:
+                os.unlink(left)
 
 
 def open_aside(aside: str, path: str, mode: int) -> int:

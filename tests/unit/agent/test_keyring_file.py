@@ -125,6 +125,17 @@ def test_a_full_disk_leaves_the_old_keys_and_nothing_else(
     assert os.listdir(tmp_path) == ["k.json"]
 
 
+def test_what_killed_daemons_left_is_removed(tmp_path: Path) -> None:
+    """Their files hold keys, which may have been removed from the cluster since."""
+    names = ["k.json.17.new", "k.json.18.new", "k.json.x.new", "other.json.17.new", "k.json.17"]
+    for name in names:
+        (tmp_path / name).write_text("old")
+        os.utime(tmp_path / name, (0, 0))
+    os.utime(tmp_path / names[1])  # a daemon that shares the file may be writing it now
+    write_keyring(str(tmp_path / "k.json"), (NEW,))
+    assert set(os.listdir(tmp_path)) == {"k.json", *names[1:]}
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"gone/k\.json: no such file or directory"):
         write_keyring(str(tmp_path / "gone" / "k.json"), (NEW,))
