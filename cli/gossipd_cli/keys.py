@@ -44,12 +44,12 @@ def _keys(values: Mapping[str, Any]) -> int:
         sys.stdout.write(_as_table(reply))
     elif not error:
         sys.stdout.write(f"{ACTIONS[action]}  [{reply.responses}/{reply.nodes}]\n")
-    if not error:
-        return exits.DONE
     sys.stdout.flush()
-    if not values["json"]:
+    if not values["json"]:  # also without an error: a list may be too long for a packet
         for node in sorted(reply.messages):
             exits.complain(f"{node}: {reply.messages[node]}")
+    if not error:
+        return exits.DONE
     exits.complain(f"cannot {action} {'keys' if action == 'list' else 'the key'}: {error}")
     return exits.FAILED
 

@@ -59,6 +59,13 @@ def test_keys_are_changed_on_all_members(
     assert server.handle.calls == [(f"{action}-key", bytes(range(16)))] * 2
 
 
+def test_a_list_of_keys_that_is_cut_short_says_so(server: RpcThread, capsys: Captured) -> None:
+    told = "truncated key list response, showing first 1 of 20 keys"
+    server.handle.key_report = KeyReport(1, 1, 0, {"a": told}, {KEY: 1}, {KEY: 1})
+    assert main(["keys", "list"]) == 0
+    assert capsys.readouterr() == (f"{KEY}  [1/1]  primary\n", f"gossipd: a: {told}\n")
+
+
 def test_who_did_not_change_its_keys_is_told(server: RpcThread, capsys: Captured) -> None:
     messages = {"b": "Removing the primary key is not allowed", "a": "no\x1b"}
     error = "2/2 nodes reported failure"
