@@ -81,9 +81,11 @@ class Chart:
         verdict = self._vivaldi.update(node, other, rtt)
         if verdict.is_rejection:
             self._ignored[verdict.value] += 1
-            return False
+            if self.own is before:
+                return False  # else we are on our way back to the others
+        else:
+            self._peers[node] = other
         self.moved.add(distance(before, self.own))
-        self._peers[node] = other
         self._payload = encode_coordinate(self.own)
         return True
 

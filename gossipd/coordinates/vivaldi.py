@@ -19,10 +19,12 @@ from gossipd.coordinates.space import (
     ZERO,
     adjusted,
     between,
+    distance,
     is_finite,
     lifted,
     moved,
     norm,
+    pushed,
 )
 from gossipd.value import Value
 
@@ -50,11 +52,12 @@ class VivaldiSettings(Value, kw_only=True):
     """Samples of one peer whose median counts."""
     gravity_rho: float = 150.0
     """Seconds from the origin at which gravity pulls by one second; infinite is none."""
-    distance_max: float = 1000.0
+    distance_max: float = 3 * RTT_MAX
     """Seconds; who claims to be further away lies. Infinite believes all, as Serf does.
 
-    With round trips of at most 10 s springs hold nobody beyond 240 s against
-    gravity, while one coordinate of 1e150 would throw us out of the cluster.
+    Round trips are of at most 10 s, so whoever tells the truth is about as near, and a
+    cluster that drifts as a whole is held by gravity. One member among 25 that claims
+    to be 1,000 s away makes all estimates wrong by a factor of 300, at 29 s by 2.
     """
 
 
@@ -128,6 +131,7 @@ class Vivaldi:
         flat = norm(way)
         raw = flat + own.height + other.height
         if raw > settings.distance_max:
+            self._come_back()
             return self._reject(Verdict.ABSURD)
         latency = self._median_latency(node, rtt)
         # the spring between the peer and us
@@ -168,6 +172,15 @@ class Vivaldi:
     def _reject(self, verdict: Verdict) -> Verdict:
         self.rejected += 1
         return verdict
+
+    def _come_back(self) -> None:
+        """Let gravity alone pull if it may be us who was led astray; else nothing changes."""
+        settings, apart = self._settings, distance(self._origin, self.coordinate)
+        if apart > settings.distance_max / 2:
+            share = apart / settings.gravity_rho
+            self.coordinate = pushed(
+                self.coordinate, -(share * share), self._origin, settings.height_min, self._random
+            )
 
     def _judge(self, other: Coordinate, rtt: float) -> Verdict:
         """Judge all but the distance, which has no meaning if the dimensions differ."""

@@ -52,6 +52,16 @@ def test_case_136_an_unusable_payload_is_ignored_and_counted(payload: bytes, rea
     assert ours.coordinate("b") is None
 
 
+def test_on_the_way_back_from_far_out_our_acks_tell_where_we_are() -> None:
+    ours = chart()
+    ours._vivaldi.coordinate = astray = Coordinate(vec=(200.0, *(0.0,) * 7))
+    assert ours.ack_observed("b", PAYLOAD, 0.025)
+    assert ours.ignored == {"absurd": 1}
+    assert ours.coordinate("b") is None
+    assert ours.own.vec[0] < astray.vec[0]
+    assert decode_coordinate_untrusted(ours.payload) == ours.own
+
+
 @pytest.mark.parametrize("payload", [None, b""])
 def test_case_136_a_peer_without_coordinates_is_nothing_to_count(payload: bytes | None) -> None:
     ours = chart()

@@ -100,6 +100,7 @@ def test_a_coordinate_that_is_no_number_is_ignored_and_counted(field: str, bad: 
     [
         replace(THERE, vec=(1e150, *(0.0,) * 7)),
         replace(THERE, vec=(1e308, *(0.0,) * 7)),
+        replace(THERE, vec=(31.0, *(0.0,) * 7)),
         replace(THERE, height=1e6),
         replace(THERE, height=-1.0),
         replace(THERE, error=-1.0),
@@ -158,6 +159,30 @@ def test_gravity_holds_a_node_that_all_springs_push_away() -> None:
         assert ours.update(f"n{number % 8}", place, 10.0) is Verdict.ADOPTED
     assert raw_distance(ours.coordinate, Coordinate()) < 500
     assert ours.resets == 0
+
+
+def test_a_node_that_was_led_astray_finds_its_way_back_to_those_who_tell_the_truth() -> None:
+    ours = Vivaldi(Random(0), start=replace(HERE, vec=(200.0, *(0.0,) * 7)))
+    for number in range(1200):  # at first they are too far away to be believed
+        ours.update(f"n{number % 8}", THERE, 0.02)
+    assert raw_distance(ours.coordinate, THERE) < 0.1
+    assert 0 < ours.rejected < 1000
+
+
+@pytest.mark.parametrize("far", [1e4, 999.0, 31.0])
+def test_one_liar_among_many_spoils_nothing(far: float) -> None:
+    nodes = [Vivaldi(Random(seed)) for seed in range(12)]
+    liar = Coordinate(vec=(far, *(0.0,) * 7), error=0.0)
+    random = Random(1)
+    for _ in range(200):
+        for node in nodes:
+            index = random.randrange(len(nodes) + 1)
+            if index == len(nodes):
+                assert node.update("liar", liar, 0.001) is Verdict.ABSURD
+            elif nodes[index] is not node:
+                node.update(str(index), nodes[index].coordinate, 0.02)
+    for node in nodes[1:]:
+        assert 0.01 < distance(nodes[0].coordinate, node.coordinate) < 0.03
 
 
 def test_an_adjustment_that_would_make_a_distance_negative_does_not_count() -> None:
