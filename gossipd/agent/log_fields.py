@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gossipd.agent.log_lines import away_for
 from gossipd.node.events import InputDropped, NodeEvent, SyncFinished
 from gossipd.serf.events import ChangeKind, MemberChange, QueryReceived, UserEventReceived
 from gossipd.swim.events import (
@@ -32,6 +33,9 @@ def fields_of_event(
             fields["forced"] = forced
             if kind in (ChangeKind.JOIN, ChangeKind.UPDATE):
                 fields["tags"] = dict(member.tags)
+            away = away_for(event, now)
+            if away is not None:
+                fields["gone_for"] = _seconds(away)
             return fields | _why(us, cause, forced=forced or member.name == us)
         case MemberSuspected(member=member, accuser=accuser, deadline=deadline):
             fields = _of_member("member-suspected", member.name, str(member.address))

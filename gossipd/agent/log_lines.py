@@ -77,21 +77,25 @@ _WITH_ADDRESS = (ChangeKind.JOIN, ChangeKind.LEAVE, ChangeKind.FAILED)
 def _member_change(event: MemberChange, us: str, now: float, cause: NodeEvent | None) -> str:
     forced = " (forced)" if event.forced else ""
     address = f" {event.member.address.host}" if event.kind in _WITH_ADDRESS else ""
-    why = _why(event, us, cause)
+    why = _why(event, us, now, cause)
     behind = f" ({why})" if why else ""
     return f"serf: {_CHANGES[event.kind]}{forced}: {event.member.name}{address}{behind}"
 
 
-def _why(event: MemberChange, us: str, cause: NodeEvent | None) -> str:
+def _why(event: MemberChange, us: str, now: float, cause: NodeEvent | None) -> str:
     """Return who said so, in the words of an operator; empty if nobody else had to.
 
-    Of an update it is what the member says of itself now.
+    Of an update it is what the member says of itself now, of a member that is
+    forgotten or forced to leave how long it has been away.
     """
     if event.kind is ChangeKind.UPDATE:
         tags = ", ".join(f"{tag}={text}" for tag, text in sorted(event.member.tags.items()))
         return f"tags: {tags}" if tags else "no tags"
     if event.member.name == us:
         return ""
+    away = away_for(event, now)
+    if away is not None:
+        return f"gone for {away:.1f}s"
     if isinstance(cause, MemberFailed):
         who = "no acks to us" if cause.accuser == us else f"accused by {cause.accuser}"
         if cause.suspected_for is None:
@@ -101,6 +105,13 @@ def _why(event: MemberChange, us: str, cause: NodeEvent | None) -> str:
     if isinstance(cause, MemberJoined | MemberLeft) and not event.forced:
         return _through(cause)
     return ""
+
+
+def away_for(event: MemberChange, now: float) -> float | None:
+    """Return for how many seconds a member was away that is forgotten or forced to leave."""
+    if event.member.left_at is None or not (event.forced or event.kind is ChangeKind.REAP):
+        return None
+    return now - event.member.left_at
 
 
 def _through(cause: MemberJoined | MemberLeft) -> str:

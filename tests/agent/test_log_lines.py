@@ -90,6 +90,14 @@ def test_events_become_the_lines_that_tools_match_on() -> None:
     )
 
 
+def test_of_a_member_that_is_forgotten_it_is_told_how_long_it_was_away() -> None:
+    gone = replace(SERF_MEMBER, left_at=38.7)
+    reap = line_of(MemberChange(ChangeKind.REAP, gone))
+    assert reap == "[INFO] serf: EventMemberReap: web (gone for 61.3s)"
+    forced = line_of(MemberChange(ChangeKind.LEAVE, gone, forced=True))
+    assert forced == "[INFO] serf: EventMemberLeave (forced): web 10.0.0.4 (gone for 61.3s)"
+
+
 def test_a_name_from_a_peer_cannot_forge_a_line() -> None:
     forger = SerfMember("x\n2026/01/01 00:00:00 [ERR]\x1b[2J", ADDRESS, {}, MemberStatus.ALIVE,
                         Versions(), 1)  # fmt: skip

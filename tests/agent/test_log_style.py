@@ -102,6 +102,14 @@ def test_json_lines_of_joins_and_updates_hold_the_tags() -> None:
     assert told == [{"role": "web"}, {"role": "web"}, None]
 
 
+def test_json_lines_hold_how_long_a_forgotten_member_was_away() -> None:
+    log, lines = json_log()
+    log.event(MemberChange(ChangeKind.REAP, replace(SERF_MEMBER, left_at=38.7)), 100.0)
+    log.event(MemberChange(ChangeKind.FAILED, replace(SERF_MEMBER, left_at=100.0)), 100.0)
+    told = [line.get("gone_for") for line in map(json.loads, lines.texts) if "event" in line]
+    assert told == [61.3, None]
+
+
 @given(st.text(), st.text(), st.dictionaries(st.text(), st.text(max_size=300), max_size=9))
 def test_whatever_peers_call_themselves_a_json_line_is_one_line_of_json(
     name: str, text: str, tags: dict[str, str]
