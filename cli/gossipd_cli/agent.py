@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -92,12 +93,16 @@ def start_agent(flags: Mapping[str, object]) -> int:
     from gossipd_cli.configuration import configured
     from gossipd_cli.exits import INTERRUPTED
 
+    early: list[int] = []
+    # until the daemon watches its signals this one would end it
+    before = signal.signal(signal.SIGHUP, lambda number, _: early.append(number))
     try:
         # what a reload reads is what was read now, not what the process changed since
         environment = dict(os.environ)
-
         return _run(
-            configured(flags, environment), lambda: configured(flags, environment, again=True)
+            configured(flags, environment),
+            lambda: configured(flags, environment, again=True),
+            early,
         )
     except ConfigError as error:
         return _complain(error, EXIT_CANNOT_START)
@@ -105,6 +110,8 @@ def start_agent(flags: Mapping[str, object]) -> int:
         return _complain(error, EXIT_FAILED)
     except KeyboardInterrupt:
         return INTERRUPTED  # before the daemon watches its signals: nothing is to be left
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def _complain(error: Exception, code: int) -> int:
@@ -112,8 +119,11 @@ def _complain(error: Exception, code: int) -> int:
     return code
 
 
-def _run(loaded: Loaded, reread: Callable[[], Loaded]) -> int:
-    """Run the agent on trio, with its signals and its log on stdout."""
+def _run(loaded: Loaded, reread: Callable[[], Loaded], early: Sequence[int]) -> int:
+    """Run the agent on trio, with its signals and its log on stdout.
+
+    ``early`` are signals that came already, of which it is to be told.
+    """
     import trio
 
     from gossipd.agent.agent import run_agent
@@ -130,6 +140,8 @@ def _run(loaded: Loaded, reread: Callable[[], Loaded]) -> int:
 
     async def main() -> int:
         with trio.open_signal_receiver(*WATCHED) as signals:
+            if early:
+                os.kill(os.getpid(), early[-1])
             return await run_agent(
                 loaded.config,
                 signals=signals,

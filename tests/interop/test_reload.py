@@ -95,3 +95,43 @@ def test_sighup_and_the_command_apply_the_file_and_refuse_a_wrong_one(daemon: Da
     assert settings["tags.hand"] == {"value": "made", "from": "set at run time"}
     assert settings["socket"] == {"value": str(daemon.socket), "from": "--socket"}
     assert daemon.process.poll() is None
+
+
+HANGS_UP_EARLY = """
+import os, signal, sys
+from gossipd_cli import agent, configuration
+
+read = configuration.configured
+
+def read_and_hang_up(flags, environment, **more):
+    loaded = read(flags, environment, **more)
+    if not more:
+        with open(flags["config"][0], "a") as file:
+            file.write("log_level = 'debug'")
+        os.kill(os.getpid(), signal.SIGHUP)
+    return loaded
+
+configuration.configured = read_and_hang_up
+sys.exit(agent.run_plain(sys.argv[1:]))
+"""
+
+
+def test_a_sighup_during_the_start_is_not_lost_and_ends_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "g.toml"
+    file.write_text('bind = "127.0.0.1:0"\n')
+    words = ["--config", str(file), "--socket", str(tmp_path / "s")]
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGS_UP_EARLY, *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=agent_environment(),
+    ) as process:
+        assert process.stdout is not None
+        try:
+            said = ""
+            while "configuration reloaded: log_level" not in said and process.poll() is None:
+                said += process.stdout.readline()
+            process.terminate()
+            assert process.wait(20) == 0, said
+        finally:
+            process.kill()

@@ -122,7 +122,7 @@ def test_a_plain_start_loads_neither_click_nor_what_it_may_not_need() -> None:
 def test_ctrl_c_before_the_daemon_runs_ends_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted(_loaded: object, _reread: object) -> int:
+    def interrupted(*_: object) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("gossipd_cli.agent._run", interrupted)
