@@ -7,7 +7,7 @@ Durations are float seconds. Values are made by ``load.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gossipd.address import split_host_port
 from gossipd.config.event_handler import split_handler
@@ -231,3 +231,12 @@ def _faults_of_address(key: str, text: str) -> Iterator[ConfigError]:
         split_host_port(text, 0)
     except UsageError as error:
         yield ConfigError(f"{key}: {error}")
+
+
+def faults_of_seeds(seeds: Iterable[str]) -> Iterator[str]:
+    """Tell of seeds that no try can ever reach; the others may do, so it is no fault of all."""
+    for seed in seeds:
+        try:
+            split_host_port(seed.strip().rpartition("/")[2], 0)
+        except UsageError as error:
+            yield f"{seed!r}: {error}"

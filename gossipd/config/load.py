@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from gossipd.address import split_host_port
 from gossipd.config.agent_model import (
     PROTOCOL,
     PROTOCOLS,
     RETRY_INTERVAL_MIN,
     AgentConfig,
     agent_faults,
+    faults_of_seeds,
 )
-from gossipd.config.event_handler import EVENT, is_handler_fact
+from gossipd.config.event_handler import EVENT, is_handler_fact, split_handler
 from gossipd.config.model import PROFILES, NodeConfig, SerfConfig
 from gossipd.config.options import FILE_ONLY, NOT_YET, OPTIONS, SECTIONS, Option
 from gossipd.config.origin import DEFAULT, Complaint, ConfigFile, Origin, syntax_complaint
@@ -33,7 +33,7 @@ from gossipd.config.values import (
     tags_from,
     text_from,
 )
-from gossipd.errors import ConfigError, UsageError
+from gossipd.errors import ConfigError
 from gossipd.value import Value, fields_of
 
 ENVIRONMENT_PREFIX = "GOSSIPD_"
@@ -293,7 +293,11 @@ def _place(draft: _Draft, option: Option, value: object, origin: Origin) -> None
     elif option.kind in ("list", "lines"):
         before = draft.agent.get(field, ())
         assert isinstance(before, tuple)
-        draft.agent[field] = before + list_from(value, "," if option.kind == "list" else "\n")
+        texts = list_from(value, "," if option.kind == "list" else "\n")
+        if option.key == "event_handlers":
+            for text in texts:
+                split_handler(text)  # here, where it is known who says so
+        draft.agent[field] = before + texts
         origin_before = draft.origins.get(field, ())
         draft.origins[field] = (*origin_before, origin)
         return
@@ -363,24 +367,15 @@ def _finish(draft: _Draft) -> AgentConfig:
     if isinstance(interval, float) and interval < RETRY_INTERVAL_MIN:
         draft.agent["retry_interval"] = RETRY_INTERVAL_MIN
         draft.warnings.append("'RetryInterval' is too low. Setting to 1s")
-    draft.warnings.extend(_warnings_of_seeds(draft))
+    for key in ("start_join", "retry_join"):
+        seeds = draft.agent.get(key, ())
+        assert isinstance(seeds, tuple)
+        draft.warnings.extend(f"{key} {fault}" for fault in faults_of_seeds(seeds))
     return AgentConfig(
         node=NodeConfig(tags=draft.tags, **draft.node),  # type: ignore[arg-type]
         warnings=tuple(draft.warnings),
         **draft.agent,  # type: ignore[arg-type]
     )
-
-
-def _warnings_of_seeds(draft: _Draft) -> Iterator[str]:
-    """Tell of seeds that no try can ever reach; the others may do, so it is no fault."""
-    for key in ("start_join", "retry_join"):
-        seeds = draft.agent.get(key, ())
-        assert isinstance(seeds, tuple)
-        for seed in seeds:
-            try:
-                split_host_port(seed.strip().rpartition("/")[2], 0)
-            except UsageError as error:
-                yield f"{key} {seed!r}: {error}"
 
 
 def _name_profile(draft: _Draft, profile: str) -> None:

@@ -134,7 +134,7 @@ def test_a_bad_handler_ends_the_start_with_its_name() -> None:
     )
     assert done.returncode == 2
     assert done.stderr == (
-        "gossipd agent: Invalid event script: Event 'member-foo' invoking 'x.sh'\n"
+        "gossipd agent: --event-handler: Invalid event script: Event 'member-foo' invoking 'x.sh'\n"
     )
 
 

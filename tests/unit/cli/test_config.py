@@ -61,8 +61,7 @@ def test_nothing_to_check_is_no_success(tmp_path: Path, capsys: pytest.CaptureFi
 def test_all_faults_are_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "a.toml"
     file.write_text(
-        'event_handlers = ["user=true", "x=y"]\nlog_level = "loud"\nnode_name = ""\n'
-        "[swim]\ngossip_interval = 0\n"
+        'log_format = "x"\nlog_level = "loud"\nnode_name = ""\n[swim]\ngossip_interval = 0\n'
     )
     assert run("check", str(file), str(tmp_path / "none.toml")) == 2
     assert capsys.readouterr().err.splitlines() == [
@@ -70,7 +69,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixtu
         f"{file}:3: node_name is empty: give the node a name unique in the cluster",
         f"{file}:5: gossip_interval is 0: it must be above 0",
         f"{file}:2: Invalid log level: LOUD. Valid log levels are: [TRACE DEBUG INFO WARN ERR]",
-        f"{file}:1: Invalid event script: Event 'x' invoking 'y'",
+        f"{file}:1: log_format is 'x': it must be one of text, json",
     ]
 
 

@@ -217,6 +217,16 @@ def test_handlers_in_the_environment_stand_one_on_a_line() -> None:
     assert load(file).event_handlers == ("member-join,member-leave=x",)
 
 
+def test_a_bad_handler_is_refused_where_it_stands() -> None:
+    file = toml('bind = "1.2.3.4"\nevent_handlers = ["user=ok", "x=y"]')
+    flags = {"event_handlers": ("user=fine",)}
+    with pytest.raises(ConfigError) as caught:
+        load(file, flags=flags)
+    assert str(caught.value) == (
+        "g.toml:2: event_handlers: Invalid event script: Event 'x' invoking 'y'"
+    )
+
+
 def test_keys_without_a_flag_can_stand_in_the_environment_too() -> None:
     config = load(environment={"GOSSIPD_RECONNECT_INTERVAL": "7s"})
     assert config.node.serf.reconnect_interval == 7.0
