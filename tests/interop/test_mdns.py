@@ -112,6 +112,40 @@ def test_the_address_of_an_interface_is_bound_and_told(hosts: list[Host]) -> Non
     assert "Bind addr: '10.78.0.1:7946'" in hosts[0].said()
 
 
+HOSTILE = """
+import random, socket, struct, sys
+from gossipd.address import Address
+from gossipd.agent.mdns_messages import Instance, answer, question, service_of
+
+blue = service_of("blue")
+said = answer(blue, "blue", Instance(b"x", Address(bytes([10, 99, 0, 9]), 7946)))
+other_class = said.replace(struct.pack("!HHI", 33, 1, 120), struct.pack("!HHI", 33, 94, 120))
+name = b"\\x01a" * 120 + b"\\0" + struct.pack("!HHIH", 16, 1, 1, 0)
+heavy = struct.pack("!6H", 0, 0x8400, 0, 101, 0, 0) + name
+heavy += (b"\\xc0\\x0c" + struct.pack("!HHIH", 33, 1, 1, 10) + bytes(6) + b"\\x01a\\xc0\\x0c") * 100
+chance = random.Random(1)
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(sys.argv[1]))
+for turn in range(3000):
+    damaged = bytearray(chance.choice([said, question(blue)]))
+    damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+    for data in (other_class, heavy, question(blue), bytes(damaged)):
+        sender.sendto(data, ("224.0.0.251", 5353))
+print("sent")
+"""
+
+
+def test_who_shouts_on_the_link_neither_ends_nor_hides_anybody(hosts: list[Host]) -> None:
+    hosts[0].gossipd("--discover", "blue")
+    wait_for(lambda: "running!" in hosts[0].said(), 15, "the daemon", seen=hosts[0].said)
+    hosts[1].start(sys.executable, "-c", HOSTILE, hosts[1].lan.addresses[1])
+    wait_for(lambda: "sent" in hosts[1].said(), 60, "the flood to end", seen=hosts[1].said)
+    hosts[2].gossipd("--discover", "blue")
+    wait_for(lambda: hosts[0].knows("g2") and hosts[2].knows("g0"), FOUND_SECONDS,
+             "both to find each other", seen=lambda: hosts[0].said() + hosts[2].said())  # fmt: skip
+    assert "Traceback" not in hosts[0].said()
+
+
 @pytest.mark.usefixtures("serf_program")
 def test_serf_agents_and_gossipd_find_each_other(hosts: list[Host]) -> None:
     """Whoever comes first: serf finds the gossipd that is there, gossipd a serf that is there."""
