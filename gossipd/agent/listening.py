@@ -8,7 +8,6 @@ from contextlib import suppress
 from ipaddress import ip_address
 
 from gossipd.address import Address, address_from_host, split_host_port
-from gossipd.agent.interfaces import interface_named
 from gossipd.agent.sockaddr import address_of, family_of
 from gossipd.config.model import DEFAULT_PORT
 from gossipd.errors import ConfigError, UsageError
@@ -50,6 +49,8 @@ def bind_address(bind: str, interface: str) -> Address:
     at = listening_address("bind", bind, DEFAULT_PORT)
     if not interface:
         return at
+    from gossipd.agent.interfaces import interface_named  # few daemons name one
+
     own = interface_named("interface", interface).addresses
     if any(at.ip):
         if at.ip not in own:

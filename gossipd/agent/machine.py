@@ -12,7 +12,6 @@ from typing import Protocol
 import trio
 
 from gossipd.address import Address
-from gossipd.agent.interfaces import interface_named
 from gossipd.agent.listening import advertised_address, bind_address, listening_address
 from gossipd.agent.ports import PacketPort, StreamPort
 from gossipd.agent.socket_file import SocketFile, listen_tcp
@@ -69,6 +68,8 @@ class Machine:
         self._query_sockets: list[socket.socket] = []
         at = bind_address(config.bind, config.interface)
         if config.mdns_interface:
+            from gossipd.agent.interfaces import interface_named
+
             interface_named("mdns_interface", config.mdns_interface)
         datagrams, listener = bind_gossip_sockets(at)
         self.packets = UdpPort(datagrams)

@@ -41,7 +41,7 @@ def test_a_bind_address_must_be_one_of_the_interface() -> None:
 
 def test_link_local_addresses_are_not_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "gossipd.agent.listening.interface_named",
+        "gossipd.agent.interfaces.interface_named",
         lambda key, name: Interface(7, name, (V6_LOCAL, V6), True),
     )
     assert bind_address("[::]:7", "eth7") == Address(V6, 7)
