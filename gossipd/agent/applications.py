@@ -22,6 +22,7 @@ from gossipd.agent.fanout import Fanout, Subscription
 from gossipd.agent.handler_spec import title_of
 from gossipd.agent.handlers import Handlers
 from gossipd.errors import UsageError
+from gossipd.ledger import Ledger
 from gossipd.node.events import NodeEvent
 from gossipd.serf.coalesce import Coalescer
 from gossipd.serf.events import (
@@ -36,6 +37,23 @@ TOLD = frozenset({MemberChange, UserEventReceived, QueryReceived})
 """Events of the driver that concern applications."""
 OPEN_QUERIES_MAX = 1024
 """Queries of which it is remembered who may still answer; of older ones no word is given."""
+
+NAMES_MAX = 256
+"""Names of events and queries that metrics count apart: they come from peers."""
+NAME_MAX = 128
+"""Characters of such a name."""
+
+
+def count_name(event: NodeEvent, ledger: Ledger) -> None:
+    """Count a user event or query under its own name, for metrics."""
+    if isinstance(event, UserEventReceived):
+        name = f"serf.events.{event.name[:NAME_MAX]}"
+    elif isinstance(event, QueryReceived):
+        name = f"serf.queries.{event.name[:NAME_MAX]}"
+    else:
+        return
+    if name in ledger.counts or len(ledger.counts) < NAMES_MAX:
+        ledger.count(name)
 
 
 class _OpenQuery:

@@ -8,6 +8,7 @@ whose deadline is moved from outside: a packet that moves it wakes nobody.
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn, Protocol, TypeVar
@@ -20,6 +21,7 @@ from gossipd.agent.operations import Operation, Operations
 from gossipd.agent.ports import PacketPort
 from gossipd.config.model import SerfConfig, SwimConfig
 from gossipd.coordinate import Coordinate
+from gossipd.ledger import Ledger
 from gossipd.node.effects import (
     CloseStream,
     NodeEffect,
@@ -39,6 +41,8 @@ T = TypeVar("T")
 
 HELD_UP = 0.1
 """Seconds late from which peers are heard before they are judged."""
+STEP_LATE, STEP, GOSSIP = "gossipd.step.late", "gossipd.step", "memberlist.gossip"
+"""Measured in milliseconds: how late the node was woken, how long it took, if it gossiped too."""
 
 
 class DrivenNode(Protocol):
@@ -82,6 +86,8 @@ class DrivenNode(Protocol):
     def view(self) -> View: ...
     def memory(self) -> Memory: ...
     def statistics(self) -> Statistics: ...
+    @property
+    def gossip_ticks(self) -> int: ...
 
 
 class Counted(Protocol):
@@ -118,12 +124,18 @@ class Driver:
         packets: where datagrams go; ``packets_in`` is what it delivers to.
         observe: told every event and when it happened, before the subscribers; must
             not block and must not step.
+        ledger: where the times of steps are measured, in milliseconds.
     """
 
     def __init__(
-        self, node: DrivenNode, packets: PacketPort, observe: Callable[[NodeEvent, float], None]
+        self,
+        node: DrivenNode,
+        packets: PacketPort,
+        observe: Callable[[NodeEvent, float], None],
+        ledger: Ledger | None = None,
     ) -> None:
         self.node = node
+        self.ledger = ledger or Ledger()
         self.fanout: Fanout[NodeEvent] = Fanout()
         self.counted: list[Counted] = []
         """Further faces of the agent that lose things and count them."""
@@ -251,9 +263,16 @@ class Driver:
             self._alarm = trio.CancelScope(deadline=self._armed)
             with self._alarm:
                 await trio.sleep_forever()
-            if self.now() - self._armed > HELD_UP:
+            late = self.now() - self._armed
+            if late > HELD_UP:
                 await trio.lowlevel.checkpoint()  # acks that wait in the socket come first
+            ticks, began = self.node.gossip_ticks, time.perf_counter()
             self.step(self.node.handle_deadline)
+            took = 1000 * (time.perf_counter() - began)
+            self.ledger.measure(STEP_LATE, 1000 * late)
+            self.ledger.measure(STEP, took)
+            if self.node.gossip_ticks != ticks:
+                self.ledger.measure(GOSSIP, took)
 
     def keyring_saved(self, ticket: int, error: str) -> None:
         """The keys of that ``SaveKeyring`` are on disk; ``error`` says why not."""

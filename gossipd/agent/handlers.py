@@ -34,6 +34,8 @@ SLOW_AFTER = 1.0
 """Seconds after which a run is called slow in the log."""
 END_WAIT = 5.0
 """Seconds that runs are granted when the daemon ends."""
+METRIC_NAME_MAX = 200
+"""Characters of a script that are part of a metric's name."""
 _OVERFLOW_PAUSE = 1.0
 
 RunScript: TypeAlias = "Callable[[str, Mapping[bytes, bytes], bytes, float], Awaitable[Outcome]]"
@@ -51,6 +53,7 @@ class Handlers:
         identity: returns our own name and tags.
         answer: told how each run for a query ended.
         say: writes a line to the log: level and text.
+        measure: told a name for metrics and the milliseconds of each run.
         environment: variables for the scripts on top of the daemon's own.
         run: runs one script; replaced in tests.
     """
@@ -64,6 +67,7 @@ class Handlers:
         identity: Callable[[], tuple[str, Mapping[str, str]]],
         answer: Answer,
         say: Callable[[str, str], None],
+        measure: Callable[[str, float], None] = lambda _name, _value: None,
         environment: Mapping[bytes, bytes] | None = None,
         run: RunScript | None = None,
     ) -> None:
@@ -73,6 +77,7 @@ class Handlers:
         self._identity = identity
         self._answer = answer
         self._say = say
+        self._measure = measure
         self._environment = dict(environment or {})
         self._run_script = run or _run_script
         self._waiting: deque[tuple[str, ApplicationEvent]] = deque()
@@ -189,7 +194,9 @@ class Handlers:
             nursery.start_soon(self._warn_when_slow, script)
             outcome = await self._run_script(script, environment, input_of(event), self._timeout)
             nursery.cancel_scope.cancel()
-        self._log(script, event, outcome, trio.current_time() - began)
+        took = trio.current_time() - began
+        self._measure(f"agent.invoke.{script[:METRIC_NAME_MAX]}", 1000 * took)
+        self._log(script, event, outcome, took)
         if query is not None:
             self._answer(query, self._answer_of(query, outcome))
 

@@ -68,6 +68,7 @@ class Journal:
         tell: shows events, with the time they happened.
         say: logs, with a level and a text.
         run_blocking: runs calls of ``store``, by default in a thread.
+        measure: told a metric's name and the milliseconds of each write that was done.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Journal:
         tell: Tell,
         say: Callable[[str, str], None],
         run_blocking: RunBlocking | None = None,
+        measure: Callable[[str, float], None] = lambda _name, _value: None,
     ) -> None:
         self._snapshot = snapshot
         self._store = store
@@ -85,6 +87,7 @@ class Journal:
         self._tell = tell
         self._say = say
         self._run_blocking = run_blocking or run_in_thread
+        self._measure = measure
         self._lines: list[bytes] = []
         self._held: deque[tuple[int, Sequence[NodeEvent], float]] = deque()
         self._held_events = 0
@@ -193,7 +196,7 @@ class Journal:
     async def _append(self) -> None:
         generation, data = self._begin(), b"".join(self._lines)
         self._lines.clear()
-        if await self._is_done(lambda: self._store.append(data)):
+        if await self._is_done(lambda: self._store.append(data), "serf.snapshot.appendLine"):
             self._size += len(data)
         self._end(generation)
 
@@ -202,7 +205,9 @@ class Journal:
         self._lines.clear()  # they are in the copy
         self._is_stale, self._is_rewriting = False, True
         sizes: list[int] = []
-        is_done = await self._is_done(lambda: sizes.append(self._store.rewrite(copy.text())))
+        is_done = await self._is_done(
+            lambda: sizes.append(self._store.rewrite(copy.text())), "serf.snapshot.compact"
+        )
         self._is_rewriting = False
         if is_done:
             (self._size,) = sizes
@@ -228,14 +233,15 @@ class Journal:
         self._moved.set()
         self._moved = trio.Event()
 
-    async def _is_done(self, work: Callable[[], None]) -> bool:
+    async def _is_done(self, work: Callable[[], None], metric: str) -> bool:
         """Run ``work`` in the thread; return whether it succeeded, the complaint made if not."""
-        is_done = False
+        is_done, began = False, trio.current_time()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._lose_patience)
             try:
                 await self._run_blocking(work)
                 is_done = True
+                self._measure(metric, 1000 * (trio.current_time() - began))
             except OSError as error:
                 self._fail(reason_of(error))
             nursery.cancel_scope.cancel()

@@ -56,7 +56,14 @@ class Keeping:
         self, driver: Driver, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Have ``driver`` show events only once they are recorded; for ever."""
-        journal = Journal(self._snapshot, self._file, driver.node.memory, driver.tell, self._say)
+        journal = Journal(
+            self._snapshot,
+            self._file,
+            driver.node.memory,
+            driver.tell,
+            self._say,
+            measure=driver.ledger.measure,
+        )
         driver.journal = self._journal = journal
         task_status.started()
         await journal.run()

@@ -40,6 +40,7 @@ from gossipd.serf.serf import Serf
 from gossipd.serf.tags import encode_own_tags
 from gossipd.swim.effects import SwimEffect
 from gossipd.swim.events import SwimEvent
+from gossipd.swim.gossiper import GOSSIP_TICK
 from gossipd.swim.swim import Swim
 from gossipd.value import replace
 from gossipd.wire.keyring import Keyring
@@ -101,6 +102,7 @@ class Node:
         """What the driver takes out; see ``take_effects`` and ``take_events``."""
         swim_outbox: Outbox[SwimEffect, SwimEvent] = Outbox()
         serf_outbox: Outbox[SerfEffect, SerfEvent] = Outbox()
+        self._swim_ledger = swim_outbox.ledger
         self._swim = Swim(
             config.swim,
             config.name,
@@ -435,6 +437,11 @@ class Node:
     def statistics(self) -> Statistics:
         """Return the counters as they are now."""
         return self._readings.statistics(encrypted=self.keyring is not None)
+
+    @property
+    def gossip_ticks(self) -> int:
+        """How many gossip ticks there were."""
+        return self._swim_ledger.counts.get(GOSSIP_TICK, 0)
 
     def coordinate(self, node: str) -> Coordinate | None:
         """Return where ``node`` is, as it last told, ours as it is now (section 19).

@@ -121,6 +121,7 @@ class Connection:
         if header is None:
             return
         seq, name = header.seq, header.command
+        self._service.count("agent.ipc.command")
         if not self._is_greeted and name != "handshake":
             raise await self._refuse(seq, requests.HANDSHAKE_REQUIRED)
         command = commands.COMMANDS.get(name)

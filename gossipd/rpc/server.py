@@ -45,6 +45,10 @@ class Limits(Value, kw_only=True):
     """How long an error before closing may wait for the client to read."""
 
 
+def _no_count(name: str) -> None:
+    """Count nothing: nobody asked for metrics."""
+
+
 def _no_log(level: str, text: str) -> None:
     """Drop the line: nobody asked for a log."""
 
@@ -77,7 +81,9 @@ class Service:
         auth: str | None,
         limits: Limits,
         log: Callable[[str, str], None],
+        count: Callable[[str], None] = _no_count,
     ) -> None:
+        self.count = count
         self.handle = handle
         self.auth = auth
         self.limits = limits
@@ -130,6 +136,7 @@ class Service:
             return
         self.connections += 1
         try:
+            self.count("agent.ipc.accept")
             self.log("INFO", f"agent.ipc: Accepted client: {peer}")
             await Connection(stream, self, peer).serve()
         except Exception:
@@ -159,6 +166,7 @@ async def serve_rpc(
     auth: str | None = None,
     limits: Limits | None = None,
     log: Callable[[str, str], None] = _no_log,
+    count: Callable[[str], None] = _no_count,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve Serf's RPC on ``listeners`` until cancelled; closes them at the end.
@@ -170,8 +178,9 @@ async def serve_rpc(
         limits: bounds of what clients may ask for.
         log: gets (level, line without date), for example
             ``("INFO", "agent.ipc: Accepted client: 127.0.0.1:5000")``.
+        count: told the metric's name for each client and each command.
     """
-    service = Service(handle, auth or None, limits or Limits(), log)
+    service = Service(handle, auth or None, limits or Limits(), log, count)
     patient = [_PatientListener(listener, log) for listener in listeners]
     await trio.serve_listeners(service.serve_connection, patient, task_status=_Started(task_status))
 

@@ -230,3 +230,31 @@ async def test_the_deadline_task_can_be_cancelled(autojump_clock: object) -> Non
         await driver.watch_deadline()
     assert scope.cancelled_caught
     assert driver._armed == math.inf
+
+
+async def test_the_times_of_woken_steps_are_measured_and_gossip_apart(
+    autojump_clock: object, nursery: trio.Nursery
+) -> None:
+    node = ScriptedNode()
+    driver, _, _ = make_driver(node)
+    node.deadline = trio.current_time() + 1.0
+    driver.start()
+    nursery.start_soon(driver.watch_deadline)
+    await trio.sleep(2)
+    assert {name: tally.count for name, tally in driver.ledger.tallies.items()} == {
+        "gossipd.step": 1,
+        "gossipd.step.late": 1,
+    }
+    handled = node.handle_deadline
+
+    def gossip(now: float) -> None:
+        node.gossip_ticks += 1
+        handled(now)
+
+    node.handle_deadline = gossip  # type: ignore[method-assign]
+    node.deadline = trio.current_time() + 1.0
+    driver.step(node.start)
+    await trio.sleep(2)
+    assert driver.ledger.tallies["memberlist.gossip"].count == 1
+    assert driver.ledger.tallies["gossipd.step"].count == 2
+    assert driver.ledger.tallies["gossipd.step.late"].total == 0.0

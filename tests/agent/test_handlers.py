@@ -11,7 +11,7 @@ import trio.testing
 
 from gossipd.agent import handlers as room
 from gossipd.agent.handler_spec import parse_handlers
-from gossipd.agent.handlers import END_WAIT, Handlers
+from gossipd.agent.handlers import END_WAIT, METRIC_NAME_MAX, Handlers
 from gossipd.agent.log_lines import escaped
 from gossipd.agent.log_output import LINE_BYTES_MAX
 from gossipd.agent.script import OUTPUT_BYTES_MAX, Outcome
@@ -62,6 +62,7 @@ class Bench:
         self.shell = Shell()
         self.log: list[tuple[str, str]] = []
         self.answers: list[tuple[int, bytes | None]] = []
+        self.measured: list[tuple[str, int]] = []
         self.tags = {"role": "web"}
         self.handlers = Handlers(
             parse_handlers(texts),
@@ -70,6 +71,7 @@ class Bench:
             identity=lambda: ("a", self.tags),
             answer=lambda query, payload: self.answers.append((query.number, payload)),
             say=lambda level, text: self.log.append((level, text)),
+            measure=lambda name, value: self.measured.append((name, round(value))),
             environment={b"GOSSIPD_SOCKET": b"/s"},
             run=self.shell,
         )
@@ -98,6 +100,19 @@ async def test_each_wanted_event_runs_each_of_its_scripts(autojump_clock: object
     assert environment[b"SERF_TAG_ROLE"] == b"web"
     assert environment[b"GOSSIPD_SOCKET"] == b"/s"
     assert b"PATH" in environment  # the daemon's own
+
+
+async def test_a_run_is_timed_in_milliseconds_under_its_script(autojump_clock: object) -> None:
+    bench = Bench("user=sleep 2", f"query={'x' * 500}")
+    bench.shell.seconds = 2.0
+    async with running(bench):
+        bench.handlers.take(user("deploy"))
+        bench.handlers.take(query(1))
+        await trio.sleep(3)
+    assert sorted(bench.measured) == [
+        ("agent.invoke.sleep 2", 2000),
+        ("agent.invoke." + "x" * METRIC_NAME_MAX, 2000),
+    ]
 
 
 async def test_scripts_run_side_by_side_but_only_so_many_at_once(autojump_clock: object) -> None:

@@ -80,8 +80,16 @@ class Kept:
         self.said: list[tuple[str, str]] = []
         self.snapshot = Snapshot()
         self.checks = True
+        self.measured: list[tuple[str, int]] = []
+        """Writes, and their microseconds."""
         self.journal = Journal(
-            self.snapshot, self.disk, lambda: self.times, self._tell, self._say, self.disk.run
+            self.snapshot,
+            self.disk,
+            lambda: self.times,
+            self._tell,
+            self._say,
+            self.disk.run,
+            lambda name, value: self.measured.append((name, round(1000 * value))),
         )
         nursery.start_soon(self.journal.run)
 
@@ -124,6 +132,20 @@ async def test_an_event_is_shown_when_its_record_is_on_disk(
     assert kept.shown == []
     await trio.sleep(3 * SYNC)
     assert kept.shown == [joined("a"), user_event(4)]
+
+
+async def test_writes_that_were_done_are_timed_in_milliseconds(
+    autojump_clock: object, kept: Kept
+) -> None:
+    assert kept.measured == [("serf.snapshot.compact", round(1e6 * SYNC))]
+    kept.take(joined("a"))
+    await trio.sleep(3 * SYNC)
+    assert kept.measured[1:] == [("serf.snapshot.appendLine", round(1e6 * SYNC))]
+    kept.checks = False
+    kept.disk.error = OSError(errno.ENOSPC, "No space left on device")
+    kept.take(joined("b"))
+    await trio.sleep(3 * SYNC)
+    assert len(kept.measured) == 2
 
 
 async def test_what_changes_nothing_is_shown_at_once(autojump_clock: object, kept: Kept) -> None:

@@ -12,7 +12,7 @@ from gossipd.rpc.server import Limits
 from gossipd.serf.events import ChangeKind
 from gossipd.wire.serf_messages import MemberStatus
 from support.fake_handle import FakeHandle, make_member, make_view
-from support.rpc_service import LOG, serving
+from support.rpc_service import COUNTED, LOG, serving
 
 
 async def test_a_command_before_the_handshake_is_refused_and_the_connection_closed() -> None:
@@ -20,6 +20,14 @@ async def test_a_command_before_the_handshake_is_refused_and_the_connection_clos
         peer = server.connect()
         assert await peer.ask("members-filtered") == "Handshake required"
         assert await peer.is_closed()
+
+
+async def test_clients_and_commands_are_counted_for_metrics() -> None:
+    async with serving() as server:
+        peer = await server.greet()
+        await peer.ask("members", has_body=True)
+        await server.greet()
+    assert sorted(COUNTED) == ["agent.ipc.accept"] * 2 + ["agent.ipc.command"] * 3
 
 
 async def test_another_version_is_refused_and_may_be_followed_by_the_right_one() -> None:

@@ -79,6 +79,9 @@ class Server:
 LOG: list[tuple[str, str]] = []
 """What the service logged, level and line, since ``serving`` began."""
 
+COUNTED: list[str] = []
+"""What the service counted, likewise."""
+
 
 @contextlib.asynccontextmanager
 async def serving(
@@ -87,7 +90,10 @@ async def serving(
     """Serve ``handle``; at the end no connection may be left."""
     LOG.clear()
     handle = handle or FakeHandle()
-    service = Service(handle, auth, limits or Limits(), lambda *line: LOG.append(line))
+    COUNTED.clear()
+    service = Service(
+        handle, auth, limits or Limits(), lambda *line: LOG.append(line), COUNTED.append
+    )
     async with trio.open_nursery() as nursery:
         yield Server(nursery, handle, service)
         nursery.cancel_scope.cancel()

@@ -34,6 +34,7 @@ class ScriptedNode:
         self.is_leaving = False
         self.leave_error: str | None = ""
         self.times = NO_MEMORY
+        self.gossip_ticks = 0
         self._operations = 0
 
     def verbs(self) -> list[object]:
