@@ -146,6 +146,7 @@ def _run(loaded: Loaded, reread: Callable[[], Loaded], early: Sequence[int]) -> 
                 loaded.config,
                 signals=signals,
                 output=DescriptorOutput(1),
+                errors=DescriptorOutput(2),
                 origins=loaded.origins,
                 reread=read_again,
             )

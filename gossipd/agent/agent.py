@@ -12,6 +12,7 @@
     └─ faces nursery             ends first
         ├─ serve_rpc             local socket and Serf's TCP port
         ├─ lifecycle.watch       signals
+        ├─ collector.run         metrics, and one task for each sink
         ├─ keeping.rejoin        members of the last run
         ├─ discovery.run         mDNS, if it is wanted
         └─ enter                 start join, then retry join until one seed answers,
@@ -23,6 +24,7 @@ state but the sockets, and signals are only watched when they are handed in.
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -61,6 +63,7 @@ async def run_agent(
     *,
     signals: AsyncIterator[int] | None = None,
     output: Output | None = None,
+    errors: Output | None = None,
     look_up: LookUp = look_up_by_system,
     machine: Surroundings | None = None,
     origins: Mapping[str, tuple[Origin, ...]] | None = None,
@@ -73,6 +76,7 @@ async def run_agent(
         config: see ``gossipd.config.load``.
         signals: numbers of signals to act on, as ``trio.open_signal_receiver`` gives.
         output: where start output and log go; ``None`` is nowhere.
+        errors: where SIGUSR1 writes metrics; ``None`` is nowhere.
         look_up: host and port to addresses.
         machine: what stands in for the sockets of this machine, in tests.
         origins: where the settings came from, as ``gossipd.config.load`` tells.
@@ -100,7 +104,7 @@ async def run_agent(
             parts = Parts(state, surroundings, log, look_up)
             ends.callback(parts.close)
             lifecycle = await _run(
-                parts, signals, Loaded(config, origins or {}), reread, task_status
+                parts, signals, Loaded(config, origins or {}), reread, errors, task_status
             )
         log.say("INFO", "agent: shutdown complete")
     if lifecycle.failure is not None:
@@ -113,6 +117,7 @@ async def _run(
     signals: AsyncIterator[int] | None,
     loaded: Loaded,
     reread: Reread | None,
+    errors: Output | None,
     task_status: trio.TaskStatus[AgentHandle],
 ) -> Lifecycle:
     config, log, driver, keeping = parts.config, parts.log, parts.driver, parts.keeping
@@ -140,12 +145,16 @@ async def _run(
         driver.start()
         async with trio.open_nursery() as faces:
             handle = AgentHandle(parts, faces, lambda done: _left(lifecycle, done))
-            lifecycle = Lifecycle(config, log, handle.leave, handle.reload)
+            lifecycle = Lifecycle(
+                config, log, handle.leave, handle.reload, partial(_dump, parts, errors)
+            )
             retry_join = RetryJoin(config, parts.joiner, handle.is_alone, log.say, lifecycle.fail)
             handle.make_reloader = partial(
                 _reloader, loaded, reread, handle, parts, lifecycle, retry_join
             )
             await faces.start(_serve_rpc, parts, handle)
+            faces.start_soon(parts.collector.run)
+            _send_metrics(parts, faces)
             if signals is not None:
                 faces.start_soon(lifecycle.watch, signals)
             if config.discover:
@@ -163,6 +172,7 @@ async def _run(
             driver.fanout.close()
             parts.applications.close()
             await parts.handlers.finish(lifecycle.hurried)
+            await parts.collector.finish()
             await trio.sleep(LAST_WORDS)
             log.say("INFO", "agent: requesting serf shutdown")
             faces.cancel_scope.cancel()
@@ -194,6 +204,25 @@ def _reloader(
             driver.node.set_verification, incoming, outgoing
         ),
     )
+
+
+def _send_metrics(parts: Parts, nursery: trio.Nursery) -> None:
+    config, collector = parts.config, parts.collector
+    if not (config.statsd_addr or config.statsite_addr):
+        return
+    from gossipd.metrics.sinks import sinks_of  # most daemons have none
+
+    host = os.uname().nodename
+    collector.sinks = sinks_of(config.statsd_addr, config.statsite_addr, host, parts.log.say)
+    for sink in collector.sinks:
+        parts.driver.counted.append(sink)
+        nursery.start_soon(sink.run)
+
+
+def _dump(parts: Parts, errors: Output | None) -> None:
+    if errors is not None:
+        for line in parts.collector.dump():
+            errors.write(line)
 
 
 async def _discover(parts: Parts) -> None:
@@ -228,6 +257,7 @@ async def _serve_rpc(
         auth=parts.config.rpc_auth or None,
         limits=Limits(object_bytes_max=parts.config.rpc_request_size_limit),
         log=parts.log.say,
+        count=parts.ledger.count,
         task_status=task_status,
     )
 

@@ -27,7 +27,6 @@ from gossipd.serf.events import (
 )
 from gossipd.serf.question import KeyCommand, KeyReport, Question
 from gossipd.serf.roster import MEMBERS_MAX
-from gossipd.value import replace
 from gossipd.wire.serf_messages import MemberStatus
 
 if TYPE_CHECKING:
@@ -61,6 +60,7 @@ class AgentHandle:
     """
 
     def __init__(self, parts: Parts, nursery: trio.Nursery, left: Callable[[bool], None]) -> None:
+        self._parts = parts
         self._driver = parts.driver
         self._joiner = parts.joiner
         self._applications = parts.applications
@@ -84,11 +84,7 @@ class AgentHandle:
 
     def statistics(self) -> Statistics:
         """Return the counters as they are now."""
-        statistics = self._driver.statistics()
-        lost = dict(statistics.lost)
-        if self._handlers.dropped:
-            lost["handler-runs"] = self._handlers.dropped
-        return replace(statistics, lost=lost, event_handlers=self._handlers.listed())
+        return self._parts.statistics()
 
     def own_tags(self) -> dict[str, str]:
         """Return the tags that this node has now."""

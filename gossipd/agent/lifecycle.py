@@ -1,7 +1,7 @@
 """How the agent ends: a signal, a leave, or a failure; and with which exit code.
 
 SIGINT and SIGTERM leave gracefully unless configured otherwise; a second one
-ends at once. SIGHUP reads the configuration again.
+ends at once. SIGHUP reads the configuration again, SIGUSR1 writes the metrics.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gossipd.errors import ConfigError, GossipdError, Unavailable, UsageError
 
 EXIT_LEFT = 0
 EXIT_FAILED = 1
-WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 _WORDS = {signal.SIGINT: "interrupt", signal.SIGTERM: "terminated"}
 
 
@@ -30,6 +30,7 @@ class Lifecycle:
         log: told what happens.
         leave: leaves the cluster; calls ``finish`` by itself when it is over.
         reload: reads the configuration again and logs what comes of it.
+        dump: writes the metrics of the last minute.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class Lifecycle:
         log: Logbook,
         leave: Callable[[], Awaitable[None]],
         reload: Callable[[], Awaitable[object]],
+        dump: Callable[[], None],
     ) -> None:
         self._config = config
         self._log = log
         self._leave = leave
         self._reload = reload
+        self._dump = dump
         self._over = trio.Event()
         self.hurried = trio.Event()
         """Set by a second signal: nothing is to be waited for."""
@@ -76,6 +79,8 @@ class Lifecycle:
             async for number in signals:
                 if number == signal.SIGHUP:
                     nursery.start_soon(self._reload_by_signal)
+                elif number == signal.SIGUSR1:
+                    self._dump()
                 elif is_ending:
                     self._log.show("==> Caught second signal, exiting at once")
                     self.hurried.set()

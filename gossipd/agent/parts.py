@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import TYPE_CHECKING
 
-from gossipd.agent.applications import TOLD, Applications
+from gossipd.agent.applications import TOLD, Applications, count_name
 from gossipd.agent.driver import Driver
 from gossipd.agent.handlers import Handlers
 from gossipd.agent.join import Joiner
@@ -20,10 +20,14 @@ from gossipd.agent.state import State
 from gossipd.agent.streams import Streams
 from gossipd.config.agent_model import AgentConfig
 from gossipd.errors import ConfigError, UsageError
+from gossipd.ledger import Ledger
+from gossipd.metrics.collecting import Collector
 from gossipd.node.events import NodeEvent
 from gossipd.node.node import Node
+from gossipd.node.statistics import Statistics
 from gossipd.serf.coalesce import Coalescer
 from gossipd.serf.memory import NO_MEMORY
+from gossipd.value import replace
 
 if TYPE_CHECKING:
     from gossipd.agent.keeping import Keeping
@@ -50,10 +54,12 @@ class Parts:
         self.log = log
         self.tags = state.tags
         self.keeping = _keeping(config, log)
+        self.ledger = Ledger()
+        """What the agent itself counts, under the names that metrics have."""
         self.watch: Callable[[NodeEvent], None] = _look_away
         """Told every event that the log or applications are told, after them."""
         node = self._node(state)
-        self.driver = Driver(node, machine.packets, self._observe)
+        self.driver = Driver(node, machine.packets, self._observe, self.ledger)
         self.keeper = self._keyring_keeper(state.keyring_path)
         self.applications = Applications(
             Coalescer(config.coalesce_period, config.quiescent_period),
@@ -70,12 +76,22 @@ class Parts:
             identity=self._identity,
             answer=self.applications.run_ended,
             say=log.say,
+            measure=self.ledger.measure,
             environment={b"GOSSIPD_SOCKET": os.fsencode(socket)} if socket else {},
         )
         self.applications.attach(self.handlers)
         self.streams = Streams(machine.streams, self.driver, config.node.wire.stream_timeout)
         self.driver.attach(self.streams)
+        self.collector = Collector(self.statistics, self.ledger)
         self.joiner = Joiner(self.driver, look_up, machine.bound.port)
+
+    def statistics(self) -> Statistics:
+        """Return the counters of node, sockets and handlers as they are now."""
+        statistics = self.driver.statistics()
+        lost = dict(statistics.lost)
+        if self.handlers.dropped:
+            lost["handler-runs"] = self.handlers.dropped
+        return replace(statistics, lost=lost, event_handlers=self.handlers.listed())
 
     def close(self) -> None:
         """Give back what is held outside of trio: the snapshot's lock."""
@@ -113,6 +129,7 @@ class Parts:
         if kind in LOGGED:
             self.log.event(event, now)
         if kind in TOLD:
+            count_name(event, self.ledger)
             self.applications.take_in(event, now)
         self.watch(event)
 

@@ -104,6 +104,10 @@ class AgentConfig(Value, kw_only=True):
     enable_syslog: bool = False
     """Copy the log to the machine's syslog."""
     syslog_facility: str = "LOCAL0"
+    statsd_addr: str = ""
+    """Where metrics go by UDP, as statsd takes them, ``host:port``; empty is nowhere."""
+    statsite_addr: str = ""
+    """Where metrics go by TCP, as statsite takes them, ``host:port``; empty is nowhere."""
     discover: str = ""
     """Cluster name under which members find each other by mDNS; empty is off."""
     interface: str = ""
@@ -197,6 +201,8 @@ def agent_faults(config: AgentConfig) -> Iterator[ConfigError]:
     if config.validate_node_names:
         yield from _faults_of_name(config.node.name)
     yield from _faults_of_discovery(config)
+    yield from _faults_of_sink("statsd_addr", config.statsd_addr)
+    yield from _faults_of_sink("statsite_addr", config.statsite_addr)
 
 
 def _faults_of_name(name: str) -> Iterator[ConfigError]:
@@ -224,6 +230,15 @@ def _faults_of_discovery(config: AgentConfig) -> Iterator[ConfigError]:
             yield ConfigError(f"discover {config.discover!r}: a part between dots is empty or long")
     if len(config.discover.encode("utf-8", "surrogateescape")) > DISCOVER_BYTES_MAX:
         yield ConfigError(f"discover is longer than {DISCOVER_BYTES_MAX} bytes")
+
+
+def _faults_of_sink(key: str, text: str) -> Iterator[ConfigError]:
+    if not text:
+        return
+    faults = list(_faults_of_address(key, text))
+    yield from faults
+    if not faults and not split_host_port(text, 0)[1]:
+        yield ConfigError(f"{key}: {text!r} names no port: write host:port, as 127.0.0.1:8125")
 
 
 def _faults_of_address(key: str, text: str) -> Iterator[ConfigError]:

@@ -22,7 +22,7 @@ from gossipd.config.agent_model import (
 )
 from gossipd.config.event_handler import EVENT, is_handler_fact, split_handler
 from gossipd.config.model import PROFILES, NodeConfig, SerfConfig
-from gossipd.config.options import FILE_ONLY, NOT_YET, OPTIONS, SECTIONS, Option
+from gossipd.config.options import FILE_ONLY, OPTIONS, SECTIONS, Option
 from gossipd.config.origin import DEFAULT, Complaint, ConfigFile, Origin, syntax_complaint
 from gossipd.config.values import (
     count_from,
@@ -204,10 +204,6 @@ def _key_lines(file: ConfigFile) -> dict[tuple[str, ...], int]:
 
 def _take_key(draft: _Draft, key: str, value: object, where: _Where) -> None:
     """Put one key of a file where its option says."""
-    if key in NOT_YET:
-        if value and value != NOT_YET[key]:
-            raise ConfigError("not supported by this version of gossipd; remove it")
-        return
     known = {option.key: option for option in (*OPTIONS, *FILE_ONLY) if option.kind != "sets"}
     if key in known:
         _take(draft, known[key], value, where)

@@ -107,6 +107,8 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("log_format", "log-format", "text", "log_format", "text or json.", "FORMAT"),
     Option("enable_syslog", "syslog", "switch", "enable_syslog", "Copy the log to syslog."),
+    Option("statsd_addr", "statsd-addr", "text", "statsd_addr", "Metrics by UDP.", "ADDR"),
+    Option("statsite_addr", "statsite-addr", "text", "statsite_addr", "Metrics by TCP.", "ADDR"),
     Option("discover", "discover", "text", "discover", "Find members of NAME by mDNS.", "NAME"),
     Option("mdns_interface", "mdns-iface", "text", "mdns_interface", "Use mDNS here.", "NAME"),
     Option(
@@ -142,12 +144,3 @@ FILE_ONLY: tuple[Option, ...] = (
     ),
 )  # fmt: skip
 """Further keys of Serf's configuration files."""
-
-NOT_YET: dict[str, object] = {
-    "statsd_addr": "",
-    "statsite_addr": "",
-}
-"""Serf's keys that this version does not obey, and the one value that asks for nothing.
-
-Any other value is refused by name, rather than accepted without effect.
-"""

@@ -21,6 +21,7 @@ class Running:
     def __init__(self, network: MemoryNetwork, name: str, ip: str, **settings: object) -> None:
         self.machine: MemoryMachine = network.machine(ip)
         self.lines = Lines()
+        self.errors = Lines()
         self.config = AgentConfig(
             node=NodeConfig(name=name),
             **settings,  # type: ignore[arg-type]
@@ -39,6 +40,7 @@ class Running:
                 self.config,
                 signals=self._signals,
                 output=self.lines,
+                errors=self.errors,
                 look_up=no_names,
                 machine=self.machine,
                 task_status=task_status,

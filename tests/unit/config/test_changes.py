@@ -28,13 +28,13 @@ def test_what_can_change_is_applied_and_the_rest_is_named_and_stays() -> None:
         wire=WireConfig(label="x"),
     )
     new = replace(OLD, node=node, bind="127.0.0.1:1", log_level="DEBUG", retry_join=("x",),
-                  event_handlers=("y",))  # fmt: skip
+                  event_handlers=("y",), statsd_addr="s:1", statsite_addr="s:2")  # fmt: skip
     found = changes(OLD, new)
     assert set(found.applied) == {
         "log_level", "retry_join", "swim.probe_interval", "serf.reap_interval",
     }  # fmt: skip
     assert set(found.needs_restart) == {
-        "node_name", "encrypt_key", "bind", "event_handlers",
+        "node_name", "encrypt_key", "bind", "event_handlers", "statsd_addr", "statsite_addr",
         "swim.round_robin", "serf.event_buffer", "wire.label",
     }  # fmt: skip
     config = found.config

@@ -11,7 +11,7 @@ import pytest
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.load import load_config
 from gossipd.config.model import PROFILES, NodeConfig, SerfConfig
-from gossipd.config.options import FILE_ONLY, NOT_YET, OPTIONS, Option
+from gossipd.config.options import FILE_ONLY, OPTIONS, Option
 from gossipd.config.origin import ConfigFile
 from gossipd.value import Value, fields_of
 
@@ -89,12 +89,6 @@ def test_every_key_flag_and_variable_is_listed_with_its_default() -> None:
 def test_every_key_without_flag_is_listed() -> None:
     listed = [row[:3] for row in rows("Further keys of Serf's files")]
     assert listed == [[code(o.key), o.kind, shown_default(o)] for o in FILE_ONLY]
-
-
-def test_every_key_that_is_refused_is_listed() -> None:
-    begin = DOCUMENT.index("are refused by name")
-    listed = re.findall(r"`(\w+)`", DOCUMENT[begin : DOCUMENT.index("\n\n", begin)])
-    assert listed == list(NOT_YET)
 
 
 @pytest.mark.parametrize("table", ["swim", "serf", "wire"])

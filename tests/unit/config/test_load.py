@@ -130,7 +130,11 @@ def test_a_retry_interval_below_one_second_is_raised_with_a_warning() -> None:
         (toml(f"a = {'[' * 5000}{']' * 5000}"), "g.toml: Error decoding 'g.toml': "),
         (serf_json("{"), "serf.json:1:2: Error decoding 'serf.json': "),
         (serf_json("[]"), "serf.json: Error decoding 'serf.json': it is not a JSON object"),
-        (serf_json('{"statsd_addr": "/s"}'), "serf.json:1: statsd_addr: not supported"),
+        (serf_json('{"statsd_addr": ":8125"}'), "serf.json:1: statsd_addr: ':8125' has no host"),
+        (
+            serf_json('{"statsite_addr": "sink.example.org"}'),
+            "serf.json:1: statsite_addr: 'sink.example.org' names no port: write host:port",
+        ),
         (serf_json('{"encrypt_key": "!"}'), "serf.json:1: encrypt_key: Invalid encryption key"),
         (
             serf_json('{"encrypt_key": "AAAA"}'),
