@@ -4,7 +4,8 @@ Every process is started, signalled and ended here, by its id. What happens and
 who hears of it goes into the same books (``Spreads``) as in the simulator. A
 new process counts from the moment when it answers: until then it is being
 loaded, which takes no time in the simulator. From then on its gossip ticks, for
-which the news of its return must wait.
+which the news of its return must wait. One with memory may rejoin before it answers:
+whoever shows it by then has heard at once.
 """
 
 from __future__ import annotations
@@ -131,6 +132,8 @@ class RealCluster:
         }
         self._seeds: dict[str, Sequence[str]] = {}
         """By host: the addresses that its last join went through; a restart takes the same."""
+        self._early: dict[str, list[tuple[Witness, float]]] = {}
+        """By host that starts with memory: who showed it before it answered us, and when."""
         self._origin = 0.0
         self._watched = 0.0
         self._finished = False
@@ -262,16 +265,27 @@ class RealCluster:
         remembers = isinstance(fault, Restart) and fault.remember
         if not remembers:
             _snapshot_of(member.options.folder, member.name).unlink(missing_ok=True)
-        up_at = await member.start(nursery)
-        if remembers:  # it rejoins by itself
-            self._begin(News.RETURN, member, up_at)
+        if remembers:
+            await self._come_back(member, nursery)
             return
+        up_at = await member.start(nursery)
         seeds = self._addresses(fault.to) if isinstance(fault, Start) and fault.to else ()
         seeds = seeds or self._seeds.get(member.name, ()) or self._some_other(member)
         self._seeds[member.name] = seeds
         self._begin(News.JOIN if member.life == 1 else News.RETURN, member, up_at)
         if seeds:
             await member.join(seeds)
+
+    async def _come_back(self, member: RealMember, nursery: trio.Nursery) -> None:
+        """Start a process that rejoins by itself, perhaps before it answers us."""
+        early = self._early[member.name] = []
+        try:
+            up_at = await member.start(nursery)
+        finally:
+            del self._early[member.name]
+        self._begin(News.RETURN, member, up_at)
+        for witness, at in early:
+            self._spreads.hear(witness, ChangeKind.JOIN, member.name, at)
 
     def _begin(self, news: News, member: RealMember, at: float | None = None) -> None:
         """Open the books on ``news`` of ``member`` that happened at ``at``, by default now.
@@ -292,6 +306,10 @@ class RealCluster:
 
     def _hear(self, viewer: str, life: int, change: ChangeKind, node: str, at: float) -> None:
         subject = self._members.get(node)
+        early = self._early.get(node)
+        if early is not None and change is ChangeKind.JOIN:
+            early.append(((viewer, life), at))
+            return
         if subject is None or self._spreads.hear((viewer, life), change, node, at):
             return
         is_well = subject.is_witness and self._origin
