@@ -128,7 +128,7 @@ def _run(loaded: Loaded, reread: Callable[[], Loaded], early: Sequence[int]) -> 
 
     from gossipd.agent.agent import run_agent
     from gossipd.agent.lifecycle import WATCHED
-    from gossipd.agent.log_output import DescriptorOutput
+    from gossipd.agent.log.output import DescriptorOutput
 
     # what start-up made stays for life: leave it out of every later collection
     gc.collect()

@@ -32,17 +32,17 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from gossipd.agent.entry import enter
 from gossipd.agent.handle import AgentHandle
 from gossipd.agent.introduction import introduce
 from gossipd.agent.lifecycle import EXIT_FAILED, EXIT_LEFT, Lifecycle
-from gossipd.agent.log_output import Output
-from gossipd.agent.logbook import open_log
+from gossipd.agent.log.logbook import open_log
+from gossipd.agent.log.output import Output
 from gossipd.agent.machine import Machine, Surroundings
 from gossipd.agent.parts import Parts
-from gossipd.agent.retry_join import RetryJoin
-from gossipd.agent.seeds import LookUp, look_up_by_system
-from gossipd.agent.state import open_state
+from gossipd.agent.seeds.addresses import LookUp, look_up_by_system
+from gossipd.agent.seeds.entry import enter
+from gossipd.agent.seeds.retry_join import RetryJoin
+from gossipd.agent.state.opening import open_state
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.load import Loaded
 from gossipd.config.origin import Origin
@@ -226,7 +226,7 @@ def _dump(parts: Parts, errors: Output | None) -> None:
 
 
 async def _discover(parts: Parts) -> None:
-    from gossipd.agent.discovery import Discovery, group_port  # brings DNS, five megabytes
+    from gossipd.agent.seeds.discovery import Discovery, group_port  # brings DNS, five megabytes
 
     discovery = Discovery(
         parts.config,

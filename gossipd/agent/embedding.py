@@ -9,7 +9,7 @@ import trio
 
 from gossipd.agent.agent import run_agent
 from gossipd.agent.handle import AgentHandle
-from gossipd.agent.log_output import Output
+from gossipd.agent.log.output import Output
 from gossipd.config.agent_model import AgentConfig, check_agent_config
 from gossipd.errors import GossipdError, Unavailable, UsageError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from gossipd.agent.handler_spec import parse_handlers
+from gossipd.agent.handlers.spec import parse_handlers
 from gossipd.agent.parts import Parts
 from gossipd.config.agent_model import AgentConfig, check_agent_config
 from gossipd.config.load import Loaded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from gossipd.agent.logbook import Logbook
+from gossipd.agent.log.logbook import Logbook
 from gossipd.agent.machine import Surroundings
 from gossipd.config.agent_model import AgentConfig
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import trio
 
-from gossipd.agent.logbook import Logbook
+from gossipd.agent.log.logbook import Logbook
 from gossipd.config.agent_model import AgentConfig
 from gossipd.errors import ConfigError, GossipdError, Unavailable, UsageError
 

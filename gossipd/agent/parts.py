@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import TYPE_CHECKING
 
-from gossipd.agent.applications import TOLD, Applications, count_name
 from gossipd.agent.driver import Driver
-from gossipd.agent.handlers import Handlers
-from gossipd.agent.join import Joiner
-from gossipd.agent.log_lines import LOGGED
-from gossipd.agent.logbook import Logbook
+from gossipd.agent.handlers.applications import TOLD, Applications, count_name
+from gossipd.agent.handlers.runner import Handlers
+from gossipd.agent.log.lines import LOGGED
+from gossipd.agent.log.logbook import Logbook
 from gossipd.agent.machine import Surroundings
-from gossipd.agent.seeds import LookUp
-from gossipd.agent.state import State
+from gossipd.agent.seeds.addresses import LookUp
+from gossipd.agent.seeds.join import Joiner
+from gossipd.agent.state.opening import State
 from gossipd.agent.streams import Streams
 from gossipd.config.agent_model import AgentConfig
 from gossipd.errors import ConfigError, UsageError
@@ -30,8 +30,8 @@ from gossipd.serf.memory import NO_MEMORY
 from gossipd.value import replace
 
 if TYPE_CHECKING:
-    from gossipd.agent.keeping import Keeping
-    from gossipd.agent.keyring_keeper import KeyringKeeper
+    from gossipd.agent.state.keeping import Keeping
+    from gossipd.agent.state.keyring_keeper import KeyringKeeper
 
 
 class Parts:
@@ -118,7 +118,7 @@ class Parts:
     def _keyring_keeper(self, path: str) -> KeyringKeeper | None:
         if not path:
             return None
-        from gossipd.agent.keyring_keeper import KeyringKeeper  # only where keys are kept
+        from gossipd.agent.state.keyring_keeper import KeyringKeeper  # only where keys are kept
 
         keeper = KeyringKeeper(path, self.driver.keyring_saved, self.log.say)
         self.driver.save_keys = keeper.save
@@ -147,6 +147,6 @@ def _look_away(_event: NodeEvent) -> None:
 def _keeping(config: AgentConfig, log: Logbook) -> Keeping | None:
     if not config.snapshot_path:
         return None
-    from gossipd.agent.keeping import Keeping  # only a daemon with a snapshot needs it
+    from gossipd.agent.state.keeping import Keeping  # only a daemon with a snapshot needs it
 
     return Keeping(config, log.say)

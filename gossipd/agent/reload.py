@@ -14,8 +14,8 @@ import trio
 
 from gossipd.agent.driver import Driver
 from gossipd.agent.lifecycle import Lifecycle
-from gossipd.agent.logbook import Logbook
-from gossipd.agent.retry_join import RetryJoin
+from gossipd.agent.log.logbook import Logbook
+from gossipd.agent.seeds.retry_join import RetryJoin
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.changes import HANDLERS, LIVE, VERIFICATION, changes, tag_changes
 from gossipd.config.load import Loaded

@@ -10,7 +10,7 @@ for, members that failed, stands in comments, which Serf skips:
     clock: 12
 
 Text only: the file, and when a line is safely in it, is the agent's part
-(``agent/journal.py``).
+(``agent/state/journal.py``).
 """
 
 from __future__ import annotations

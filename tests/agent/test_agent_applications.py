@@ -10,8 +10,8 @@ import trio
 
 from gossipd.agent import parts as agent_parts
 from gossipd.agent.agent import run_agent
-from gossipd.agent.handlers import END_WAIT, Handlers
-from gossipd.agent.script import Outcome
+from gossipd.agent.handlers.runner import END_WAIT, Handlers
+from gossipd.agent.handlers.script import Outcome
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import NodeConfig
 from gossipd.errors import ConfigError

@@ -10,12 +10,12 @@ import trio
 import trio.testing
 
 from gossipd.address import Address
-from gossipd.agent import applications as room
-from gossipd.agent.applications import Applications
 from gossipd.agent.fanout import Subscription
-from gossipd.agent.handler_spec import parse_handlers
-from gossipd.agent.handlers import Handlers
-from gossipd.agent.script import Outcome
+from gossipd.agent.handlers import applications as room
+from gossipd.agent.handlers.applications import Applications
+from gossipd.agent.handlers.runner import Handlers
+from gossipd.agent.handlers.script import Outcome
+from gossipd.agent.handlers.spec import parse_handlers
 from gossipd.errors import UsageError
 from gossipd.node.handle import Lost
 from gossipd.serf.coalesce import Coalescer

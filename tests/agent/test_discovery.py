@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import trio
 
 from gossipd.address import address_from_host
-from gossipd.agent.discovery import ADDRESSES_MAX, MESSAGES_MAX, REPLIES_MAX, Discovery
-from gossipd.agent.mdns_messages import Instance, answer, question, read_untrusted, service_of
-from gossipd.agent.multicast import SocketAddress, Take
+from gossipd.agent.seeds.discovery import ADDRESSES_MAX, MESSAGES_MAX, REPLIES_MAX, Discovery
+from gossipd.agent.seeds.mdns_messages import Instance, answer, question, read_untrusted, service_of
+from gossipd.agent.seeds.multicast import SocketAddress, Take
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import NodeConfig
 from gossipd.node.handle import JoinResult

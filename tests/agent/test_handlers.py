@@ -9,12 +9,12 @@ import pytest
 import trio
 import trio.testing
 
-from gossipd.agent import handlers as room
-from gossipd.agent.handler_spec import parse_handlers
-from gossipd.agent.handlers import END_WAIT, METRIC_NAME_MAX, Handlers
-from gossipd.agent.log_lines import escaped
-from gossipd.agent.log_output import LINE_BYTES_MAX
-from gossipd.agent.script import OUTPUT_BYTES_MAX, Outcome
+from gossipd.agent.handlers import runner as room
+from gossipd.agent.handlers.runner import END_WAIT, METRIC_NAME_MAX, Handlers
+from gossipd.agent.handlers.script import OUTPUT_BYTES_MAX, Outcome
+from gossipd.agent.handlers.spec import parse_handlers
+from gossipd.agent.log.lines import escaped
+from gossipd.agent.log.output import LINE_BYTES_MAX
 from gossipd.serf.events import QueryReceived, UserEventReceived
 
 

@@ -9,8 +9,8 @@ import trio
 
 from gossipd.address import Address
 from gossipd.agent.driver import Driver
-from gossipd.agent.join import Joiner
-from gossipd.agent.seeds import LookUp, Seed, look_up_by_system, parse_seed
+from gossipd.agent.seeds.addresses import LookUp, Seed, look_up_by_system, parse_seed
+from gossipd.agent.seeds.join import Joiner
 from gossipd.errors import UsageError
 from gossipd.node.handle import JoinResult
 from support.scripted_node import ScriptedNode

@@ -9,8 +9,8 @@ import pytest
 import trio
 
 from gossipd.address import address_from_host
-from gossipd.agent import journal as journal_module
-from gossipd.agent.journal import LAZY, PATIENCE, RETRY, Journal
+from gossipd.agent.state import journal as journal_module
+from gossipd.agent.state.journal import LAZY, PATIENCE, RETRY, Journal
 from gossipd.node.events import NodeEvent, OperationFinished
 from gossipd.serf.events import ChangeKind, MemberChange, SerfMember, UserEventReceived
 from gossipd.serf.memory import Memory

@@ -7,7 +7,7 @@ import threading
 import trio
 import trio.testing
 
-from gossipd.agent.keyring_keeper import KeyringKeeper
+from gossipd.agent.state.keyring_keeper import KeyringKeeper
 from gossipd.errors import Unavailable
 from gossipd.serf.effects import SaveKeyring
 

@@ -11,7 +11,7 @@ import trio
 
 from gossipd.agent.agent import run_agent
 from gossipd.agent.handle import AgentHandle
-from gossipd.agent.keyring_file import read_keyring, write_keyring
+from gossipd.agent.state.keyring_file import read_keyring, write_keyring
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import NodeConfig, SerfConfig
 from gossipd.coordinates.space import distance

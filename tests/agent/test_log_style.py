@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipd.agent.log_output import LINE_BYTES_MAX, DescriptorOutput
-from gossipd.agent.log_style import style_of
-from gossipd.agent.logbook import Logbook, open_log
+from gossipd.agent.log.logbook import Logbook, open_log
+from gossipd.agent.log.output import LINE_BYTES_MAX, DescriptorOutput
+from gossipd.agent.log.style import style_of
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import NodeConfig
 from gossipd.node.events import InputDropped, NodeEvent, SyncFinished

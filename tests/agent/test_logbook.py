@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from gossipd.agent import logbook
-from gossipd.agent.log_output import DescriptorOutput
-from gossipd.agent.logbook import PROVOKED_LINES_MAX, RING_LINES, Logbook
+from gossipd.agent.log import logbook
+from gossipd.agent.log.logbook import PROVOKED_LINES_MAX, RING_LINES, Logbook
+from gossipd.agent.log.output import DescriptorOutput
 from gossipd.node.events import InputDropped
 from gossipd.node.handle import LogLine, Lost
 from gossipd.serf.events import ChangeKind, MemberChange, QueryClosed

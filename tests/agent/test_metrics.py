@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 import trio
 
-from gossipd.agent.applications import NAMES_MAX, count_name
+from gossipd.agent.handlers.applications import NAMES_MAX, count_name
 from gossipd.ledger import Ledger
 from gossipd.metrics.collecting import KEPT, LAST_SENDING, Collector
 from gossipd.metrics.interval import Interval

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from gossipd.agent import rejoin
 from gossipd.agent.agent import run_agent
 from gossipd.agent.handle import AgentHandle
-from gossipd.agent.keeping import Keeping
+from gossipd.agent.state import rejoin
+from gossipd.agent.state.keeping import Keeping
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import NodeConfig, SerfConfig
 from gossipd.serf.memory import Memory
@@ -28,7 +28,7 @@ def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         await trio.lowlevel.checkpoint()
         work()  # type: ignore[operator]
 
-    monkeypatch.setattr("gossipd.agent.journal.run_in_thread", run)
+    monkeypatch.setattr("gossipd.agent.state.journal.run_in_thread", run)
 
 
 class Agent:

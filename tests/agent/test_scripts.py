@@ -12,7 +12,7 @@ import pytest
 import trio
 import trio.testing
 
-from gossipd.agent.script import OUTPUT_BYTES_MAX, Outcome, run_script
+from gossipd.agent.handlers.script import OUTPUT_BYTES_MAX, Outcome, run_script
 
 LONG = 60.0
 ENVIRONMENT = {b"PATH": os.environb[b"PATH"], b"X": b"given"}

@@ -8,8 +8,8 @@ import pytest
 import trio
 
 from gossipd.address import Address
-from gossipd.agent.seeds import NO_PORT, Seed, parse_seed, resolve
-from gossipd.agent.services import ServiceHost, ServiceLookUp, look_up_service
+from gossipd.agent.seeds.addresses import NO_PORT, Seed, parse_seed, resolve
+from gossipd.agent.seeds.services import ServiceHost, ServiceLookUp, look_up_service
 from gossipd.errors import Unavailable, UsageError
 from support.dns_server import DnsServer
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gossipd.agent import syslog as syslog_room
-from gossipd.agent.logbook import Logbook, open_log
-from gossipd.agent.syslog import RECONNECT_PAUSE, Syslog
+from gossipd.agent.log import syslog as syslog_room
+from gossipd.agent.log.logbook import Logbook, open_log
+from gossipd.agent.log.syslog import RECONNECT_PAUSE, Syslog
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import NodeConfig
 from support.logs import Lines

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 
-from gossipd.agent.handler_spec import listed, parse_handlers
+from gossipd.agent.handlers.spec import listed, parse_handlers
 from gossipd.errors import UsageError
 from gossipd.query.event_filter import EventFilter
 from gossipd.serf.events import (

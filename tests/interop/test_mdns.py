@@ -115,7 +115,7 @@ def test_the_address_of_an_interface_is_bound_and_told(hosts: list[Host]) -> Non
 HOSTILE = """
 import random, socket, struct, sys
 from gossipd.address import Address
-from gossipd.agent.mdns_messages import Instance, answer, question, service_of
+from gossipd.agent.seeds.mdns_messages import Instance, answer, question, service_of
 
 blue = service_of("blue")
 said = answer(blue, "blue", Instance(b"x", Address(bytes([10, 99, 0, 9]), 7946)))

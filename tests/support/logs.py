@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from gossipd.address import Address
-from gossipd.agent.log_style import style_of
-from gossipd.agent.logbook import Logbook
+from gossipd.agent.log.logbook import Logbook
+from gossipd.agent.log.style import style_of
 from gossipd.node.events import NodeEvent
 from gossipd.serf.events import SerfMember
 from gossipd.swim.member import Member, MemberState

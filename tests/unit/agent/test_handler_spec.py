@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossipd.address import Address
-from gossipd.agent.handler_spec import (
+from gossipd.agent.handlers.spec import (
     Handler,
     environment_of,
     input_of,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gossipd.agent.key_source import KeySource, key_source
-from gossipd.agent.keyring_file import write_keyring
-from gossipd.agent.state_folder import with_state_folder
+from gossipd.agent.state.folder import with_state_folder
+from gossipd.agent.state.key_source import KeySource, key_source
+from gossipd.agent.state.keyring_file import write_keyring
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import NodeConfig
 from gossipd.errors import ConfigError

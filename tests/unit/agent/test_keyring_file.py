@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gossipd.agent.keyring_file import read_keyring, write_keyring
+from gossipd.agent.state.keyring_file import read_keyring, write_keyring
 from gossipd.errors import ConfigError, Unavailable
 
 

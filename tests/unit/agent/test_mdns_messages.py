@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossipd.address import Address, address_from_host
-from gossipd.agent.dns_reader import BAD_MESSAGE
-from gossipd.agent.mdns_messages import (
+from gossipd.agent.seeds.dns_reader import BAD_MESSAGE
+from gossipd.agent.seeds.mdns_messages import (
     Instance,
     MdnsMessage,
     answer,

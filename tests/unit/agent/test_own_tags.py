@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipd.agent.own_tags import OwnTags
-from gossipd.agent.state_folder import tags_file_of, with_state_folder
+from gossipd.agent.state.folder import tags_file_of, with_state_folder
+from gossipd.agent.state.own_tags import OwnTags
 from gossipd.config.agent_model import AgentConfig, check_agent_config
 from gossipd.config.model import NodeConfig
 from gossipd.errors import ConfigError, Unavailable, UsageError

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gossipd.agent import snapshot_file
-from gossipd.agent.durable import replace_file
-from gossipd.agent.snapshot_file import SnapshotFile
+from gossipd.agent.state import snapshot_file
+from gossipd.agent.state.durable import replace_file
+from gossipd.agent.state.snapshot_file import SnapshotFile
 from gossipd.errors import ConfigError
 
 

@@ -13,8 +13,8 @@ import trio
 
 from gossipd.address import Address
 from gossipd.agent.driver import Driver
-from gossipd.agent.seeds import LookUp, Seed, parse_seed, resolve
-from gossipd.agent.services import ServiceLookUp, look_up_service
+from gossipd.agent.seeds.addresses import LookUp, Seed, parse_seed, resolve
+from gossipd.agent.seeds.services import ServiceLookUp, look_up_service
 from gossipd.errors import Unavailable, UsageError
 from gossipd.node.handle import JoinResult
 

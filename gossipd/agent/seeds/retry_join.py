@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import trio
 
-from gossipd.agent.join import Joiner
+from gossipd.agent.seeds.join import Joiner
 from gossipd.config.agent_model import AgentConfig
 from gossipd.errors import Unavailable, UsageError
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from gossipd.agent.log_output import LINE_BYTES_MAX, SEVERITIES, lost_line
+from gossipd.agent.log.output import LINE_BYTES_MAX, SEVERITIES, lost_line
 
 
 class LineStyle(Protocol):

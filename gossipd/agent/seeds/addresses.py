@@ -16,7 +16,7 @@ from typing import TypeAlias, TypeVar
 import trio
 
 from gossipd.address import Address, address_from_host, split_host_port
-from gossipd.agent.services import ServiceHost, ServiceLookUp, is_service, look_up_service
+from gossipd.agent.seeds.services import ServiceHost, ServiceLookUp, is_service, look_up_service
 from gossipd.agent.sockaddr import address_of
 from gossipd.errors import Unavailable, UsageError
 from gossipd.value import Value

@@ -8,10 +8,10 @@ from random import Random
 import trio
 
 from gossipd.agent.driver import Driver
-from gossipd.agent.journal import Journal
 from gossipd.agent.ports import StreamPort
-from gossipd.agent.rejoin import Rejoiner
-from gossipd.agent.snapshot_file import SnapshotFile
+from gossipd.agent.state.journal import Journal
+from gossipd.agent.state.rejoin import Rejoiner
+from gossipd.agent.state.snapshot_file import SnapshotFile
 from gossipd.config.agent_model import AgentConfig
 from gossipd.serf.memory import Memory
 from gossipd.serf.snapshot import replay_untrusted

@@ -16,7 +16,7 @@ from contextlib import closing
 
 import trio
 
-from gossipd.agent.process_tree import ProcessTree
+from gossipd.agent.handlers.process_tree import ProcessTree
 from gossipd.agent.system_errors import reason_of
 from gossipd.value import Value
 

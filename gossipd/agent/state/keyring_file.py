@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from gossipd.agent.durable import read_file
+from gossipd.agent.state.durable import read_file
 from gossipd.agent.system_errors import reason_of
 from gossipd.config.values import key_from
 from gossipd.errors import ConfigError, Unavailable
@@ -50,7 +50,7 @@ def write_keyring(path: str, keys: tuple[bytes, ...]) -> None:
     """
     import json  # as above
 
-    from gossipd.agent.durable import replace_file
+    from gossipd.agent.state.durable import replace_file
 
     text = json.dumps([b64encode(key).decode() for key in keys], indent=2) + "\n"
     try:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gossipd.agent.handler_spec import Handler, parse_handlers
-from gossipd.agent.key_source import key_source
-from gossipd.agent.own_tags import OwnTags
-from gossipd.agent.state_folder import tags_file_of, with_state_folder
+from gossipd.agent.handlers.spec import Handler, parse_handlers
+from gossipd.agent.state.folder import tags_file_of, with_state_folder
+from gossipd.agent.state.key_source import key_source
+from gossipd.agent.state.own_tags import OwnTags
 from gossipd.config.agent_model import AgentConfig
 from gossipd.value import replace
 

@@ -86,7 +86,7 @@ class OwnTags:
             return
         import json  # only a daemon whose tags change needs it
 
-        from gossipd.agent.durable import replace_file
+        from gossipd.agent.state.durable import replace_file
 
         text = json.dumps(dict(sorted(changes.items())), indent=2)
         try:
@@ -113,7 +113,7 @@ def _read(path: str) -> dict[str, str | None]:
     Raises:
         ConfigError: it cannot be read, or is no object of texts.
     """
-    from gossipd.agent.durable import read_file  # only a daemon that has one needs it
+    from gossipd.agent.state.durable import read_file  # only a daemon that has one needs it
 
     try:
         data = read_file(path, FILE_BYTES_MAX + 1)

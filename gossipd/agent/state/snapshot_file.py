@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from gossipd.agent.durable import open_aside, sync_folder_of, write_all
+from gossipd.agent.state.durable import open_aside, sync_folder_of, write_all
 from gossipd.agent.system_errors import reason_of
 from gossipd.errors import ConfigError
 

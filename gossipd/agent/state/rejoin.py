@@ -19,8 +19,8 @@ import trio
 
 from gossipd.address import Address
 from gossipd.agent.driver import Driver
-from gossipd.agent.join import retry_pauses
 from gossipd.agent.ports import StreamPort
+from gossipd.agent.seeds.join import retry_pauses
 from gossipd.config.model import SerfConfig
 from gossipd.errors import Unavailable, UsageError
 from gossipd.serf.snapshot import Snapshot

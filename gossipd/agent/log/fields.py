@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gossipd.agent.log_lines import away_for
+from gossipd.agent.log.lines import away_for
 from gossipd.node.events import InputDropped, NodeEvent, SyncFinished
 from gossipd.serf.events import ChangeKind, MemberChange, QueryReceived, UserEventReceived
 from gossipd.swim.events import (

@@ -18,7 +18,7 @@ from typing import Protocol, TypeAlias
 import trio
 
 from gossipd.agent.interfaces import Interface, interfaces
-from gossipd.agent.mdns_messages import MESSAGE_BYTES_MAX
+from gossipd.agent.seeds.mdns_messages import MESSAGE_BYTES_MAX
 
 MDNS_PORT = 5353
 GROUP_4 = "224.0.0.251"

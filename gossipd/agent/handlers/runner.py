@@ -2,7 +2,7 @@
 
 Nothing here is ever waited for by the protocol or by a stream. Runs of one
 handler may overlap, and end in any order. What a script is given is made in
-``handler_spec.py``, one run in ``script.py``.
+``spec.py``, one run in ``script.py``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from gossipd.agent.handler_spec import (
+from gossipd.agent.handlers.spec import (
     Handler,
     environment_of,
     input_of,
@@ -22,11 +22,11 @@ from gossipd.agent.handler_spec import (
     listed,
     title_of,
 )
-from gossipd.agent.log_lines import pieces
+from gossipd.agent.log.lines import pieces
 from gossipd.serf.events import ApplicationEvent, QueryReceived
 
 if TYPE_CHECKING:
-    from gossipd.agent.script import Outcome
+    from gossipd.agent.handlers.script import Outcome
 
 WAITING_MAX = 1024
 """Runs that wait for their turn; what comes on top is not run, but counted and logged."""
@@ -234,6 +234,6 @@ async def _cancel_when(hurried: trio.Event, scope: trio.CancelScope) -> None:
 async def _run_script(
     script: str, environment: Mapping[bytes, bytes], data: bytes, timeout: float
 ) -> Outcome:
-    from gossipd.agent.script import run_script  # daemons without handlers save the memory
+    from gossipd.agent.handlers.script import run_script  # daemons without handlers save the memory
 
     return await run_script(script, environment, data, timeout)

@@ -19,9 +19,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gossipd.agent.fanout import Subscription
-from gossipd.agent.log_lines import CAUSES, DESCRIBED, PROVOKED, describe, escaped, level_of
-from gossipd.agent.log_output import DescriptorOutput, Output
-from gossipd.agent.log_style import LineStyle, Stamp, TextStyle, style_of
+from gossipd.agent.log.lines import CAUSES, DESCRIBED, PROVOKED, describe, escaped, level_of
+from gossipd.agent.log.output import DescriptorOutput, Output
+from gossipd.agent.log.style import LineStyle, Stamp, TextStyle, style_of
 from gossipd.config.agent_model import AgentConfig
 from gossipd.node.events import NodeEvent
 from gossipd.node.handle import LogLine
@@ -29,7 +29,7 @@ from gossipd.serf.events import MemberChange, QueryReceived, UserEventReceived
 from gossipd.value import Value, replace
 
 if TYPE_CHECKING:
-    from gossipd.agent.syslog import Syslog
+    from gossipd.agent.log.syslog import Syslog
 
 RING_LINES = 512
 HELD_LINES_MAX = 4096
@@ -200,7 +200,7 @@ class Logbook:
     def _fields(self, entry: _Entry) -> Mapping[str, object]:
         if isinstance(entry.source, str):
             return {}
-        from gossipd.agent.log_fields import fields_of_event  # only JSON lines have fields
+        from gossipd.agent.log.fields import fields_of_event  # only JSON lines have fields
 
         return fields_of_event(entry.source, self._us, entry.now, entry.cause)
 
@@ -232,6 +232,6 @@ def open_log(config: AgentConfig, output: Output | None) -> Logbook:
 
 
 def _syslog(facility: str) -> Syslog:
-    from gossipd.agent.syslog import Syslog  # daemons without it save the memory
+    from gossipd.agent.log.syslog import Syslog  # daemons without it save the memory
 
     return Syslog(facility)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from gossipd.agent.state_folder import KEYRING
+from gossipd.agent.state.folder import KEYRING
 from gossipd.config.agent_model import AgentConfig
 from gossipd.value import Value
 
@@ -66,6 +66,6 @@ def _set_aside(path: str) -> tuple[tuple[str, str], ...]:
 
 
 def _read(path: str) -> tuple[bytes, ...]:
-    from gossipd.agent.keyring_file import read_keyring  # only where keys are kept
+    from gossipd.agent.state.keyring_file import read_keyring  # only where keys are kept
 
     return read_keyring(path)

@@ -19,8 +19,8 @@ from typing import NoReturn
 import trio
 
 from gossipd.agent.fanout import Fanout, Subscription
-from gossipd.agent.handler_spec import title_of
-from gossipd.agent.handlers import Handlers
+from gossipd.agent.handlers.runner import Handlers
+from gossipd.agent.handlers.spec import title_of
 from gossipd.errors import UsageError
 from gossipd.ledger import Ledger
 from gossipd.node.events import NodeEvent

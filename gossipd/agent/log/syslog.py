@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from gossipd.agent.log_output import SEVERITIES
+from gossipd.agent.log.output import SEVERITIES
 from gossipd.agent.system_errors import reason_of
 from gossipd.config.agent_model import SYSLOG_FACILITIES
 

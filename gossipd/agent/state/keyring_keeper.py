@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import trio
 
-from gossipd.agent.keyring_file import write_keyring
+from gossipd.agent.state.keyring_file import write_keyring
 from gossipd.errors import Unavailable
 from gossipd.serf.effects import SaveKeyring
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 import trio
 
 from gossipd.address import Address
-from gossipd.agent.join import Joiner
-from gossipd.agent.mdns_messages import (
+from gossipd.agent.seeds.join import Joiner
+from gossipd.agent.seeds.mdns_messages import (
     Instance,
     MdnsMessage,
     answer,
@@ -26,7 +26,7 @@ from gossipd.agent.mdns_messages import (
     read_untrusted,
     service_of,
 )
-from gossipd.agent.multicast import MDNS_PORT, GroupPort, MulticastPort, SocketAddress
+from gossipd.agent.seeds.multicast import MDNS_PORT, GroupPort, MulticastPort, SocketAddress
 from gossipd.config.agent_model import AgentConfig
 from gossipd.errors import UsageError, WireError
 from gossipd.node.view import View

@@ -19,7 +19,7 @@ import dns.rdatatype
 import dns.rrset
 
 from gossipd.address import Address
-from gossipd.agent.dns_reader import BAD_MESSAGE, DnsReader, Name, Record
+from gossipd.agent.seeds.dns_reader import BAD_MESSAGE, DnsReader, Name, Record
 from gossipd.config.agent_model import LABEL_OF_SERVICE
 from gossipd.errors import WireError
 from gossipd.value import Value

@@ -5,10 +5,10 @@ from __future__ import annotations
 import trio
 
 from gossipd.agent.handle import AgentHandle
-from gossipd.agent.join import Joiner
 from gossipd.agent.lifecycle import Lifecycle
-from gossipd.agent.logbook import Logbook
-from gossipd.agent.retry_join import RetryJoin
+from gossipd.agent.log.logbook import Logbook
+from gossipd.agent.seeds.join import Joiner
+from gossipd.agent.seeds.retry_join import RetryJoin
 from gossipd.config.agent_model import AgentConfig
 from gossipd.errors import Unavailable, UsageError
 

@@ -1,0 +1,1 @@
+"""What applications are told, and the scripts that are run on events."""

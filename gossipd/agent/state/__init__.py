@@ -1,0 +1,1 @@
+"""What outlives the process: snapshot, keys and tags, and how a restart uses them."""
