@@ -85,7 +85,7 @@ def main() -> int:
     words = parser.parse_args()
     pythons = {"interpreted": sys.executable}
     if words.compiled:
-        pythons["compiled"] = words.compiled
+        pythons["compiled"] = str(Path(words.compiled).absolute())
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
     for number in range(words.rounds):
         for name, warm, what in SUBJECTS:
