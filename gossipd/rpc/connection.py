@@ -24,7 +24,7 @@ from gossipd.rpc import answers
 from gossipd.serf.question import KeyCommand
 
 if TYPE_CHECKING:
-    from gossipd.rpc.server import Service
+    from gossipd.rpc.service import Service
     from gossipd.rpc.subscriptions import Subscriptions
 
 RECEIVE_BYTES = 65_536

@@ -20,7 +20,7 @@ from gossipd.rpc.pending import PendingQueries
 from gossipd.rpc.questions import follow_question, is_ping
 
 if TYPE_CHECKING:
-    from gossipd.rpc.server import Service
+    from gossipd.rpc.service import Service
 
 
 class Subscriptions:

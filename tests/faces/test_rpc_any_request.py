@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from gossipd.coordinate import Coordinate
 from gossipd.query.commands import COMMANDS
 from gossipd.query.framing import encode
-from gossipd.rpc.server import Limits, Service
+from gossipd.rpc.server import Limits
+from gossipd.rpc.service import Service
 from gossipd.serf.events import QueryAcked, QueryAnswered, QueryReceived, UserEventReceived
 from support.fake_handle import FakeHandle
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import trio
 import trio.testing
 
-from gossipd.query.framing import encode
+from gossipd.query.framing import OBJECT_BYTES_MAX, encode
 from gossipd.rpc.server import Limits, serve_rpc
 from gossipd.serf.events import ChangeKind
 from support.fake_handle import FakeHandle, make_member
@@ -324,3 +325,31 @@ async def test_the_server_outlives_what_keeps_it_from_accepting(
     assert failures[0] == "agent.ipc: Failed to accept client: Software caused connection abort"
     assert len(failures) == 2
     assert not caplog.records
+
+
+async def test_a_client_that_cannot_be_served_is_refused_and_ends_nothing(
+    nursery: trio.Nursery, autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "gossipd.rpc.service", None)  # as after an upgrade
+    lines: list[str] = []
+    _ours, theirs = trio.testing.memory_stream_pair()
+    listener = FailingListener(theirs, [])
+
+    async def serve(*, task_status: trio.TaskStatus[None]) -> None:
+        await serve_rpc(
+            [listener],
+            FakeHandle(),
+            log=lambda level, line: lines.append(f"{level} {line}"),
+            task_status=task_status,
+        )
+
+    await nursery.start(serve)
+    await trio.testing.wait_all_tasks_blocked()
+    (line,) = lines
+    assert line.startswith("WARN agent.ipc: Refused client: restart, the program changed: ")
+    with pytest.raises(trio.ClosedResourceError):
+        await theirs.receive_some()
+
+
+def test_what_a_request_may_weigh_is_the_same_on_both_sides() -> None:
+    assert Limits().object_bytes_max == OBJECT_BYTES_MAX

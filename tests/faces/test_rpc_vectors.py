@@ -14,7 +14,8 @@ import pytest
 import trio
 import trio.testing
 
-from gossipd.rpc.server import Limits, Service
+from gossipd.rpc.server import Limits
+from gossipd.rpc.service import Service
 from support.fake_handle import FakeHandle
 from support.rpc_recordings import (
     VECTORS,

@@ -19,7 +19,8 @@ import trio.testing
 
 from gossipd.agent.handle import AgentHandle
 from gossipd.config.model import NodeConfig
-from gossipd.rpc.server import Limits, Service
+from gossipd.rpc.server import Limits
+from gossipd.rpc.service import Service
 from gossipd.serf.events import QueryReceived
 from gossipd.serf.question import Question
 from gossipd.value import replace

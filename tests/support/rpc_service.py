@@ -11,7 +11,8 @@ import trio
 import trio.testing
 
 from gossipd.query.framing import encode
-from gossipd.rpc.server import Limits, Service
+from gossipd.rpc.server import Limits
+from gossipd.rpc.service import Service
 from support.fake_handle import FakeHandle
 
 
