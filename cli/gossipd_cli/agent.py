@@ -91,7 +91,6 @@ def start_agent(flags: Mapping[str, object]) -> int:
     """
     from gossipd.errors import ConfigError, GossipdError
     from gossipd_cli.configuration import configured
-    from gossipd_cli.exits import INTERRUPTED
 
     early: list[int] = []
     # until the daemon watches its signals this one would end it
@@ -109,6 +108,8 @@ def start_agent(flags: Mapping[str, object]) -> int:
     except GossipdError as error:
         return _complain(error, EXIT_FAILED)
     except KeyboardInterrupt:
+        from gossipd_cli.exits import INTERRUPTED
+
         return INTERRUPTED  # before the daemon watches its signals: nothing is to be left
     finally:
         signal.signal(signal.SIGHUP, before)

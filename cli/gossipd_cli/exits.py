@@ -13,9 +13,6 @@ from __future__ import annotations
 import os
 import sys
 
-from gossipd.query.requests import AUTH_REQUIRED, INVALID_FILTER
-from gossipd_cli.render import printable
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +49,8 @@ def run_guarded(run: Callable[[], int]) -> int:
         found = _exit_code(error)
         if found is None:
             raise
+        from gossipd.query.requests import AUTH_REQUIRED, INVALID_FILTER  # loaded by the client
+
         text = str(error)
         if text == AUTH_REQUIRED:
             text += ": show the daemon's token with --rpc-auth or GOSSIPD_RPC_AUTH"
@@ -69,6 +68,8 @@ def _give_up_output() -> None:
 
 def complain(text: str) -> None:
     """Write one error line to stderr; control characters of others are escaped."""
+    from gossipd_cli.render import printable  # an agent would keep it for life
+
     lines = [printable(line.strip(" \t*")) for line in text.splitlines() if line.strip()]
     head = lines[0] if lines else "failed"
     rest = "; ".join(lines[1:])
