@@ -18,14 +18,13 @@ from gossipd.node.events import NodeEvent
 from gossipd.node.handle import Answers, EventStream, JoinResult, LogStream, Lost, ReloadReport
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
-from gossipd.serf.collector import STRANGERS_MAX
 from gossipd.serf.events import (
     KeysAnswered,
     QueryAcked,
     QueryAnswered,
     QueryClosed,
 )
-from gossipd.serf.question import KeyCommand, KeyReport, Question
+from gossipd.serf.question import STRANGERS_MAX, KeyCommand, KeyReport, Question
 from gossipd.serf.roster import MEMBERS_MAX
 from gossipd.wire.serf_messages import MemberStatus
 

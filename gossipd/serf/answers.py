@@ -7,17 +7,15 @@ what becomes of them then is ``answering.py``'s.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import Random
+from typing import TYPE_CHECKING
 
 from gossipd.address import Address
 from gossipd.config.model import SerfConfig
 from gossipd.errors import WireError
-from gossipd.serf.conflict import answer_conflict
 from gossipd.serf.filters import are_met_untrusted
-from gossipd.serf.key_queries import COMMANDS, KeyQueries
-from gossipd.serf.name_vote import CONFLICT
-from gossipd.serf.queries import INTERNAL_PREFIX, choose_relays
+from gossipd.serf.queries import CONFLICT, INTERNAL_PREFIX, KEY_QUERIES, choose_relays
 from gossipd.serf.question import PING_ALL
 from gossipd.serf.roster import Roster
 from gossipd.wire.serf_codec import encode_serf
@@ -29,6 +27,9 @@ from gossipd.wire.serf_messages import (
     QueryResponse,
     Relay,
 )
+
+if TYPE_CHECKING:
+    from gossipd.serf.key_queries import KeyQueries
 
 
 class Replies:
@@ -50,7 +51,10 @@ def as_response(query: Query, responder: str, flags: int, payload: bytes | None)
 
 
 class Answers:
-    """Answers to the queries that reach the node ``name``."""
+    """Answers to the queries that reach the node ``name``.
+
+    ``keys`` returns what answers key queries, which is made for the first one.
+    """
 
     __slots__ = ("_config", "_keys", "_random", "_roster", "_started_ms", "name")
 
@@ -60,7 +64,7 @@ class Answers:
         name: str,
         roster: Roster,
         random: Random,
-        keys: KeyQueries,
+        keys: Callable[[], KeyQueries],
         started_ms: int,
     ) -> None:
         self._config = config
@@ -107,8 +111,10 @@ class Answers:
     def _internal_answer(self, query: Query, replies: Replies) -> bytes | None:
         name = query.name
         if name == CONFLICT:
+            from gossipd.serf.conflict import answer_conflict  # names seldom clash
+
             return answer_conflict(query, self.name, self._roster.members, self._started_ms)
-        if name in COMMANDS:
+        if name in KEY_QUERIES:
             return self._key_answer(query, replies)
         if name != PING_ALL.name:
             replies.complaints.append(WireError("unknown-internal-query", name))
@@ -121,7 +127,7 @@ class Answers:
             return len(as_response(query, self.name, 0, answer)) <= limit
 
         try:
-            answer = self._keys.answer_untrusted(query, fits)
+            answer = self._keys().answer_untrusted(query, fits)
         except WireError as error:
             replies.complaints.append(error)
             return None
@@ -130,7 +136,7 @@ class Answers:
 
     def after_saving(self, ticket: int, error: str) -> Replies:
         """Return what waited for the ``SaveKeyring`` of that ticket; nothing if nothing did."""
-        saved = self._keys.saved(ticket, error)
+        saved = self._keys().saved(ticket, error)
         if saved is None:
             return Replies()
         query, answer = saved

@@ -13,15 +13,13 @@ from collections.abc import Container, Iterable
 
 from gossipd.config.model import NAME_BYTES_MAX
 from gossipd.errors import Unavailable
-from gossipd.serf.question import Listener
+from gossipd.serf.question import STRANGERS_MAX, Listener
 from gossipd.serf.timers import SerfTimer
 from gossipd.timers import Handle
 from gossipd.wire.serf_messages import FLAG_ACK, FLAG_NO_ANSWER, QueryResponse
 
 OPEN_QUERIES_MAX = 256
 """Own queries remembered; what is over gives way to what is asked."""
-STRANGERS_MAX = 1024
-"""Responders of one query who are no members; somebody who has just joined may be one."""
 ANSWER_BYTES_MAX = 64 * 2**20
 """Bytes of all answers to one query; members may send large ones over streams."""
 

@@ -2,32 +2,30 @@
 
 Here they are told apart, recognised when they come again (``queries``) and gossiped
 on. What we ask is ``asking``'s, what we answer ``answering``'s; what is meant for
-ourselves goes from one to the other without the network.
+ourselves goes from one to the other without the network. Both, the votes about our
+name and the answers to key queries are made and loaded when they are first needed:
+a cluster may run for weeks without a query.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from random import Random
+from typing import TYPE_CHECKING
 
 from gossipd.address import Address
 from gossipd.config.model import SerfConfig, SwimConfig
 from gossipd.errors import Unavailable, WireError
 from gossipd.outbox import Outbox
-from gossipd.serf.answering import Answering
-from gossipd.serf.answers import Answers
-from gossipd.serf.asking import Asking
 from gossipd.serf.effects import SendByStream, SendPayload, SerfEffect
 from gossipd.serf.events import KeysAnswered, MessageIgnored, SerfEvent
-from gossipd.serf.key_queries import COMMANDS, EXPOSED, KeyQueries
-from gossipd.serf.key_round import KeyRound, key_question
 from gossipd.serf.lamport import LamportClock
-from gossipd.serf.name_vote import CONFLICT, NameVoting
-from gossipd.serf.queries import QueryBuffer, QueryVerdict
+from gossipd.serf.queries import CONFLICT, KEY_QUERIES, QueryBuffer, QueryVerdict
 from gossipd.serf.question import KeyCommand, KeyReport
 from gossipd.serf.roster import Roster
 from gossipd.serf.timers import SerfTimer
 from gossipd.timers import Timers
+from gossipd.wire.keyring import Keyring
 from gossipd.wire.serf_codec import decode_serf_untrusted
 from gossipd.wire.serf_messages import (
     FLAG_NO_BROADCAST,
@@ -36,6 +34,12 @@ from gossipd.wire.serf_messages import (
     QueryResponse,
     Relay,
 )
+
+if TYPE_CHECKING:
+    from gossipd.serf.answering import Answering
+    from gossipd.serf.asking import Asking
+    from gossipd.serf.key_queries import KeyQueries
+    from gossipd.serf.name_vote import NameVoting
 
 QUERY_TAKEN = "query"
 """Counted: queries that are new here, Serf's own included, for whomever they are."""
@@ -53,8 +57,8 @@ class Inquiries:
         gossip: queues a query's bytes for everybody, with ``now``.
         payload_bytes_max: the largest message gossip can carry.
         timers, outbox: those of the dispatcher.
-        keys: answers key queries.
         started_ms: when we started, in milliseconds since 1970, if our name is contested.
+        keyring, saves_keys, is_exposed: of key queries, see ``KeyQueries``.
     """
 
     def __init__(
@@ -70,48 +74,89 @@ class Inquiries:
         payload_bytes_max: int,
         timers: Timers[SerfTimer],
         outbox: Outbox[SerfEffect, SerfEvent],
-        keys: KeyQueries,
         started_ms: int,
+        *,
+        keyring: Keyring | None,
+        saves_keys: bool,
+        is_exposed: Callable[[], bool],
     ) -> None:
+        self._config = config
+        self._swim_config = swim_config
+        self._name = name
         self._roster = roster
         self._address = address
         self._gossip = gossip
         self._outbox = outbox
-        self._keys = keys
+        self._own_tags = own_tags
+        self._random = random
+        self._payload_bytes_max = payload_bytes_max
+        self._timers = timers
+        self._started_ms = started_ms
+        self._keyring = keyring
+        self._saves_keys = saves_keys
+        self._is_exposed = is_exposed
         self._queries = QueryBuffer(config.query_buffer)
-        self.asking = Asking(
-            config,
-            swim_config,
-            name,
-            address,
-            roster,
-            own_tags,
-            random,
-            self._queries.clock,
-            payload_bytes_max,
-            self._spread,
-            timers,
-            outbox,
-        )
-        self.answering = Answering(
-            config,
-            roster,
-            Answers(config, name, roster, random, keys, started_ms),
-            own_tags,
-            self._send,
-            self._stream,
-            timers,
-            outbox,
-        )
+        self._asking: Asking | None = None
+        self._answering: Answering | None = None
+        self._naming: NameVoting | None = None
+        self._keys: KeyQueries | None = None
 
-        self.naming = NameVoting(
-            name,
-            address,
-            started_ms,
-            self.asking,
-            outbox,
-            resolves=config.resolve_name_conflicts,
-        )
+    @property
+    def asking(self) -> Asking:
+        """Our own queries."""
+        if self._asking is None:
+            from gossipd.serf.asking import Asking
+
+            self._asking = Asking(
+                self._config,
+                self._swim_config,
+                self._name,
+                self._address,
+                self._roster,
+                self._own_tags,
+                self._random,
+                self._queries.clock,
+                self._payload_bytes_max,
+                self._spread,
+                self._timers,
+                self._outbox,
+            )
+        return self._asking
+
+    @property
+    def answering(self) -> Answering:
+        """What we say to queries."""
+        if self._answering is None:
+            from gossipd.serf.answering import Answering
+            from gossipd.serf.answers import Answers
+
+            self._answering = Answering(
+                self._config,
+                self._roster,
+                Answers(
+                    self._config,
+                    self._name,
+                    self._roster,
+                    self._random,
+                    self._made_keys,
+                    self._started_ms,
+                ),
+                self._own_tags,
+                self._send,
+                self._stream,
+                self._timers,
+                self._outbox,
+            )
+        return self._answering
+
+    def _made_keys(self) -> KeyQueries:
+        if self._keys is None:
+            from gossipd.serf.key_queries import KeyQueries
+
+            self._keys = KeyQueries(
+                self._keyring, self._outbox, saves=self._saves_keys, is_exposed=self._is_exposed
+            )
+        return self._keys
 
     @property
     def clock(self) -> LamportClock:
@@ -127,6 +172,28 @@ class Inquiries:
         """Take queries up to ``last`` for old; see ``QueryBuffer.recall``."""
         self._queries.recall(last)
 
+    def stop_waiting_for(self, node: str) -> None:
+        """Expect no answer of ``node`` any more; it failed or left."""
+        if self._asking is not None:
+            self._asking.stop_waiting_for(node)
+
+    def name_claimed(self, node: str, rival: Address, now: float) -> None:
+        """``rival`` calls itself ``node``: ask whose name that is, if it is ours."""
+        if self._naming is None:
+            if node != self._name or rival == self._address:
+                return
+            from gossipd.serf.name_vote import NameVoting
+
+            self._naming = NameVoting(
+                self._name,
+                self._address,
+                self._started_ms,
+                self.asking,
+                self._outbox,
+                resolves=self._config.resolve_name_conflicts,
+            )
+        self._naming.claimed(node, rival, now)
+
     def manage_keys(
         self, command: KeyCommand, key: bytes | None, operation: int, now: float
     ) -> None:
@@ -138,9 +205,12 @@ class Inquiries:
             UsageError: no query can hold the key.
             Unavailable: too many queries are open, or anybody could read the key.
         """
-        if self._keys.is_exposed:
+        from gossipd.serf.key_queries import EXPOSED
+        from gossipd.serf.key_round import KeyRound, key_question
+
+        if self._is_exposed():
             raise Unavailable(EXPOSED)
-        if not self._keys.can_change:
+        if not self._keyring:
             key = None
         alive = [
             member.name
@@ -169,14 +239,14 @@ class Inquiries:
             return
         self._outbox.ledger.count(QUERY_TAKEN)
         # Decided before the filters: a query not meant for us travels on too.
-        is_unsafe = query.name in COMMANDS and self._keys.is_exposed
+        is_unsafe = query.name in KEY_QUERIES and self._is_exposed()
         if is_unsafe:  # passed on it would be sealed, as if a member had asked
             self._ignore("exposed-key-query", f"{query.name} of {query.origin_node}", source)
         elif not query.flags & FLAG_NO_BROADCAST:
             self._gossip(payload, now)
         self.answering.take(query, source, now)
         if query.name == CONFLICT:  # who asks about our name bears it
-            self.naming.claimed(query.origin_node, query.origin, now)
+            self.name_claimed(query.origin_node, query.origin, now)
 
     def take_relay(self, relay: Relay, source: Address, now: float) -> None:
         """Send on what somebody asks us to relay, unchanged."""

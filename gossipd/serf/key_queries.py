@@ -21,14 +21,12 @@ from gossipd.errors import UsageError, WireError
 from gossipd.outbox import Outbox
 from gossipd.serf.effects import SaveKeyring, SerfEffect
 from gossipd.serf.events import KeyringChanged, SerfEvent
+from gossipd.serf.queries import KEY_QUERIES
 from gossipd.serf.question import KeyCommand
 from gossipd.wire.internal_query_codec import decode_key_request_untrusted, encode_key_response
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.serf_messages import KeyResponse, Query
 
-PREFIX = "_serf_"
-COMMANDS = {PREFIX + command.value: command for command in KeyCommand}
-"""What key queries ask for, by the query's name."""
 NOT_ENCRYPTED = "No keyring to modify (encryption not enabled)"
 NOTHING_TO_LIST = "Keyring is empty (encryption not enabled)"
 EXPOSED = (
@@ -75,21 +73,11 @@ class KeyQueries:
         self._saving: dict[int, Query] = {}
         self._last = 0
 
-    @property
-    def is_exposed(self) -> bool:
-        """Whether key queries are refused, because plaintext is accepted or sent."""
-        return self._is_exposed()
-
-    @property
-    def can_change(self) -> bool:
-        """Whether there is a ring at all."""
-        return bool(self._keyring)
-
     def answer_untrusted(self, query: Query, fits: Fits) -> bytes | None:
         """Do what the key query ``query`` asks for; return the answer.
 
         Args:
-            query: its name is one of ``COMMANDS``.
+            query: its name is one of ``KEY_QUERIES``.
             fits: tells how long a list may get.
 
         Returns:
@@ -98,9 +86,9 @@ class KeyQueries:
         Raises:
             WireError: a change without a payload, which nothing is answered to.
         """
-        command = COMMANDS[query.name]
+        command = KEY_QUERIES[query.name]
         ring = self._keyring
-        if self.is_exposed:
+        if self._is_exposed():
             return encode_key_response(KeyResponse(False, EXPOSED))
         if command is KeyCommand.LIST:
             if not ring:

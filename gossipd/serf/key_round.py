@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from gossipd.errors import WireError
-from gossipd.serf.key_queries import PREFIX
+from gossipd.serf.queries import INTERNAL_PREFIX
 from gossipd.serf.question import KeyCommand, KeyReport, Question
 from gossipd.wire.internal_query_codec import decode_key_response_untrusted, encode_key_request
 from gossipd.wire.serf_messages import KeyRequest, KeyResponse
@@ -23,7 +23,7 @@ KEYS_COUNTED_MAX = 4096
 def key_question(command: KeyCommand, key: bytes | None) -> Question:
     """Return the query that makes every member do ``command`` with ``key`` (raw bytes)."""
     payload = encode_key_request(KeyRequest(None if command is KeyCommand.LIST else key))
-    return Question(name=PREFIX + command.value, payload=payload)
+    return Question(name=INTERNAL_PREFIX + command.value, payload=payload)
 
 
 class KeyRound:

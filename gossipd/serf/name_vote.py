@@ -23,11 +23,11 @@ from gossipd.outbox import Outbox
 from gossipd.serf.asking import Asking
 from gossipd.serf.effects import SerfEffect
 from gossipd.serf.events import MessageIgnored, NameVerdict, NameVoted, SerfEvent
+from gossipd.serf.queries import CONFLICT
 from gossipd.serf.question import Question
 from gossipd.wire.internal_query_codec import decode_conflict_response_untrusted
 from gossipd.wire.serf_messages import MemberStatus
 
-CONFLICT = "_serf_conflict"
 PAUSE = 30.0
 """Seconds from one vote to the next: claims come with every state of a peer."""
 _HERE = (MemberStatus.ALIVE, MemberStatus.LEAVING)

@@ -14,6 +14,7 @@ from random import Random
 
 from gossipd.serf.events import SerfMember
 from gossipd.serf.lamport import LamportClock, is_too_old
+from gossipd.serf.question import KeyCommand
 from gossipd.wire.serf_messages import MemberStatus, Query
 
 QUERY_IDS_MAX = 65536
@@ -21,6 +22,10 @@ QUERY_IDS_MAX = 65536
 RELAY_PROTOCOL_MIN = 5
 """A member relays if the highest memberlist protocol it speaks is at least this."""
 INTERNAL_PREFIX = "_serf_"
+CONFLICT = INTERNAL_PREFIX + "conflict"
+"""Asks who is known under the name in the payload."""
+KEY_QUERIES = {INTERNAL_PREFIX + command.value: command for command in KeyCommand}
+"""What key queries ask for, by the query's name."""
 
 
 class QueryVerdict(enum.Enum):

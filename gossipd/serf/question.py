@@ -36,6 +36,10 @@ PING_ALL: Final = Question(name="_serf_ping", wants_acks=True)
 """Asks everybody for an ack and nothing else; the only query of Serf's own that users may ask."""
 
 
+STRANGERS_MAX = 1024
+"""Responders of one query who are no members; somebody who has just joined may be one."""
+
+
 class Listener(Protocol):
     """Who asked within this floor: told of the answers to one query instead of applications.
 

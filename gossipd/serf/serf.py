@@ -26,7 +26,6 @@ from gossipd.serf.effects import SerfEffect, SetMeta
 from gossipd.serf.events import MessageIgnored, SerfEvent, SerfMember
 from gossipd.serf.inquiries import Inquiries
 from gossipd.serf.intents import IntentBuffer
-from gossipd.serf.key_queries import KeyQueries
 from gossipd.serf.lamport import LamportClock
 from gossipd.serf.members import Members
 from gossipd.serf.memory import NO_MEMORY, Memory
@@ -143,8 +142,10 @@ class Serf:
             payload_bytes_max,
             self.timers,
             outbox,
-            KeyQueries(keyring, outbox, saves=saves_keys, is_exposed=is_exposed),
             started_ms,
+            keyring=keyring,
+            saves_keys=saves_keys,
+            is_exposed=is_exposed,
         )
         self._announcing = Announcing(
             config,
@@ -161,7 +162,7 @@ class Serf:
             self._roster,
             intents,
             self._upkeep,
-            self._inquiries.asking.stop_waiting_for,
+            self._inquiries.stop_waiting_for,
             self.timers,
             outbox,
         )
@@ -348,7 +349,7 @@ class Serf:
             case MemberUpdated(member=member):
                 self._members.on_updated(member)
             case NameConflict(member=member, claimed=rival):
-                self._inquiries.naming.claimed(member.name, rival, now)
+                self._inquiries.name_claimed(member.name, rival, now)
             case _:
                 pass
 

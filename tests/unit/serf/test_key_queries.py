@@ -11,7 +11,6 @@ from gossipd.outbox import Outbox
 from gossipd.serf.effects import SaveKeyring, SerfEffect
 from gossipd.serf.events import KeyringChanged, SerfEvent
 from gossipd.serf.key_queries import (
-    COMMANDS,
     EXPOSED,
     KEYS_MAX,
     NOT_ENCRYPTED,
@@ -19,6 +18,7 @@ from gossipd.serf.key_queries import (
     SAVES_MAX,
     KeyQueries,
 )
+from gossipd.serf.queries import KEY_QUERIES
 from gossipd.serf.question import KeyCommand
 from gossipd.wire.internal_query_codec import decode_key_response_untrusted, encode_key_request
 from gossipd.wire.keyring import Keyring
@@ -59,8 +59,8 @@ class Asked:
 
 
 def test_every_command_has_its_query() -> None:
-    assert set(COMMANDS) == {*CHANGES, LIST}
-    assert set(COMMANDS.values()) == set(KeyCommand)
+    assert set(KEY_QUERIES) == {*CHANGES, LIST}
+    assert set(KEY_QUERIES.values()) == set(KeyCommand)
 
 
 def test_case_132_a_rotation_changes_the_live_ring() -> None:
