@@ -6,7 +6,7 @@
     │   ├─ driver.watch_deadline the one timer
     │   ├─ keeper.run            the keyring file, if there is one
     │   ├─ streams.run           accept, one task a stream
-    │   ├─ handlers.run          one task a running script
+    │   ├─ handlers.run          one task a running script, if there are handlers
     │   ├─ applications.run      coalesced events, queries that nobody answers
     │   └─ keeping.write         the snapshot, where one is kept
     └─ faces nursery             ends first
@@ -137,7 +137,7 @@ async def _run(
         if parts.keeper is not None:
             gossip.start_soon(parts.keeper.run)
         await gossip.start(parts.streams.run)
-        await gossip.start(parts.handlers.run)
+        await parts.run_handlers(gossip)
         gossip.start_soon(parts.applications.run)
         log.say("INFO", "agent: Serf agent starting")
         if keeping is not None:
@@ -171,7 +171,7 @@ async def _run(
             log.release()
             driver.fanout.close()
             parts.applications.close()
-            await parts.handlers.finish(lifecycle.hurried)
+            await parts.finish_handlers(lifecycle.hurried)
             await parts.collector.finish()
             await trio.sleep(LAST_WORDS)
             log.say("INFO", "agent: requesting serf shutdown")

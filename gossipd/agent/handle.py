@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import trio
 
-from gossipd.agent.handlers.spec import parse_handlers
 from gossipd.agent.parts import Parts
 from gossipd.config.agent_model import AgentConfig, check_agent_config
 from gossipd.config.load import Loaded
@@ -63,7 +62,6 @@ class AgentHandle:
         self._driver = parts.driver
         self._joiner = parts.joiner
         self._applications = parts.applications
-        self._handlers = parts.handlers
         self._tags = parts.tags
         self._tags_change = trio.Lock()
         self._log = parts.log
@@ -282,16 +280,8 @@ class AgentHandle:
             yield events
 
     def set_handlers(self, config: AgentConfig) -> None:
-        """Run the event handlers of ``config``, with its limits; what runs already finishes.
-
-        Raises:
-            ConfigError: one of them is no handler; nothing was changed.
-        """
-        self._handlers.set_handlers(
-            parse_handlers(config.event_handlers),
-            timeout=config.handler_timeout,
-            runs_max=config.handlers_max,
-        )
+        """Run the event handlers of ``config``; see ``Parts.set_handlers``."""
+        self._parts.set_handlers(config)
 
     @asynccontextmanager
     async def follow_log(self, level: str, capacity: int = 512) -> AsyncIterator[LogStream]:

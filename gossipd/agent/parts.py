@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
+import trio
+
 from gossipd.agent.driver import Driver
 from gossipd.agent.handlers.applications import TOLD, Applications, count_name
-from gossipd.agent.handlers.runner import Handlers
 from gossipd.agent.log.lines import LOGGED
 from gossipd.agent.log.logbook import Logbook
 from gossipd.agent.machine import Surroundings
@@ -30,6 +31,8 @@ from gossipd.serf.memory import NO_MEMORY
 from gossipd.value import replace
 
 if TYPE_CHECKING:
+    from gossipd.agent.handlers.runner import Handlers
+    from gossipd.agent.handlers.spec import Handler
     from gossipd.agent.state.keeping import Keeping
     from gossipd.agent.state.keyring_keeper import KeyringKeeper
 
@@ -68,18 +71,9 @@ class Parts:
             lambda query: self.driver.step(node.decline, query),
             log.say,
         )
-        socket = machine.socket_path
-        self.handlers = Handlers(
-            state.scripts,
-            timeout=config.handler_timeout,
-            runs_max=config.handlers_max,
-            identity=self._identity,
-            answer=self.applications.run_ended,
-            say=log.say,
-            measure=self.ledger.measure,
-            environment={b"GOSSIPD_SOCKET": os.fsencode(socket)} if socket else {},
-        )
-        self.applications.attach(self.handlers)
+        self._handlers = self._made_handlers(state.scripts, config) if state.scripts else None
+        self._runners: trio.Nursery | None = None
+        """In which handlers run, until the agent ends."""
         self.streams = Streams(machine.streams, self.driver, config.node.wire.stream_timeout)
         self.driver.attach(self.streams)
         self.collector = Collector(self.statistics, self.ledger)
@@ -89,9 +83,59 @@ class Parts:
         """Return the counters of node, sockets and handlers as they are now."""
         statistics = self.driver.statistics()
         lost = dict(statistics.lost)
-        if self.handlers.dropped:
-            lost["handler-runs"] = self.handlers.dropped
-        return replace(statistics, lost=lost, event_handlers=self.handlers.listed())
+        handlers = self._handlers
+        if handlers is not None and handlers.dropped:
+            lost["handler-runs"] = handlers.dropped
+        listed = {} if handlers is None else handlers.listed()
+        return replace(statistics, lost=lost, event_handlers=listed)
+
+    async def run_handlers(self, nursery: trio.Nursery) -> None:
+        """Begin to run event handlers in ``nursery``; none need be configured yet."""
+        self._runners = nursery
+        if self._handlers is not None:
+            await nursery.start(self._handlers.run)
+
+    def set_handlers(self, config: AgentConfig) -> None:
+        """Run the event handlers of ``config``, with its limits; what runs already finishes.
+
+        Raises:
+            ConfigError: one of them is no handler; nothing was changed.
+        """
+        if self._handlers is None and not config.event_handlers:
+            return
+        from gossipd.agent.handlers.spec import parse_handlers  # only where there are handlers
+
+        scripts = parse_handlers(config.event_handlers)
+        if self._handlers is not None:
+            self._handlers.set_handlers(
+                scripts, timeout=config.handler_timeout, runs_max=config.handlers_max
+            )
+        elif self._runners is not None:
+            self._handlers = self._made_handlers(scripts, config)
+            self._runners.start_soon(self._handlers.run)
+
+    async def finish_handlers(self, hurried: trio.Event) -> None:
+        """Begin no more runs, and end those that there are; see ``Handlers.finish``."""
+        self._runners = None
+        if self._handlers is not None:
+            await self._handlers.finish(hurried)
+
+    def _made_handlers(self, scripts: Sequence[Handler], config: AgentConfig) -> Handlers:
+        from gossipd.agent.handlers.runner import Handlers  # most daemons have none
+
+        socket = self.machine.socket_path
+        handlers = Handlers(
+            scripts,
+            timeout=config.handler_timeout,
+            runs_max=config.handlers_max,
+            identity=self._identity,
+            answer=self.applications.run_ended,
+            say=self.log.say,
+            measure=self.ledger.measure,
+            environment={b"GOSSIPD_SOCKET": os.fsencode(socket)} if socket else {},
+        )
+        self.applications.attach(handlers)
+        return handlers
 
     def close(self) -> None:
         """Give back what is held outside of trio: the snapshot's lock."""

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 import trio
 
-from gossipd.agent import parts as agent_parts
 from gossipd.agent.agent import run_agent
+from gossipd.agent.handlers import runner
 from gossipd.agent.handlers.runner import END_WAIT, Handlers
 from gossipd.agent.handlers.script import Outcome
 from gossipd.config.agent_model import AgentConfig
@@ -103,6 +103,36 @@ async def test_streams_are_told_once_of_what_came_close_together(
     nursery.cancel_scope.cancel()
 
 
+async def test_first_handlers_may_be_configured_while_the_agent_runs(
+    nursery: trio.Nursery, autojump_clock: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+
+    async def note(script: str, *_: object) -> Outcome:
+        await trio.lowlevel.checkpoint()
+        ran.append(script)
+        return Outcome("", b"", b"")
+
+    monkeypatch.setattr(runner, "Handlers", partial(Handlers, run=note))
+    agent = Running(MemoryNetwork(nursery), "a", "10.0.0.1")
+    handle = await agent.start(nursery)
+    assert handle.statistics().event_handlers == {}
+    with pytest.raises(ConfigError):
+        handle.set_handlers(replace(agent.config, event_handlers=("nope=x",)))
+    handle.set_handlers(agent.config)
+    assert handle.statistics().event_handlers == {}
+    handle.set_handlers(replace(agent.config, event_handlers=("user=fine",)))
+    assert handle.statistics().event_handlers == {"user:": "fine"}
+    await handle.send_event("deploy", b"")
+    await trio.sleep(10)
+    assert ran == ["fine"]
+    handle.set_handlers(agent.config)
+    await handle.send_event("deploy", b"again")
+    await trio.sleep(10)
+    assert ran == ["fine"]
+    nursery.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize("signals", [1, 2])
 async def test_a_second_signal_does_not_wait_for_handlers(
     nursery: trio.Nursery,
@@ -114,7 +144,7 @@ async def test_a_second_signal_does_not_wait_for_handlers(
         await trio.sleep_forever()
         raise AssertionError("it sleeps for ever")
 
-    monkeypatch.setattr(agent_parts, "Handlers", partial(Handlers, run=hang))
+    monkeypatch.setattr(runner, "Handlers", partial(Handlers, run=hang))
     agent = Running(MemoryNetwork(nursery), "a", "10.0.0.1", event_handlers=("member-join=x",))
     await agent.start(nursery)
     await trio.sleep(2)

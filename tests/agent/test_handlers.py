@@ -131,6 +131,26 @@ async def test_scripts_run_side_by_side_but_only_so_many_at_once(autojump_clock:
         assert bench.shell.running == 1
 
 
+async def test_what_is_taken_before_they_run_waits(autojump_clock: object) -> None:
+    bench = Bench("x", runs_max=2)
+    bench.shell.seconds = 10.0
+    for number in range(3):
+        assert bench.handlers.take(user(f"e{number}")) == 1
+    async with running(bench):
+        await trio.sleep(25)
+        assert (bench.shell.most, len(bench.shell.began)) == (2, 3)
+
+
+async def test_what_was_taken_never_runs_when_the_end_comes_first(autojump_clock: object) -> None:
+    bench = Bench("x")
+    bench.handlers.take(user("early"))
+    await bench.handlers.finish()
+    async with running(bench):
+        assert bench.handlers.take(user("late")) == 0
+        await trio.sleep(1)
+    assert bench.shell.began == []
+
+
 async def test_too_many_runs_are_dropped_counted_and_told_once_a_second(
     autojump_clock: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:

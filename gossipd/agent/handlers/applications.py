@@ -14,13 +14,11 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
 from gossipd.agent.fanout import Fanout, Subscription
-from gossipd.agent.handlers.runner import Handlers
-from gossipd.agent.handlers.spec import title_of
 from gossipd.errors import UsageError
 from gossipd.ledger import Ledger
 from gossipd.node.events import NodeEvent
@@ -32,6 +30,9 @@ from gossipd.serf.events import (
     QueryReceived,
     UserEventReceived,
 )
+
+if TYPE_CHECKING:
+    from gossipd.agent.handlers.runner import Handlers
 
 TOLD = frozenset({MemberChange, UserEventReceived, QueryReceived})
 """Events of the driver that concern applications."""
@@ -102,7 +103,7 @@ class Applications:
         self._alarm = trio.CancelScope()
 
     def attach(self, handlers: Handlers) -> None:
-        """Name the handlers that are run; once, before the first event."""
+        """Name the handlers that are run from now on; once, when there are any."""
         self._handlers = handlers
 
     # -- readers --------------------------------------------------------------
@@ -191,6 +192,8 @@ class Applications:
             try:
                 self._respond(query.number, answer)
             except UsageError as error:
+                from gossipd.agent.handlers.spec import title_of  # loaded with the handlers
+
                 self._say(
                     "WARN",
                     f"agent: Failed to respond to query '{title_of(query)}':"

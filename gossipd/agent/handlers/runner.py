@@ -84,6 +84,7 @@ class Handlers:
         self._running = 0
         self._idle = trio.Event()
         self._nursery: trio.Nursery | None = None
+        self._is_over = False
         self._overflow = 0
         self._is_telling = False
         self.dropped = 0
@@ -101,27 +102,29 @@ class Handlers:
 
     def take(self, event: ApplicationEvent) -> int:
         """Run what is to be run for ``event``; return how many runs begin, now or later."""
-        if not self._handlers or self._nursery is None:
+        if not self._handlers or self._is_over:
             return 0
         return sum(
             handler.wants(event) and self._take(handler, event) for handler in self._handlers
         )
 
     def _take(self, handler: Handler, event: ApplicationEvent) -> bool:
-        assert self._nursery is not None
-        if self._running < self._runs_max:
-            self._running += 1
-            self._nursery.start_soon(self._work, handler.script, event)
+        if self._nursery is not None and self._running < self._runs_max:
+            self._begin(self._nursery, handler.script, event)
         elif len(self._waiting) < WAITING_MAX:
             self._waiting.append((handler.script, event))
         else:
             self.dropped += 1
             self._overflow += 1
-            if not self._is_telling:
+            if self._nursery is not None and not self._is_telling:
                 self._is_telling = True
                 self._nursery.start_soon(self._tell_overflow)
             return False
         return True
+
+    def _begin(self, nursery: trio.Nursery, script: str, event: ApplicationEvent) -> None:
+        self._running += 1
+        nursery.start_soon(self._work, script, event)
 
     async def _tell_overflow(self) -> None:
         """Tell how many runs were dropped, then once a second how many more were."""
@@ -138,9 +141,14 @@ class Handlers:
     # -- life -----------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Run scripts until ``finish`` or until cancelled, which kills those that run."""
+        """Run scripts until ``finish`` or until cancelled, which kills those that run.
+
+        What was taken before waits for this.
+        """
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
+            while self._waiting and self._running < self._runs_max:
+                self._begin(nursery, *self._waiting.popleft())
             task_status.started()
             await trio.sleep_forever()
 
@@ -150,8 +158,10 @@ class Handlers:
         Args:
             hurried: when it is set nothing is waited for any longer.
         """
+        self._is_over = True
         nursery, self._nursery = self._nursery, None
         if nursery is None:
+            self._waiting.clear()
             return
         if self._running:
             with trio.move_on_after(END_WAIT) as scope:

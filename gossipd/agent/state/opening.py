@@ -7,13 +7,16 @@ must be locked while it is used.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from gossipd.agent.handlers.spec import Handler, parse_handlers
 from gossipd.agent.state.folder import tags_file_of, with_state_folder
 from gossipd.agent.state.key_source import key_source
 from gossipd.agent.state.own_tags import OwnTags
 from gossipd.config.agent_model import AgentConfig
 from gossipd.value import replace
+
+if TYPE_CHECKING:
+    from gossipd.agent.handlers.spec import Handler
 
 
 class State:
@@ -34,11 +37,19 @@ class State:
         node = replace(config.node, keys=keys.keys, tags=self.tags.current)
         self.config = replace(config, node=node)
         self.keyring_path = keys.path
-        self.scripts: Sequence[Handler] = parse_handlers(config.event_handlers)
+        self.scripts = _scripts(config.event_handlers)
         self.notes = list(keys.notes)
         if self.tags.restored:
             text = f"agent: Restored {self.tags.restored} tag(s) from {self.tags.path}"
             self.notes.append(("INFO", text))
+
+
+def _scripts(texts: Sequence[str]) -> Sequence[Handler]:
+    if not texts:
+        return ()
+    from gossipd.agent.handlers.spec import parse_handlers  # only where there are handlers
+
+    return parse_handlers(texts)
 
 
 def open_state(config: AgentConfig) -> State:
