@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -117,6 +118,38 @@ def test_a_plain_start_loads_neither_click_nor_what_it_may_not_need() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
     )
     assert done.stdout.splitlines()[-1] == "2 []"
+
+
+def test_a_daemon_at_rest_has_not_loaded_what_only_questions_and_handlers_need(
+    tmp_path: Path,
+) -> None:
+    code = """
+import os, signal, sys
+from gossipd.agent.lifecycle import Lifecycle
+from gossipd_cli.agent import run_plain
+
+watch = Lifecycle.watch
+
+async def end_at_rest(self, signals):
+    print(sorted(name for name in sys.modules if name.startswith("gossipd")), file=sys.stderr)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await watch(self, signals)
+
+Lifecycle.watch = end_at_rest
+run_plain(["--bind", "127.0.0.1:0", "--socket", sys.argv[1]])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "s")],
+        capture_output=True, text=True, check=True, timeout=30,
+    )  # fmt: skip
+    loaded = ast.literal_eval(done.stderr)
+    assert {"gossipd.agent.agent", "gossipd.rpc.server", "gossipd.serf.serf"} <= set(loaded)
+    unneeded = (
+        "gossipd.query", "gossipd.rpc.service", "gossipd.agent.handlers.runner",
+        "gossipd.agent.reload", "gossipd.serf.asking", "gossipd.serf.answering",
+        "gossipd.serf.key_queries", "gossipd.serf.name_vote", "gossipd_cli.exits",
+    )  # fmt: skip
+    assert [name for name in loaded if name.startswith(unneeded)] == []
 
 
 def test_ctrl_c_before_the_daemon_runs_ends_without_a_traceback(
