@@ -8,11 +8,11 @@ from gossipd.serf.collector import (
     ANSWER,
     ANSWER_BYTES_MAX,
     OPEN_QUERIES_MAX,
-    STRANGERS_MAX,
     Collector,
     OpenQuery,
     ResponseVerdict,
 )
+from gossipd.serf.question import STRANGERS_MAX
 from gossipd.wire.serf_messages import FLAG_ACK, FLAG_NO_ANSWER, QueryResponse
 
 MEMBERS = ("us", "b", "c")
