@@ -221,6 +221,14 @@ class Claims:
                 pass
         return True
 
+    def pinged_by(self, name: str, address: Address, now: float) -> None:
+        """Show whoever pings us from ``address`` as ``name`` that it left, if we believe that."""
+        known = self._membership.get(name)
+        if known is None or known.state is not MemberState.LEFT or name == self._name:
+            return
+        if self._former_lives.is_due(name, now):
+            self._outbox.effects.append(Send(address, Dead(name, known.incarnation, name)))
+
     def _show_former_life(self, known: Member, now: float) -> None:
         if self._former_lives.is_due(known.name, now):
             self._outbox.effects.append(Send(known.address, _alive_of(known)))

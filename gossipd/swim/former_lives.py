@@ -8,6 +8,14 @@ meta until a push/pull between them and the owner, which may take many minutes.
 Whoever sees both shows the owner the other one: it cannot but outdo it
 (step 9), and any implementation does.
 
+A leave is worse. Whoever heard that the former life left hears nothing of the
+next at a lower incarnation, and whoever hears of both believes the leave. Gossip
+is never sent to those who left (section 11.2), so the owner, up and answering,
+is not told, and may be forgotten and met again for minutes, until it happens to
+push/pull with somebody who holds its leave. It pings all whom it knows, though:
+whoever believes that it left answers with that too, and it refutes
+(section 8.3). Those who are about to leave ignore it.
+
 One claim of a few bytes may make us send another: bounded to one for each
 owner in a probe interval.
 """

@@ -290,7 +290,7 @@ class Swim:
         """Handle one message that came by packet from ``source``."""
         match message:
             case Ping():
-                self._on_ping(message, source)
+                self._on_ping(message, source, now)
             case Ack():
                 self._prober.on_ack(message, now)
             case Alive() | Suspect() | Dead():
@@ -409,12 +409,14 @@ class Swim:
 
     # Pings (sections 3.1, 3.2, 9); the rest of probing is in prober.py
 
-    def _on_ping(self, ping: Ping, source: Address) -> None:
+    def _on_ping(self, ping: Ping, source: Address, now: float) -> None:
         if ping.node and ping.node != self.name:
             self._claims.refuse("ping-misdirected")
             self._tell(PingMisdirected(ping.node, source))
             return
-        self._do(Send(answer_address(ping.source, source), Ack(ping.seq, self._ack_payload)))
+        pinger = answer_address(ping.source, source)
+        self._do(Send(pinger, Ack(ping.seq, self._ack_payload)))
+        self._claims.pinged_by(ping.source_node, pinger, now)
 
     def _on_indirect_ping(self, request: IndirectPing, source: Address, now: float) -> None:
         target = self._claims.with_port(request.target)

@@ -23,7 +23,7 @@ from gossipd.swim.refutation import OwnIncarnation
 from gossipd.swim.suspicion import Suspicion
 from gossipd.value import replace
 from gossipd.wire.codec import encode
-from gossipd.wire.messages import Alive, Ping, Suspect, Versions
+from gossipd.wire.messages import Alive, Claim, Dead, Ping, Suspect, Versions
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.checkers.choice import NAMES, Complaints, make_inspector
 from gossipd_sim.cluster import Cluster
@@ -279,15 +279,31 @@ def test_a_claim_sent_more_often_than_its_limit_is_found() -> None:
     assert watched.found() == [("transmits", "n001")]
 
 
-def test_what_an_owner_is_shown_of_its_former_life_is_no_gossip() -> None:
+FORMER_LIVES: tuple[Claim, ...] = (
+    Alive("n002", 1, Address(bytes([10, 0, 0, 3]), 7946), b"former life", Versions()),
+    Dead("n002", 1, "n002"),
+)
+
+
+@pytest.mark.parametrize("claim", FORMER_LIVES)
+def test_what_an_owner_is_shown_of_its_former_life_is_no_gossip(claim: Claim) -> None:
     watched = Watched("transmits")
     host, owner = watched.hosts[0], watched.hosts[2]
-    former = encode(Alive("n002", 1, owner.address, b"former life", Versions()))
+    former = encode(claim)
+    assert owner.address == Address(bytes([10, 0, 0, 3]), 7946)
     for _ in range(30):
         watched.inspector.on_packet(host, owner.address, former, watched.now)
     assert watched.found() == []
     for _ in range(30):
         watched.inspector.on_packet(host, watched.hosts[1].address, former, watched.now)
+    assert watched.found() == [("transmits", "n000")]
+
+
+def test_an_accusation_is_counted_also_when_its_owner_is_told() -> None:
+    watched = Watched("transmits")
+    host, owner = watched.hosts[0], watched.hosts[2]
+    for _ in range(30):
+        watched.inspector.on_packet(host, owner.address, encode(Dead("n002", 1, "n001")), 0.0)
     assert watched.found() == [("transmits", "n000")]
 
 

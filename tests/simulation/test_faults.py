@@ -352,3 +352,31 @@ def check_two_lives(cluster: Cluster) -> None:
         assert entry.incarnation == 2
         told[name] = dict(insight.roster(node)["n007"].tags)
     assert told == {"n000": {"life": "second"}, "n006": {"life": "first"}}
+
+
+LEAVE_OF_BEFORE = (
+    "do = 'tags'; hosts = 'n007'; tags = { life = 'first' }; at = 5",
+    "do = 'tags'; hosts = 'n007'; tags = { life = 'still' }; at = 6",
+    "do = 'leave'; hosts = 'n007'; lasts = 50; at = 10",
+    "do = 'block_sending'; hosts = 'n006'; at = 9.9; lasts = 52",
+)
+"""When n006 can tell that n007 left, all have forgotten that and met it again, restarted
+without memory: it counts its incarnations from one, and has not come to that of its leave."""
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_leave_of_a_former_life_is_refuted_at_the_first_pings(seed: int) -> None:
+    text = "nodes = 8\nhorizon = 150\nsettle = 85\n" + "".join(map(fault, LEAVE_OF_BEFORE))
+    cluster = Cluster(read_scenario(text, "f.toml"), seed)
+    incarnations: list[int] = []
+    for at in (61.8, 64.0):  # just before the leave is told, and two rounds after
+        cluster.world.at(at, lambda: incarnations.append(incarnation_of(cluster, "n007")))
+    assert cluster.run().violations == ()
+    assert incarnations == [1, 4]
+    assert shown(cluster, "n007") == {MemberStatus.ALIVE}
+
+
+def incarnation_of(cluster: Cluster, name: str) -> int:
+    node = cluster.hosts[name].node
+    assert node is not None
+    return insight.incarnation(node)

@@ -12,6 +12,7 @@ allows for a full number of sendings.
 from __future__ import annotations
 
 from gossipd.address import Address
+from gossipd.node.node import Node
 from gossipd.swim.member import Member
 from gossipd.swim.scaling import retransmit_limit
 from gossipd.wire.messages import Alive, Dead, PacketMessage, Ping, Suspect
@@ -63,7 +64,7 @@ class Transmits:
                 continue
             if isinstance(message, Suspect) and message.node == pinged:
                 continue
-            if isinstance(message, Alive) and message is lead and message.address == to:
+            if message is lead and _is_shown_to_owner(message, sender.node, to):
                 continue
             counts = self._sent[name].setdefault(message.node, {})
             times = counts[message] = counts.get(message, 0) + 1
@@ -74,3 +75,15 @@ class Transmits:
                 kind = type(message).__name__
                 text = f"{kind} of {message.node} sent {times} times, the limit is {limit}"
                 self._complain(name, now, text)
+
+
+def _is_shown_to_owner(claim: Alive | Suspect | Dead, node: Node, to: Address) -> bool:
+    """Say whether ``node`` shows a former life to its owner; gossip goes to nobody who left."""
+    match claim:
+        case Alive():
+            return claim.address == to
+        case Dead(node=name, accuser=accuser) if name == accuser:
+            known = insight.entry(node, name)
+            return known is not None and known.address == to
+        case _:
+            return False

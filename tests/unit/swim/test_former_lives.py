@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from gossipd.swim.effects import Send
 from gossipd.swim.former_lives import FormerLives
-from gossipd.wire.messages import Alive, Dead, Suspect
+from gossipd.swim.member import MemberState
+from gossipd.wire.messages import Ack, Alive, Dead, Ping, Suspect
 from support.swim_harness import SwimHarness, address_of, alive
 
 INTERVAL = 1.0
@@ -80,6 +81,63 @@ def test_nobody_accused_is_shown_a_former_life(
     swim.forget()
     swim.receive(alive("b", 1, b"other"), at=10.0)
     assert swim.sent() == []
+
+
+def ping_of(name: str) -> Ping:
+    return Ping(9, "us", address_of(name), name)
+
+
+def test_who_left_and_pings_us_is_shown_that_it_left(swim: SwimHarness) -> None:
+    swim.receive(Dead("b", 4, "b"), at=9.0)
+    swim.forget()
+    swim.receive(alive("b", 1), at=9.5, source="c")
+    assert swim.sent() == []  # that it says so now is not known
+    swim.receive(ping_of("b"), at=10.0)
+    assert swim.sent() == [(address_of("b"), Ack(9)), (address_of("b"), Dead("b", 4, "b"))]
+
+
+def test_a_restarted_owner_that_is_shown_its_leave_is_back() -> None:
+    owner, holder = SwimHarness(name="b"), SwimHarness()
+    holder.receive(alive("b", 4), at=8.0)
+    holder.receive(Dead("b", 4, "b"), at=9.0)
+    holder.receive(alive("b", 1), at=9.5)
+    assert holder.state("b") is MemberState.LEFT
+    holder.forget()
+    holder.receive(ping_of("b"), at=10.0)
+    _, (_, shown) = holder.sent()
+    owner.receive(shown, at=10.1, source="us")
+    (answer,) = owner.gossiped()
+    assert answer == alive("b", 5)
+    holder.receive(answer, at=10.2)
+    assert holder.state("b") is MemberState.ALIVE
+
+
+def test_who_left_is_shown_that_once_a_probe_interval(swim: SwimHarness) -> None:
+    swim.receive(Dead("b", 1, "b"), at=9.0)
+    swim.forget()
+    shown = []
+    for at in (10.0, 10.5, 10.9, 11.1, 12.0):
+        swim.receive(ping_of("b"), at=at)
+        shown += [at for _, message in swim.sent() if isinstance(message, Dead)]
+    assert shown == [10.0, 11.1]
+
+
+@pytest.mark.parametrize("claim", [alive("b", 2), Suspect("b", 1, "c"), Dead("b", 1, "c")])
+def test_only_who_left_is_answered_with_more_than_an_ack(
+    swim: SwimHarness, claim: Alive | Suspect | Dead
+) -> None:
+    swim.receive(claim, at=9.0)  # gossip tells those accused, only those who left it passes over
+    swim.forget()
+    for ping in (ping_of("b"), ping_of("stranger"), Ping(9, "us", address_of("b"))):
+        swim.receive(ping, at=10.0)
+        assert [message for _, message in swim.sent()] == [Ack(9)]
+
+
+def test_we_ourselves_are_shown_no_leave_of_ours(swim: SwimHarness) -> None:
+    swim.swim.leave(1, 9.0)
+    swim.forget()
+    swim.receive(ping_of("us"), at=10.0)
+    assert [message for _, message in swim.sent()] == [Ack(9)]
 
 
 def test_an_owner_is_due_again_an_interval_after_it_was_shown() -> None:
