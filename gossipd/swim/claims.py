@@ -345,6 +345,7 @@ class Claims:
         if suspicion is not None and suspicion.since == timer.since and member is not None:
             if suspicion.is_unconfirmed:
                 self._outbox.ledger.count(SUSPICION_UNCONFIRMED)
+            self.source = None
             self._on_dead(Dead(member.name, member.incarnation, self._name), now)
 
     # Writing

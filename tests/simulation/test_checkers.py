@@ -15,12 +15,9 @@ from gossipd.swim.events import (
     MemberFailed,
     MemberForgotten,
     MemberJoined,
-    MemberSuspected,
-    SuspicionConfirmed,
 )
 from gossipd.swim.member import MemberState
 from gossipd.swim.refutation import OwnIncarnation
-from gossipd.swim.suspicion import Suspicion
 from gossipd.value import replace
 from gossipd.wire.codec import encode
 from gossipd.wire.messages import Alive, Claim, Dead, Ping, Suspect, Versions
@@ -186,78 +183,6 @@ def test_a_host_that_suspects_itself_is_found() -> None:
     watched = Watched("own-entry")
     watched.plant(watched.hosts[2], "n002", state=MemberState.SUSPECT)
     assert watched.found() == [("own-entry", "n002")]
-
-
-def test_a_suspicion_of_somebody_alive_is_found() -> None:
-    watched = Watched("suspicions")
-    host = watched.hosts[0]
-    running = node_of(host)._swim._claims.suspicions
-    running["n002"] = Suspicion("n002", "n001", wanted=2, low=4.0, high=24.0, now=watched.now)
-    watched.look(host)
-    assert watched.texts() == ["n002 is alive and still suspected"]
-
-
-def test_a_suspect_without_a_suspicion_is_found() -> None:
-    watched = Watched("suspicions")
-    watched.plant(watched.hosts[0], "n002", state=MemberState.SUSPECT)
-    assert watched.texts() == ["n002 is suspect and no suspicion of it runs"]
-
-
-@pytest.mark.parametrize(("low", "high", "is_found"), [(4, 24, False), (3, 3, True), (4, 30, True)])
-def test_a_suspicion_out_of_its_bounds_is_found(low: float, high: float, is_found: bool) -> None:
-    watched = Watched("suspicions")
-    host, now = watched.hosts[0], watched.now
-    claims = node_of(host)._swim._claims
-    member = watched.plant(host, "n002", incarnation=1)
-    running = Suspicion("n002", "n001", wanted=2, low=low, high=high, now=now)
-    claims.suspicions["n002"] = running
-    told = MemberSuspected(member, "n001", running.deadline)
-    watched.inspector.on_event(host, told, now)
-    assert watched.found() == ([("suspicions", "n000")] if is_found else [])
-
-
-def test_a_suspicion_keeps_the_bounds_it_began_with_though_the_table_grows() -> None:
-    watched = Watched("suspicions")
-    host, now = watched.hosts[0], watched.now
-    node = node_of(host)
-    member = watched.plant(host, "n002", incarnation=1)
-    running = Suspicion("n002", "n001", wanted=2, low=4.0, high=24.0, now=now)
-    node._swim._claims.suspicions["n002"] = running
-    watched.inspector.on_event(host, MemberSuspected(member, "n001", now + 24), now)
-    for number in range(30):
-        name = f"x{number:03d}"
-        node._swim._membership.table[name] = replace(member, name=name)
-    running.confirm("n003")
-    confirmed = SuspicionConfirmed(member, "n003", 1, running.deadline)
-    watched.inspector.on_event(host, confirmed, now)
-    assert watched.found() == []
-
-
-def test_a_death_before_the_shortest_time_is_found() -> None:
-    watched = Watched("suspicions")
-    host = watched.hosts[0]
-    member = node_of(host)._swim.member("n002")
-    assert member is not None
-    watched.inspector.on_event(host, MemberFailed(member, "n000", 2, 3.9), watched.now)
-    watched.inspector.on_event(host, MemberFailed(member, "n001", 2, 3.9), watched.now)
-    watched.inspector.on_event(host, MemberFailed(member, "n000", 2, 4.0), watched.now)
-    assert watched.found() == [("suspicions", "n000")]
-
-
-def test_a_suspicion_that_never_ends_is_found() -> None:
-    watched = Watched("suspicions")
-    victim = watched.hosts[3]
-    watched.crash(victim)
-    for _ in range(200):
-        watched.run(0.05)
-        for host in watched.hosts[:3]:
-            claims = node_of(host)._swim._claims
-            if "n003" in claims.suspicions:
-                claims._timers_of["n003"].cancel()
-    assert watched.found() == []
-    watched.run(60)
-    assert "n003" in node_of(watched.hosts[0])._swim._claims.suspicions
-    assert ("suspicions", "n000") in watched.found()
 
 
 @pytest.mark.parametrize(("length", "is_found"), [(1405, False), (1406, True), (0, True)])

@@ -32,13 +32,12 @@ _ALONE: dict[str, Callable[[Complain], object]] = {
     "refutations": Refutations,
     "alternation": Alternation,
     "own-entry": OwnEntry,
-    "suspicions": Suspicions,
     "datagrams": Datagrams,
     "transmits": Transmits,
     "visits": Visits,
     "queues": Queues,
 }
-_WITH_TRUTH = ("probing", "calm-deaths", "rest", "applications")
+_WITH_TRUTH = ("suspicions", "probing", "calm-deaths", "rest", "applications")
 NAMES: tuple[str, ...] = (DECODING, *_ALONE, *_WITH_TRUTH)
 """Every checker there is, in the order in which they are asked."""
 NONE = "none"
@@ -85,6 +84,8 @@ def make_inspector(
     """
     names = [name for name in NAMES if not wanted or name in wanted]
     checkers = [make(complaints.of(name)) for name, make in _ALONE.items() if name in names]
+    if "suspicions" in names:
+        checkers.append(Suspicions(complaints.of("suspicions"), truth))
     if "probing" in names:
         checkers.append(Probing(complaints.of("probing"), truth))
     if "calm-deaths" in names:

@@ -52,6 +52,11 @@ def suspicions(node: Node) -> Mapping[str, Suspicion]:
     return node._swim.suspicions()
 
 
+def came_by_packet(node: Node) -> bool:
+    """Return whether the claim that the node judged last came by a packet of somebody's."""
+    return node._swim._claims.source is not None
+
+
 def is_leaving(node: Node) -> bool:
     """Return whether the node was told to leave, in any of its layers."""
     return node._operations.departure is not None or node._swim.is_leaving or node._serf.is_leaving

@@ -4,17 +4,24 @@ Its deadline is within the bounds for the size of the table. It is there
 exactly as long as the entry says suspect. Nobody is declared dead by a
 host's own suspicion before its shortest time, and no suspicion stays open
 long after its longest.
+
+Where bits turn on links without encryption, a death that a host told of
+somebody else may come back as one that it told of the suspect, for gossip with
+pings carries no checksum (gossip.md, section 4.3). Then a verdict in its name
+is its own only if it came by no packet.
 """
 
 from __future__ import annotations
 
 from gossipd.node.events import NodeEvent
+from gossipd.node.node import Node
 from gossipd.swim.events import MemberFailed, MemberSuspected, SuspicionConfirmed
 from gossipd.swim.member import Member, MemberState
 from gossipd.swim.scaling import suspicion_bounds
 from gossipd_sim.checkers import insight
 from gossipd_sim.checkers.complaint import Complain
 from gossipd_sim.host import Host
+from gossipd_sim.truth import Truth
 
 ROUNDING = 0.001
 """Seconds; suspicion times are floored to a millisecond."""
@@ -27,8 +34,9 @@ PATIENCE = 2.0
 class Suspicions:
     """Follows each suspicion of each host, by the host's own clock where it tells times."""
 
-    def __init__(self, complain: Complain) -> None:
+    def __init__(self, complain: Complain, truth: Truth) -> None:
         self._complain = complain
+        self._truth = truth
         self._sizes: dict[str, int] = {}
         self._open: dict[str, dict[str, tuple[float, float]]] = {}
         """By host and suspect: the deadline's origin there, and when we saw it first."""
@@ -82,6 +90,7 @@ class Suspicions:
                 verdict = (member.name, member.incarnation)
                 is_own = is_own and verdict not in self._verdicts[host.name]
                 is_own = is_own and len(self._machines[host.config.name]) == 1
+                is_own = is_own and not self._may_be_garbled(host, node)
                 if is_own:
                     self._verdicts[host.name].add(verdict)
                 if is_own and seconds < low - ROUNDING:
@@ -120,6 +129,12 @@ class Suspicions:
             for name in [name for name in kept if name not in running]:
                 del kept[name]
         self._sizes[host.name] = insight.table_size(node)
+
+    def _may_be_garbled(self, host: Host, node: Node) -> bool:
+        """Say whether the death just told may be a claim in which a bit turned on its way."""
+        return bool(
+            self._truth.bits_turned and not host.config.keys and insight.came_by_packet(node)
+        )
 
     def _within(self, host: Host, name: str, now: float) -> None:
         running = insight.suspicions(host.node).get(name) if host.node is not None else None
