@@ -205,9 +205,10 @@ def test_an_interrupt_while_dask_starts_ends_it_without_a_word_of_its_own(crash:
         check=False,
     )
     assert done.returncode == 130, done.stderr
-    # the first run may just have come through
-    assert re.fullmatch(r"gossipd: interrupted after \d+ of 1000 runs\n", done.stderr)
-    assert json.loads(done.stdout)["runs"] == 0
+    # on a busy machine some runs may have come through by then
+    told = re.fullmatch(r"gossipd: interrupted after (\d+) of 1000 runs\n", done.stderr)
+    assert told is not None
+    assert json.loads(done.stdout)["runs"] == int(told[1]) < 1000
 
 
 _INTERRUPTED_AT_THE_START = """
