@@ -160,16 +160,20 @@ def test_sigusr1_writes_the_finished_intervals_to_stderr(new_cluster: NewCluster
     cluster = new_cluster()
     (agent,) = cluster.start(gossipd=1)
 
-    def asked() -> bool:
-        agent.signal(signal.SIGUSR1)
-        return "'serf-agent.gossipd.members.alive': 1.000" in agent.log()
-
-    wait_for(asked, 20, "a finished interval", interval=0.5)
     stamp = r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d0 \+0000 UTC\]"
-    log = agent.log()
-    assert re.search(rf"^{stamp}\[C\] 'serf-agent\.serf\.member\.join': Count: 1 ", log, re.M)
-    assert re.search(rf"^{stamp}\[G\] 'serf-agent\.runtime\.sys_bytes': \d+\.000$", log, re.M)
-    assert re.search(rf"^{stamp}\[S\] 'serf-agent\.serf\.queue\.Intent': Count: 1 ", log, re.M)
+    wanted = (
+        rf"^{stamp}\[G\] 'serf-agent\.gossipd\.members\.alive': 1\.000$",
+        rf"^{stamp}\[C\] 'serf-agent\.serf\.member\.join': Count: 1 ",
+        rf"^{stamp}\[G\] 'serf-agent\.runtime\.sys_bytes': \d+\.000$",
+        rf"^{stamp}\[S\] 'serf-agent\.serf\.queue\.Intent': Count: 1 ",
+    )
+
+    def asked() -> bool:  # lines are written one by one: a look may come in between
+        agent.signal(signal.SIGUSR1)
+        log = agent.log()
+        return all(re.search(line, log, re.M) for line in wanted)
+
+    wait_for(asked, 20, "a finished interval", interval=0.5, seen=agent.log)
     assert agent.statuses() == {agent.options.name: "alive"}
     agent.leave()
 
