@@ -137,6 +137,40 @@ class WireConfig(Value, kw_only=True):
     """Push/pulls served at the same time; the one that reaches this is closed."""
 
 
+class CatalogConfig(Value, kw_only=True):
+    """Services: how much one node may register, and when answers are doubted."""
+
+    enabled: bool = True
+    """Take part in the catalog; otherwise this node is to others as one of Serf's."""
+    zone: str = ""
+    """Where this node is, for consumers that prefer what is near."""
+    records_max: int = 2048
+    """Services that this node registers at most."""
+    record_bytes_max: int = 16384
+    """Of one service as it travels, its checks' outputs apart."""
+    node_bytes_max: int = 2**22
+    """Of all records of one node; more is refused here and ignored of others."""
+    changes_per_second: float = 50.0
+    """Registrations that one node takes on average, ten seconds of them at once; changes of
+    status above it are told together instead."""
+    output_interval: float = 60.0
+    """Seconds between two tellings of an output that changed without its status."""
+    tombstone_timeout: float = 3600.0
+    """Seconds for which a deregistered service is remembered, so that the news reaches all."""
+    load_interval: float = 0.5
+    """Seconds between two changes of a weight because of a reported load."""
+    guard_share: float = 0.5
+    """The mass-loss guard holds when more than this share of a service is lost at once."""
+    guard_minimum: int = 3
+    """And at least so many instances of it."""
+    guard_window: float = 30.0
+    """What at once means, in seconds."""
+    checks_max: int = 1024
+    """Checks that this node runs."""
+    check_runs_max: int = 32
+    """Checks that run at the same time; further ones wait."""
+
+
 class NodeConfig(Value, kw_only=True):
     """Everything the sans-IO node needs; the agent's own settings are beside it."""
 
@@ -148,6 +182,7 @@ class NodeConfig(Value, kw_only=True):
     swim: SwimConfig = SwimConfig()
     serf: SerfConfig = SerfConfig()
     wire: WireConfig = WireConfig()
+    catalog: CatalogConfig = CatalogConfig()
 
 
 PROFILES: dict[str, tuple[SwimConfig, WireConfig]] = {
@@ -221,6 +256,7 @@ def node_faults(config: NodeConfig) -> Iterator[ConfigError]:
             yield ConfigError(f"encryption key of {len(key)} bytes: a key has 16, 24 or 32 bytes")
     if len(wire.label.encode("utf-8", "surrogateescape")) > LABEL_BYTES_MAX:
         yield ConfigError(f"label is longer than {LABEL_BYTES_MAX} bytes")
+    yield from _catalog_faults(config.catalog)
     positive: dict[str, float] = {
         "probe_interval": swim.probe_interval,
         "probe_timeout": swim.probe_timeout,
@@ -271,3 +307,24 @@ def node_faults(config: NodeConfig) -> Iterator[ConfigError]:
         yield ConfigError(
             f"packet_bytes_max is {wire.packet_bytes_max}: it must be within 512..65000"
         )
+
+
+def _catalog_faults(catalog: CatalogConfig) -> Iterator[ConfigError]:
+    positive: dict[str, float] = {
+        "records_max": catalog.records_max,
+        "record_bytes_max": catalog.record_bytes_max,
+        "node_bytes_max": catalog.node_bytes_max,
+        "changes_per_second": catalog.changes_per_second,
+        "output_interval": catalog.output_interval,
+        "tombstone_timeout": catalog.tombstone_timeout,
+        "load_interval": catalog.load_interval,
+        "guard_minimum": catalog.guard_minimum,
+        "guard_window": catalog.guard_window,
+        "checks_max": catalog.checks_max,
+        "check_runs_max": catalog.check_runs_max,
+    }
+    for key_name, value in positive.items():
+        if not value > 0:
+            yield ConfigError(f"{key_name} is {value:g}: it must be above 0")
+    if not 0 < catalog.guard_share <= 1:
+        yield ConfigError(f"guard_share is {catalog.guard_share:g}: it must be above 0, at most 1")

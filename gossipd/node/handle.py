@@ -20,6 +20,15 @@ from gossipd.value import Value
 
 if TYPE_CHECKING:
     from gossipd.config.settings import Setting
+    from gossipd.services.definition import CheckDefinition, Service
+    from gossipd.services.instance import (
+        Instance,
+        ServiceChange,
+        ServiceReset,
+        ServiceSummary,
+        ServiceView,
+    )
+    from gossipd.services.own import OwnServices
 
 
 class JoinResult(Value):
@@ -56,6 +65,7 @@ class LogLine(Value):
 EventStream: TypeAlias = AsyncIterator[ApplicationEvent | Lost]
 Answers: TypeAlias = AsyncIterator[QueryAcked | QueryAnswered]
 LogStream: TypeAlias = AsyncIterator[LogLine | Lost]
+ServiceStream: TypeAlias = "AsyncIterator[ServiceReset | ServiceChange]"
 
 
 class NodeHandle(Protocol):
@@ -88,8 +98,11 @@ class NodeHandle(Protocol):
             UsageError: this node has left or is leaving.
         """
 
-    async def leave(self) -> None:
+    async def leave(self, *, drain: float = 0.0) -> None:
         """Leave gracefully; the daemon ends afterwards.
+
+        Args:
+            drain: seconds for which consumers are given time to turn away first.
 
         Raises:
             UsageError: a leave is already in progress.
@@ -173,3 +186,93 @@ class NodeHandle(Protocol):
 
     def follow_log(self, level: str, capacity: int = 512) -> AbstractAsyncContextManager[LogStream]:
         """Follow the log at ``level``, the kept lines first; a slow reader gets ``Lost``."""
+
+    # -- services: what consumers ask ------------------------------------------
+
+    def service(self, name: str) -> ServiceView:
+        """Return all instances of one service; the same object until one of them changes."""
+
+    def services(self) -> tuple[ServiceSummary, ...]:
+        """Return a line for each known service by name; the same object until one changes."""
+
+    def services_of(self, node: str) -> tuple[Instance, ...]:
+        """Return the instances that ``node`` registered, sorted by id."""
+
+    def watch_service(
+        self, name: str, index: int = 0
+    ) -> AbstractAsyncContextManager[ServiceStream]:
+        """Follow one service: the set as it is, then each change once and in order.
+
+        Args:
+            name: need not exist yet.
+            index: go on after the change of that index, without the set, if that is still
+                remembered. A slow reader gets a ``ServiceReset`` in between.
+        """
+
+    async def wait_for_services(self, index: int) -> int:
+        """Return the newest index once it is above ``index``; any service counts."""
+
+    # -- services: what providers command --------------------------------------
+
+    def own_services(self) -> OwnServices:
+        """Return what this node registers."""
+
+    def register_service(self, service: Service, source: str) -> tuple[str, ...]:
+        """Register ``service`` on this node, or replace the one of its id.
+
+        Args:
+            service: as ``services.reading`` makes it.
+            source: one of ``services.own``; of a connection, the caller deregisters.
+
+        Returns:
+            Warnings: what will not work everywhere (a name that DNS cannot carry).
+
+        Raises:
+            UsageError: too large, or too many; its id or a check's is taken by another source.
+            Unavailable: too many registrations in a short time.
+        """
+
+    def deregister_service(self, service: str) -> None:
+        """Take back the service of that id.
+
+        Raises:
+            UsageError: this node registers none of that id.
+        """
+
+    def register_check(self, check: CheckDefinition, service: str = "") -> None:
+        """Add a check to a service of this node, or to the node itself; errors as above."""
+
+    def deregister_check(self, check: str) -> None:
+        """Take a check back; errors as above."""
+
+    def report_check(
+        self, check: str, status: str, output: str = "", load: float | None = None
+    ) -> None:
+        """Take the word of a provider for its ``ttl`` or ``held`` check.
+
+        Raises:
+            UsageError: there is none of that id, or it is of another kind.
+        """
+
+    def report_load(self, service: str, load: float) -> None:
+        """Take in how busy a service of this node is, 0 idle to 1 full; its weight follows.
+
+        Raises:
+            UsageError: there is none of that id, or it is no such number.
+        """
+
+    def set_maintenance(self, service: str, reason: str | None) -> None:
+        """Take a service (empty: the whole node) out of ``passing`` and say why; ``None`` ends it.
+
+        Raises:
+            UsageError: this node registers none of that id.
+        """
+
+    def drain(self, service: str, seconds: float) -> None:
+        """Give consumers time to turn away: weight 0 at once, out of ``passing`` after half of
+        ``seconds``, gone at their end; empty is the whole node, whose services then stay
+        out of ``passing`` instead of going. 0 or less ends a drain that runs.
+
+        Raises:
+            UsageError: this node registers none of that id.
+        """

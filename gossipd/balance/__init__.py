@@ -1,0 +1,1 @@
+"""Which instance to ask next: policies and their safety nets, without I/O."""

@@ -1,0 +1,1 @@
+"""Services on top of membership: each node owns its records, all nodes hold all of them."""
