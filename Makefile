@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 N ?= 48
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-simulator compiled papers clean
+.PHONY: help demo test lint bench bench-services bench-simulator compiled papers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -43,6 +43,13 @@ bench:
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check .
 	$(VENV)-bench/bin/python tests/bench/main.py --nodes $(N)
+
+# services on a hundred real daemons, beside one etcd where that is at hand: 10 minutes
+bench-services:
+	test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check .
+	$(VENV)-bench/bin/python tests/bench/main.py --only-services --nodes 100
 
 # The same source through mypyc, for long campaigns: about twice as fast, the same runs.
 compiled: $(VENV)-compiled/.built

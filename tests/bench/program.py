@@ -14,6 +14,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.catalog.program import measure_services
+from bench.catalog.spread import SpreadPlan
 from bench.commands import measure_commands
 from bench.messaging import Messaging, MessagingPlan, measure_messaging
 from bench.reality import Reality, measure_reality
@@ -47,6 +49,8 @@ def main() -> int:
         return _exit_code(rows)
     if words.only_messaging:
         return _messaging_alone()
+    if words.only_services:
+        return measure_services(SpreadPlan(words.nodes), write=words.write)
     if not has_serf() or not may_capture():
         _say("needs the serf program (Debian package serf) and root, to count packets")
         return 2
@@ -136,6 +140,9 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument(
         "--only-messaging", action="store_true", help="measure events and queries alone"
+    )
+    parser.add_argument(
+        "--only-services", action="store_true", help="measure services alone, on --nodes daemons"
     )
     parser.add_argument(
         "--no-reality", dest="reality", action="store_false", help="no run beside the simulator"
