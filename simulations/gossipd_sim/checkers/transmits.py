@@ -83,7 +83,7 @@ def _is_shown_to_owner(claim: Alive | Suspect | Dead, node: Node, to: Address) -
         case Alive():
             return claim.address == to
         case Dead(node=name, accuser=accuser) if name == accuser:
-            known = insight.entry(node, name)
-            return known is not None and known.address == to
+            # the pinger that answers to the name now may have moved: then nobody is known there
+            return all(each.address != to for each in insight.table(node) if each.name != name)
         case _:
             return False
