@@ -1,0 +1,474 @@
+"""``Provider``: the services of this node, their checks, and what is said of them.
+
+The only one who has ``OwnRecords`` write. Takes what operators, programs and
+check runners say; rules are in the rooms beside: ``admission.py`` refuses and
+warns, ``checks.py`` makes statuses of results, ``drains.py`` and ``loads.py`` say
+what time does, ``telling.py`` when others are told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isfinite
+from random import Random
+from typing import TypeAlias
+
+from gossipd.catalog.admission import (
+    REASON_BYTES_MAX,
+    refuse_checks,
+    refuse_source,
+    runs,
+    warnings_about,
+)
+from gossipd.catalog.allowance import Allowance
+from gossipd.catalog.checks import REPORTED_KINDS, Check, is_run
+from gossipd.catalog.drains import Drain
+from gossipd.catalog.effects import CatalogEffect
+from gossipd.catalog.events import CatalogEvent, CheckChanged, OwnServicesChanged, ServiceEnded
+from gossipd.catalog.loads import LoadMeter
+from gossipd.catalog.own_checks import CheckDue, OwnChecks, status_behind
+from gossipd.catalog.registration import OwnNode, Registration
+from gossipd.catalog.telling import LoadDue, OutputDue, TellDue, Teller
+from gossipd.errors import Unavailable, UsageError
+from gossipd.services.definition import CRITICAL, PASSING, STATUSES, CheckDefinition, Service
+from gossipd.services.own import FROM_CLIENT, FROM_CONFIG, OwnService, OwnServices
+from gossipd.value import Value, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gossipd.catalog.seams import Clockwork, OwnRecords
+    from gossipd.config.model import CatalogConfig
+    from gossipd.outbox import Outbox
+
+
+class DrainDue(Value):
+    """Timer: the drain of a service (empty: of the node) takes its next step."""
+
+    service: str
+
+
+ProviderTimer: TypeAlias = CheckDue | DrainDue | TellDue | OutputDue | LoadDue
+
+
+class Provider:
+    """All that this node registers.
+
+    Args:
+        config: bounds and rates; ``reconfigure`` replaces it.
+        own: where what we say is written.
+        timers: where ours are set; whoever owns them calls ``handle_timer``.
+        outbox: for ``StartCheck``, ``StopCheck`` and events.
+        random: not used by any rule yet.
+    """
+
+    def __init__(
+        self,
+        config: CatalogConfig,
+        own: OwnRecords,
+        timers: Clockwork,
+        outbox: Outbox[CatalogEffect, CatalogEvent],
+        random: Random,
+    ) -> None:
+        self._config = config
+        self._own = own
+        self._timers = timers
+        self._outbox = outbox
+        self._random = random
+        self._entries: dict[str, Registration] = {}
+        self._node = OwnNode(config.zone)
+        self._checks = OwnChecks(timers, outbox)
+        self._registrations = Allowance(config.changes_per_second, 0.0)
+        self._teller = Teller(config, own, timers)
+        self._remembered: dict[str, OwnService] = {}
+        """Of the last run, until somebody registers it again."""
+
+    def reconfigure(self, config: CatalogConfig, now: float) -> None:
+        """Go on with other bounds and rates; what is registered stays."""
+        if config.changes_per_second != self._config.changes_per_second:
+            self._registrations = Allowance(config.changes_per_second, now)
+        self._teller.reconfigure(config, now)
+        self._config = config
+
+    def own(self) -> OwnServices:
+        """Return all that this node registers, sorted by id."""
+        entries = sorted(self._entries.items())
+        return OwnServices(
+            node=self._node.state(),
+            services=tuple(entry.own_service() for _, entry in entries),
+        )
+
+    # -- services ---------------------------------------------------------------
+
+    def register(self, service: Service, source: str, now: float) -> tuple[str, ...]:
+        """Register ``service``, or replace the one of its id; return warnings.
+
+        Checks that stay as they were keep what is known of them, as do maintenance, load
+        and a drain that runs.
+
+        Raises:
+            UsageError: its id or a check's is taken, or it is too much for this node.
+            Unavailable: too many registrations in a short time.
+        """
+        known = self._entries.get(service.id)
+        if known is not None:
+            refuse_source(service.id, known.source, source)
+        self._refuse_too_many(service, known)
+        refuse_checks(service.checks, service.id, source, self._checks.get)
+        warnings = warnings_about(service, self._services())
+        if known is not None and known.service == service:
+            return warnings
+        if source != FROM_CONFIG:
+            self._refuse_too_often(now)
+        self._own.put_service(service, now)
+        self._enter(service, source, known, now)
+        return warnings
+
+    def deregister(self, service: str, now: float) -> None:
+        """Take back the service of that id.
+
+        Raises:
+            UsageError: this node registers none of that id.
+        """
+        self._remove(self._entry(service), now)
+
+    def _services(self) -> Iterator[Service]:
+        return (entry.service for entry in self._entries.values())
+
+    def _refuse_too_many(self, service: Service, known: Registration | None) -> None:
+        config = self._config
+        if known is None and len(self._entries) >= config.records_max:
+            raise UsageError(
+                f"this node registers {len(self._entries)} services already: "
+                f"more are not accepted (catalog.records_max)"
+            )
+        before = 0 if known is None else runs(known.service.checks)
+        if self._checks.runs - before + runs(service.checks) > config.checks_max:
+            raise UsageError(
+                f"checks of service {service.id!r}: this node runs {self._checks.runs} already, "
+                f"at most {config.checks_max} are accepted (catalog.checks_max)"
+            )
+
+    def _refuse_too_often(self, now: float) -> None:
+        if not self._registrations.take(now):
+            rate = self._config.changes_per_second
+            raise Unavailable(
+                f"too many registrations in a short time: {rate:g} a second are accepted "
+                f"(catalog.changes_per_second), try again in {self._registrations.wait(now):.1f} s"
+            )
+
+    def _enter(
+        self, service: Service, source: str, known: Registration | None, now: float
+    ) -> Registration:
+        checks = [self._checks.begin(definition, service.id, now) for definition in service.checks]
+        for check in () if known is None else known.checks:
+            if self._checks.get(check.definition.id) is check and check not in checks:
+                self._checks.end(check)
+        if known is None:
+            entry = self._entries[service.id] = Registration(service, source, checks)
+            self._remember_again(entry, now)
+        else:
+            entry = known
+            entry.service, entry.checks = service, checks
+        if not self._node.told.zone and self._node.zone:
+            self._teller.tell_node(self._node, now)
+        self._note_changed()
+        self._follow_aliases(now)
+        self._teller.begin(entry, now)
+        for check in checks:
+            self._checks.arm(check)
+        return entry
+
+    def _remove(self, entry: Registration, now: float) -> None:
+        del self._entries[entry.id]
+        for check in entry.checks:
+            self._checks.end(check)
+        self._teller.forget(entry)
+        self._own.remove(entry.id, now)
+        self._note_changed()
+        self._follow_aliases(now)
+
+    def _entry(self, service: str) -> Registration:
+        entry = self._entries.get(service)
+        if entry is None:
+            raise UsageError(f"this node registers no service of the id {service!r}")
+        return entry
+
+    # -- checks -----------------------------------------------------------------
+
+    def register_check(self, check: CheckDefinition, service: str, now: float) -> None:
+        """Add a check to a service, or to the node if that is empty; replaces one of its id.
+
+        Raises:
+            UsageError: as ``register``, or this node registers no such service.
+        """
+        if service:
+            entry = self._entry(service)
+            others = tuple(c for c in entry.service.checks if c.id != check.id)
+            self.register(replace(entry.service, checks=(*others, check)), entry.source, now)
+            return
+        refuse_checks((check,), "", FROM_CLIENT, self._checks.get)
+        known = self._checks.get(check.id)
+        if known is not None and known.definition == check:
+            return
+        if is_run(check) and known is None and self._checks.runs >= self._config.checks_max:
+            raise UsageError(
+                f"check {check.id!r}: this node runs {self._checks.runs} already, "
+                f"more are not accepted (catalog.checks_max)"
+            )
+        begun = self._checks.begin(check, "", now)
+        self._node.checks = [c for c in self._node.checks if c is not known] + [begun]
+        self._checks.arm(begun)
+        self._note_changed()
+        self._follow_aliases(now)
+        self._teller.tell_node(self._node, now)
+
+    def deregister_check(self, check: str, now: float) -> None:
+        """Take a check back.
+
+        Raises:
+            UsageError: this node has none of that id.
+        """
+        known = self._checks.find(check)
+        if known.service:
+            entry = self._entries[known.service]
+            kept = tuple(c for c in entry.service.checks if c.id != check)
+            self.register(replace(entry.service, checks=kept), entry.source, now)
+            return
+        self._checks.end(known)
+        self._node.checks.remove(known)
+        self._note_changed()
+        self._teller.tell_node(self._node, now)
+
+    def report_check(
+        self, check: str, status: str, output: str, load: float | None, now: float
+    ) -> None:
+        """Take the word of a provider for its check.
+
+        Raises:
+            UsageError: there is none of that id, or it is of another kind, or ``status`` or
+                ``load`` is none.
+        """
+        known = self._checks.find(check)
+        if known.definition.kind not in REPORTED_KINDS:
+            raise UsageError(
+                f"check {check!r} is of kind {known.definition.kind}: "
+                f"only {' and '.join(REPORTED_KINDS)} checks are reported"
+            )
+        if status not in STATUSES:
+            raise UsageError(f"status is {status!r}: {', '.join(STATUSES)} are accepted")
+        if load is not None:
+            self._take_load(known.service, load, now)
+        before = known.status
+        known.take_word(status, output, now)
+        self._settle(known, before, now)
+
+    def check_result(
+        self, check: str, result: bool | str, output: str, load: float | None, now: float
+    ) -> None:
+        """Take what a run of a check found: a status, or whether it went well.
+
+        Of a check that is gone meanwhile, or a load that is none, nothing is taken.
+        """
+        known = self._checks.get(check)
+        if known is None or not is_run(known.definition):
+            return
+        if load is not None and _is_load(load) and known.service:
+            self._take_load(known.service, load, now)
+        status = (PASSING if result else CRITICAL) if isinstance(result, bool) else result
+        before = known.status
+        known.take_result(status if status in STATUSES else CRITICAL, output, now)
+        self._settle(known, before, now)
+
+    def _settle(self, check: Check, before: str, now: float) -> None:
+        """Do what follows from a result: tell, follow, wake up when time changes more."""
+        if check.status != before:
+            self._note_check(check, before)
+            self._follow_aliases(now)
+        self._tell_of(check.service, now)
+        self._checks.arm(check)
+
+    def _note_check(self, check: Check, before: str) -> None:
+        self._outbox.events.append(
+            CheckChanged(check.definition.id, check.service, before, check.status, check.output)
+        )
+        self._note_changed()
+
+    def _tell_of(self, service: str, now: float) -> None:
+        if service:
+            self._teller.tell(self._entries[service], now)
+        else:
+            self._teller.tell_node(self._node, now)
+
+    def _follow_aliases(self, now: float) -> None:
+        """Let each alias show what the services are that it follows."""
+        for alias in tuple(self._checks.aliases.values()):
+            target = alias.definition.target
+            status = status_behind(target, self._entries)
+            before = alias.status
+            alias.take_word(status, f"service {target} is {status}", now)
+            if alias.status != before:
+                self._note_check(alias, before)
+                if alias.service in self._entries or not alias.service:
+                    self._tell_of(alias.service, now)
+            self._checks.arm(alias)
+
+    # -- load, maintenance, drain -----------------------------------------------
+
+    def report_load(self, service: str, load: float, now: float) -> None:
+        """Take in how busy a service is, 0 idle to 1 full; its weight follows.
+
+        Raises:
+            UsageError: there is none of that id, or it is no such number.
+        """
+        self._entry(service)
+        self._take_load(service, load, now)
+        self._tell_of(service, now)
+
+    def set_maintenance(self, service: str, reason: str | None, now: float) -> None:
+        """Take a service (empty: the node) out of ``passing`` and say why; ``None`` ends it.
+
+        Raises:
+            UsageError: this node registers none of that id, or the reason is too long.
+        """
+        target = self._entry(service) if service else self._node
+        if reason is not None and len(reason.encode("utf-8", "replace")) > REASON_BYTES_MAX:
+            raise UsageError(f"reason: at most {REASON_BYTES_MAX} bytes are accepted")
+        target.maintenance = "" if reason is None else reason or "maintenance"
+        self._note_changed()
+        self._follow_aliases(now)
+        self._tell_of(service, now)
+
+    def drain(self, service: str, seconds: float, now: float) -> None:
+        """Drain a service, or the node if that is empty; 0 or less ends a drain that runs.
+
+        Raises:
+            UsageError: this node registers none of that id, or ``seconds`` is no number.
+        """
+        target = self._entry(service) if service else self._node
+        if not isfinite(seconds):
+            raise UsageError(f"seconds is {seconds}: a number of seconds is accepted")
+        target.drain = Drain(now, seconds) if seconds > 0 else None
+        self._note_changed()
+        self._step_drain(service, target, now)
+
+    def set_node_zone(self, zone: str, now: float) -> None:
+        """Say where this node is, for services that do not say so themselves."""
+        self._node.zone = zone
+        self._teller.tell_node(self._node, now)
+
+    def _take_load(self, service: str, load: float, now: float) -> None:
+        if not _is_load(load):
+            raise UsageError(f"load is {load}: 0 (idle) to 1 (full) is accepted")
+        if not service:
+            raise UsageError("load: a check of the node has none, report it for a service")
+        entry = self._entries[service]
+        if entry.meter is None:
+            entry.meter = LoadMeter(load, now)
+        else:
+            entry.meter.report(load, now)
+
+    def _step_drain(self, service: str, target: Registration | OwnNode, now: float) -> None:
+        if target.drain is not None:
+            target.drain = target.drain.at(now)
+            deadline = target.drain.next_deadline(now)
+            if deadline is not None:
+                self._timers.set(deadline, DrainDue(service))
+            elif isinstance(target, Registration):
+                self._end(target, "drained", now)
+                return
+        self._follow_aliases(now)
+        self._tell_of(service, now)
+
+    def _end(self, entry: Registration, reason: str, now: float) -> None:
+        self._outbox.events.append(ServiceEnded(entry.id, reason))
+        self._remove(entry, now)
+
+    # -- time and restarts ------------------------------------------------------
+
+    def handle_timer(self, timer: ProviderTimer, now: float) -> None:
+        """Do what a timer was set for, if that still holds."""
+        match timer:
+            case CheckDue(check=check):
+                self._handle_check_due(check, now)
+            case DrainDue(service=service):
+                target = self._entries.get(service) if service else self._node
+                if target is not None and target.drain is not None:
+                    self._step_drain(service, target, now)
+            case TellDue():
+                self._teller.handle_tell_due(now)
+            case OutputDue(service=""):
+                self._node.is_output_armed = False
+                self._teller.tell_node(self._node, now)
+            case OutputDue(service=service) if service in self._entries:
+                self._teller.handle_output_due(self._entries[service], now)
+            case LoadDue(service=service) if service in self._entries:
+                self._teller.handle_load_due(self._entries[service], now)
+
+    def _handle_check_due(self, id: str, now: float) -> None:
+        check = self._checks.woken(id, now)
+        if check is None:
+            return
+        if check.is_given_up(now):
+            entry = self._entries[check.service]
+            after = check.definition.deregister_after
+            self._end(entry, f"check {id} was critical for {after:g} s", now)
+            return
+        before = check.status
+        check.expire(now)
+        self._settle(check, before, now)
+
+    def restore(self, saved: OwnServices, now: float) -> None:
+        """Take up what the last run of this node left.
+
+        Services of clients are registered again; of those of the configuration, maintenance
+        and the last statuses are taken over when it registers them, or at once if it did.
+        What was being drained does not come back. What is too much by now ends.
+        """
+        if not self._node.maintenance and not saved.node.is_draining:
+            self._node.maintenance = saved.node.maintenance
+            if self._node.maintenance:
+                self._teller.tell_node(self._node, now)
+        for own in saved.services:
+            if own.state.is_draining:
+                continue
+            known = self._entries.get(own.service.id)
+            self._remembered[own.service.id] = own
+            if known is not None:
+                self._remember_again(known, now)
+                self._teller.tell(known, now)
+            elif own.source == FROM_CLIENT:
+                self._restore_one(own.service, now)
+            elif own.source != FROM_CONFIG:
+                del self._remembered[own.service.id]
+
+    def _restore_one(self, service: Service, now: float) -> None:
+        try:
+            self._refuse_too_many(service, None)
+            refuse_checks(service.checks, service.id, FROM_CLIENT, self._checks.get)
+            self._own.put_service(service, now)
+        except UsageError as error:
+            self._outbox.events.append(ServiceEnded(service.id, f"not restored: {error}"))
+            return
+        self._enter(service, FROM_CLIENT, None, now)
+
+    def _remember_again(self, entry: Registration, now: float) -> None:
+        """Go on with what the last run knew of a service."""
+        own = self._remembered.pop(entry.id, None)
+        if own is None:
+            return
+        entry.maintenance = own.state.maintenance
+        before = {check.id: check for check in own.service.checks}
+        states = {check.id: check for check in own.checks}
+        for check in entry.checks:
+            state = states.get(check.definition.id)
+            if state is not None and before.get(check.definition.id) == check.definition:
+                check.take_over(state.status, state.output, now)
+
+    def _note_changed(self) -> None:
+        events = self._outbox.events
+        if not events or not isinstance(events[-1], OwnServicesChanged):
+            events.append(OwnServicesChanged())
+
+
+def _is_load(load: float) -> bool:
+    return 0.0 <= load <= 1.0
