@@ -8,7 +8,7 @@ knows msgpack; its exceptions end here as ``WireError``. It knows no message.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 import msgpack
@@ -125,6 +125,33 @@ def unpack_untrusted(data: bytes) -> Any:
         return vars(extra)["unpacked"]
     except _REFUSED as error:
         raise WireError(MALFORMED, f"{type(error).__name__}: {error}") from None
+
+
+def values_untrusted(data: bytes) -> Iterator[Any]:
+    """Yield the values that stand one after another in ``data``; strings come as bytes.
+
+    Each is bounded as in ``unpack_untrusted``; how many there may be is the caller's.
+
+    Raises:
+        WireError: the bytes are no msgpack, end inside a value, or exceed a limit.
+    """
+    unpacker = msgpack.Unpacker(
+        raw=True,
+        strict_map_key=False,
+        max_buffer_size=max(1, len(data)),
+        max_array_len=LIST_ITEMS_MAX,
+        max_map_len=MAP_ENTRIES_MAX,
+    )
+    unpacker.feed(data)
+    unpack, tell = unpacker.unpack, unpacker.tell
+    while tell() < len(data):
+        try:
+            value = unpack()
+        except msgpack.OutOfData:
+            raise truncated() from None
+        except _REFUSED as error:
+            raise WireError(MALFORMED, f"{type(error).__name__}: {error}") from None
+        yield value
 
 
 def unpack_struct_untrusted(data: bytes, order: tuple[bytes, ...]) -> Fields:

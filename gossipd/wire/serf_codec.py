@@ -104,16 +104,17 @@ def decode_serf_untrusted(payload: bytes) -> SerfMessage:
 
 def encode_serf_state(state: SerfPushPull) -> bytes:
     """Return the user state of a push/pull."""
-    return b"\x02" + pack(
-        {
-            "EventLTime": state.event_ltime,
-            "Events": [_slot_fields(slot) for slot in state.events],
-            "LTime": state.ltime,
-            "LeftMembers": state.left_members,
-            "QueryLTime": state.query_ltime,
-            "StatusLTimes": dict(state.status_ltimes),
-        }
-    )
+    fields: dict[str, object] = {
+        "EventLTime": state.event_ltime,
+        "Events": [_slot_fields(slot) for slot in state.events],
+        "LTime": state.ltime,
+        "LeftMembers": state.left_members,
+        "QueryLTime": state.query_ltime,
+        "StatusLTimes": dict(state.status_ltimes),
+    }
+    if state.catalog:
+        fields[OURS] = state.catalog
+    return b"\x02" + pack(fields)
 
 
 def status_time_bytes(name: str, ltime: int) -> int:
@@ -342,6 +343,7 @@ def _read_state_untrusted(reader: Reader) -> SerfPushPull:
     status_ltimes: dict[str, int] = {}
     left_members: tuple[str, ...] = ()
     events: tuple[EventSlot | None, ...] = ()
+    catalog = b""
     for _ in range(reader.map_header_untrusted()):
         name = reader.value_untrusted()
         if name == b"StatusLTimes":
@@ -352,6 +354,9 @@ def _read_state_untrusted(reader: Reader) -> SerfPushPull:
             events = _read_events_untrusted(reader)
         elif type(name) is bytes and name in numbers:
             numbers[name] = _ltime_of_untrusted(reader.value_untrusted())
+        elif name == OURS_RAW:
+            said = reader.value_untrusted()
+            catalog = said if type(said) is bytes else b""
         else:
             reader.skip_untrusted()
     return SerfPushPull(
@@ -361,6 +366,7 @@ def _read_state_untrusted(reader: Reader) -> SerfPushPull:
         event_ltime=numbers[b"EventLTime"],
         events=events,
         query_ltime=numbers[b"QueryLTime"],
+        catalog=catalog,
     )
 
 

@@ -94,6 +94,8 @@ class SerfPushPull(Value):
     event_ltime: int
     events: tuple[EventSlot | None, ...]
     query_ltime: int
+    catalog: bytes = b""
+    """What a gossipd adds about services (section 22), in its own encoding; real nodes skip it."""
 
 
 class UserEvent(Value):
