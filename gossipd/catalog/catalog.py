@@ -1,0 +1,523 @@
+"""``Catalog``: the dispatcher of services; membership and messages in, outbox out.
+
+Each node owns its records and alone writes them; all nodes hold all of them
+(docs/catalog-protocol.md). It routes: what records come to is decided in
+``replica.py``, what is told and asked in ``reconcile.py``, ``spreading.py`` and
+``gaps.py``, what consumers are shown in ``shelves.py``, and what this node
+registers itself in ``provider.py``.
+
+Nothing a peer says is believed but what fits the life of the owner that membership
+announces; what does not is refused, counted, and told as ``RecordIgnored``.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from gossipd.address import Address
+from gossipd.catalog.effects import AnnounceEpoch, CatalogEffect, TellByStream, TellPeer
+from gossipd.catalog.events import CatalogEvent, RecordIgnored
+from gossipd.catalog.gaps import Gaps
+from gossipd.catalog.holding import Holding
+from gossipd.catalog.item import OwnerRecords
+from gossipd.catalog.own_records import OwnRecords
+from gossipd.catalog.owners import Owners, Standing
+from gossipd.catalog.provider import Provider
+from gossipd.catalog.reconcile import deltas, missing, wanted
+from gossipd.catalog.replica import Refused, Replica
+from gossipd.catalog.shelves import Shelves
+from gossipd.catalog.spreading import Spreading
+from gossipd.catalog.timers import (
+    CatalogTimer,
+    ExpiryTick,
+    GapDue,
+    RefutationDue,
+    ReunionDue,
+    SpreadTick,
+)
+from gossipd.config.model import CatalogConfig, SwimConfig
+from gossipd.errors import WireError
+from gossipd.outbox import Outbox
+from gossipd.services.instance import OWNER_ALIVE, OWNER_FAILED, OWNER_SUSPECT
+from gossipd.timers import Timers
+from gossipd.wire.catalog_codec import decode_catalog_untrusted, encode_catalog
+from gossipd.wire.catalog_messages import Delta, Digest, News, Notice, Portion, Record, Wish
+from gossipd.wire.meta_tail import EPOCH_MAX
+
+HEARD_MAX = 1024
+"""News remembered as bytes: each comes several times while it spreads."""
+VERSION_JUMP_MAX = 2**20
+"""No owner changes so much between two things that we hear of it."""
+FRESH_BYTES_MAX = 8192
+"""More own changes than so many bytes at once are announced, and fetched by stream."""
+REFUTATION_PAUSE = 5.0
+"""Seconds between two epochs: each makes everybody forget and fetch our records."""
+REUNION_PAUSE = (0.2, 0.8)
+"""Seconds from the return of a lost member until we compare with it, and as many at random."""
+YOUNG = 10.0
+"""Seconds for which a catalog fills itself and tells nobody what it fetched."""
+SYNCS_SAVED = 32.0
+"""Digests and wishes answered at once, and ``SYNCS_PER_SECOND`` after that."""
+SYNCS_PER_SECOND = 16.0
+BYTES_SYNC = "catalog-bytes-sync"
+"""Counted: bytes of digests and of what answers them."""
+RECEIVED, SYNCS, REFUTATIONS = "catalog-messages", "catalog-syncs", "catalog-refutations"
+
+
+class Catalog:
+    """The services of the cluster, as one node knows them.
+
+    Args:
+        config: its section of the configuration; read when it is needed.
+        swim_config: how often and whom to gossip to.
+        name: our own name.
+        random: the injected random stream.
+        outbox: where effects and events are written.
+        epoch: which life of ours this is.
+        index: where the count of changes that consumers see begins.
+        timers: where timers are kept; the owner may have made them before.
+        packet_bytes: what fits into one packet.
+    """
+
+    def __init__(
+        self,
+        config: CatalogConfig,
+        swim_config: SwimConfig,
+        name: str,
+        random: Random,
+        outbox: Outbox[CatalogEffect, CatalogEvent],
+        *,
+        epoch: int,
+        index: int,
+        timers: Timers[CatalogTimer] | None = None,
+        packet_bytes: int = 1280,
+    ) -> None:
+        self._config = config
+        self._name = name
+        self._random = random
+        self._outbox = outbox
+        self._packet_bytes = packet_bytes
+        self.timers: Timers[CatalogTimer] = Timers() if timers is None else timers
+        self.owners = Owners(name)
+        self.replica = Replica(config)
+        self.shelves = Shelves(config, self.owners, self.replica, outbox, index)
+        self._own = OwnRecords(config, name, epoch, self.replica, self._own_changed)
+        self.provider = Provider(config, self._own, self.timers, outbox, random)
+        self._spreading = Spreading(
+            swim_config, self.owners, random, self.timers, outbox, packet_bytes
+        )
+        self._gaps = Gaps(name, self.owners, self.replica, random, self.timers, outbox)
+        self._holding = Holding()
+        self._heard: dict[bytes, None] = {}
+        self._made_at: float | None = None
+        self._refuted_at: float | None = None
+        self._is_refuting = False
+        self._reunion: str | None = None
+        self._is_expiry_armed = False
+        self._syncs = SYNCS_SAVED
+        self._syncs_at = 0.0
+
+    # -- what readers ask -----------------------------------------------------
+
+    @property
+    def epoch(self) -> int:
+        """Which life of ours our records are of."""
+        return self._own.epoch
+
+    @property
+    def summary(self) -> int:
+        """64 bits that say what we know; the same on nodes that know the same."""
+        return self.replica.summary
+
+    @property
+    def queue_depth(self) -> int:
+        """Messages that wait to be gossiped."""
+        return self._spreading.depth
+
+    # -- membership -----------------------------------------------------------
+
+    def put_member(self, standing: Standing, now: float) -> None:
+        """Take in how a member stands now; one that left is ``remove_member``'s."""
+        name = standing.name
+        had_peers = self.owners.peers > 0
+        before = self.owners.put(standing)
+        if before == standing:
+            return
+        epoch = standing.epoch
+        records = self.replica.records(name)
+        if records is not None and records.epoch != epoch and name != self._name:
+            self.replica.drop(name)
+            self._gaps.forget(name)
+        if records is not None:
+            self.shelves.owner_changed(name, now)
+        if epoch is None:
+            return
+        if before is None or before.epoch != epoch:
+            for held in self._holding.take(name, now):
+                self._receive(held.payload, held.source, now)
+        if standing.status == OWNER_ALIVE and name != self._name:
+            if before is not None and before.status == OWNER_FAILED:
+                self._expect_reunion(name, now)
+            if not had_peers:
+                self._spreading.arm(now)
+
+    def remove_member(self, name: str, now: float) -> None:
+        """A member left, or is forgotten: so is all that it said."""
+        if self.owners.remove(name) is None or name == self._name:
+            return
+        self._gaps.forget(name)
+        if self.replica.drop(name) is not None:
+            self.shelves.owner_changed(name, now)
+
+    # -- messages -------------------------------------------------------------
+
+    def receive(self, payload: bytes, source: Address, now: float) -> None:
+        """Take in a message of another gossipd node."""
+        self._outbox.ledger.count(RECEIVED)
+        if payload in self._heard:
+            return
+        self._receive(payload, source, now)
+        self.flush(now)
+
+    def compare(self, peer: str, summary: int, now: float) -> None:
+        """``peer``, with whom we just exchanged states, knows what ``summary`` says."""
+        if summary != self.replica.summary:
+            self._sync_with(peer)
+
+    def flush(self, now: float) -> None:
+        """Tell what is new, of ours and of others; after each step."""
+        if self._own.has_fresh:
+            self._tell_own()
+        self._spreading.flush(now)
+
+    def _receive(self, payload: bytes, source: Address, now: float) -> None:
+        if self._made_at is None:
+            self._made_at = now
+        try:
+            message = decode_catalog_untrusted(payload)
+        except WireError as error:
+            self._ignore(error.reason, "", error.detail)
+            return
+        match message:
+            case News():
+                self._on_news(message, payload, source, now)
+            case Notice():
+                self._on_notice(message, payload, source, now)
+            case Delta():
+                self._on_delta(message, now)
+            case Digest():
+                self._on_digest(message, now)
+            case Wish():
+                self._on_wish(message, now)
+
+    def _on_news(self, news: News, payload: bytes, source: Address, now: float) -> None:
+        owner, version = news.owner, news.version
+        if owner == self._name:
+            self._hear_of_us(news.epoch, (news.record,), now)
+            return
+        if not self._is_of_this_life(owner, news.epoch, payload, source, now):
+            return
+        records = self.replica.open(owner, news.epoch)
+        if records.knows(version):
+            return
+        if records.top and version - records.top > VERSION_JUMP_MAX:
+            self._ignore("version-jump", owner, f"from {records.top} to {version}")
+            return
+        if news.record.version > version:
+            self._ignore("malformed", owner, "a part is newer than its news")
+            return
+        is_new = self._apply(records, news.record, now)
+        ranges = [(one - 1, one) for one in news.covered if 0 < one < version]
+        self.replica.learn(records, [*ranges, (version - 1, version)])
+        self._remember(payload)
+        self._spreading.tell(payload, _queue_name(news))
+        if is_new:
+            self.shelves.records_changed(owner, (news.record.id,), now)
+            self._arm_expiry(records, now)
+        self._look_for_gap(records, source, now)
+
+    def _on_notice(self, notice: Notice, payload: bytes, source: Address, now: float) -> None:
+        owner = notice.owner
+        if owner == self._name:
+            if notice.epoch == self._own.epoch and notice.version > self._own.records.floor:
+                self._refute("notice", now)
+            return
+        if not self._is_of_this_life(owner, notice.epoch, payload, source, now):
+            return
+        records = self.replica.records(owner)
+        if records is not None and records.floor >= notice.version:
+            return
+        top = 0 if records is None else records.top
+        if top and notice.version - top > VERSION_JUMP_MAX:
+            self._ignore("version-jump", owner, f"from {top} to {notice.version}")
+            return
+        self._remember(payload)
+        self._gaps.announced(notice, payload, source, now)
+
+    def _on_delta(self, delta: Delta, now: float) -> None:
+        has_news = False
+        for portion in delta.portions:
+            if portion.owner == self._name:
+                self._hear_of_us(portion.epoch, portion.records, now, portion.upto)
+            elif self._take_portion(portion, now):
+                has_news = True
+        if delta.has_more and has_news:
+            self._sync_with(delta.sender)
+
+    def _take_portion(self, portion: Portion, now: float) -> bool:
+        owner = portion.owner
+        standing = self.owners.get(owner)
+        if standing is None or standing.epoch != portion.epoch:
+            self._ignore("other-epoch", owner)
+            return False
+        known = self.replica.records(owner)
+        is_late = known is not None and known.epoch == portion.epoch and known.floor > 0
+        records = self.replica.open(owner, portion.epoch)
+        floor, changed = records.floor, []
+        for record in portion.records:
+            # its teller may know more of a service than it can vouch for
+            if record.version - portion.upto > VERSION_JUMP_MAX:
+                self._ignore("version-jump", owner, f"from {portion.upto} to {record.version}")
+            elif self._apply(records, record, now):
+                changed.append(record.id)
+        if portion.ids is not None and portion.upto > records.floor:
+            changed += self.replica.keep_only(records, portion.ids, portion.upto)
+            records.gc = max(records.gc, portion.upto)
+        self.replica.learn(records, ((portion.base, portion.upto),))
+        if changed:
+            self.shelves.records_changed(owner, tuple(changed), now)
+            self._arm_expiry(records, now)
+        notice = self._gaps.closed(owner)
+        if records.floor > floor and self._spreading_is_due(is_late, now):
+            # not what a joiner fetches: others know it already
+            fresh = Notice(owner, records.epoch, records.floor)
+            notice = notice or encode_catalog(fresh)
+        if notice:
+            self._remember(notice)
+            self._spreading.tell(notice, f"{owner}\0")
+        return records.floor > floor
+
+    def _on_digest(self, digest: Digest, now: float) -> None:
+        standing = self._peer(digest.sender, now)
+        if standing is None:
+            return
+        own = self._own.records
+        if any(
+            one.owner == self._name and one.epoch == own.epoch and one.floor > own.floor
+            for one in digest.known
+        ):
+            self._refute("digest", now)
+        lacks, wishes = missing(self.replica, self.owners, digest.known)
+        self._answer(standing, lacks)
+        if wishes:
+            self._send_by_stream(standing, encode_catalog(Wish(self._name, tuple(wishes))))
+
+    def _on_wish(self, wish: Wish, now: float) -> None:
+        standing = self._peer(wish.sender, now)
+        if standing is not None:
+            self._answer(standing, wanted(self.replica, wish.known))
+
+    def _answer(self, to: Standing, lacks: list[tuple[OwnerRecords, int]]) -> None:
+        messages = deltas(self._name, lacks)
+        if len(messages) == 1 and self._spreading.fits(messages[0]):
+            self._outbox.ledger.count(BYTES_SYNC, len(messages[0]))
+            self._outbox.effects.append(TellPeer(to.address, (messages[0],)))
+            return
+        for message in messages:
+            self._send_by_stream(to, message)
+
+    # -- what is believed -----------------------------------------------------
+
+    def _is_of_this_life(
+        self, owner: str, epoch: int, payload: bytes, source: Address, now: float
+    ) -> bool:
+        """Say whether ``epoch`` is the one that ``owner`` announces; if it may be, later, wait."""
+        standing = self.owners.get(owner)
+        if standing is not None and standing.epoch == epoch:
+            return True
+        if standing is None or standing.epoch is None or epoch > standing.epoch:
+            self._holding.keep(owner, payload, source, now)
+        else:
+            self._ignore("old-epoch", owner)
+        return False
+
+    def _apply(self, records: OwnerRecords, record: Record, now: float) -> bool:
+        try:
+            return self.replica.apply(records, record, now)
+        except Refused as refused:
+            self._ignore(refused.reason, records.name, refused.detail)
+            return False
+        except WireError as error:
+            self._ignore(error.reason, records.name, error.detail)
+            return False
+
+    def _peer(self, name: str, now: float) -> Standing | None:
+        """Return the standing of a gossipd node that asks, unless too many do."""
+        standing = self.owners.get(name)
+        if standing is None or standing.epoch is None or name == self._name:
+            self._ignore("stranger", name)
+            return None
+        earned = max(0.0, now - self._syncs_at) * SYNCS_PER_SECOND
+        self._syncs = min(SYNCS_SAVED, self._syncs + earned)
+        self._syncs_at = now
+        if self._syncs < 1.0:
+            self._ignore("too-many-syncs", name)
+            return None
+        self._syncs -= 1.0
+        return standing
+
+    def _hear_of_us(
+        self, epoch: int, records: tuple[Record, ...], now: float, upto: int = 0
+    ) -> None:
+        """Somebody tells what we are to have said: if we did not, begin a new epoch.
+
+        Of any other epoch than ours nobody believes it.
+        """
+        if epoch != self._own.epoch:
+            self._ignore("old-epoch" if epoch < self._own.epoch else "other-epoch", self._name)
+        elif upto > self._own.records.floor or not all(map(self._own.is_ours, records)):
+            self._refute("records", now)
+
+    def _refute(self, detail: str, now: float) -> None:
+        self._ignore("not-our-word", self._name, detail)
+        if self._is_refuting:
+            return
+        pause = 0.0
+        if self._refuted_at is not None:
+            pause = self._refuted_at + REFUTATION_PAUSE - now
+        if pause > 0:
+            self._is_refuting = True
+            self.timers.set(now + pause, RefutationDue())
+        else:
+            self._begin_epoch(now)
+
+    def _begin_epoch(self, now: float) -> None:
+        self._is_refuting = False
+        self._refuted_at = now
+        epoch = self._own.epoch + 1
+        if epoch > EPOCH_MAX:
+            return
+        self._outbox.ledger.count(REFUTATIONS)
+        own = self.owners.get(self._name)
+        if own is not None:  # at once: nobody else announces it
+            address, status, since = own.address, own.status, own.suspected_at
+            self.owners.put(Standing(self._name, address, status, since, epoch))
+        self._own.begin_anew(epoch, now)
+        self._outbox.effects.append(AnnounceEpoch(epoch))
+
+    # -- own records ----------------------------------------------------------
+
+    def _own_changed(self, id: str, now: float) -> None:
+        if self._made_at is None:
+            self._made_at = now
+        self.shelves.records_changed(self._name, (id,), now)
+        self._arm_expiry(self._own.records, now)
+
+    def _tell_own(self) -> None:
+        """Gossip own changes, or only that there are some if they are many or large."""
+        news = self._own.take_fresh()
+        told = [(encode_catalog(each), _queue_name(each)) for each in news]
+        is_much = sum(len(payload) for payload, _ in told) > FRESH_BYTES_MAX
+        if is_much or not all(self._spreading.fits(payload) for payload, _ in told):
+            notice = encode_catalog(Notice(self._name, self._own.epoch, self._own.records.floor))
+            told = [(notice, f"{self._name}\0")]
+        for payload, name in told:
+            self._remember(payload)
+            self._spreading.tell(payload, name)
+
+    # -- time -----------------------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        """Return when ``handle_deadline`` is due (seconds, monotonic)."""
+        return self.timers.next_deadline()
+
+    def handle_deadline(self, now: float) -> None:
+        """Handle every timer that is due."""
+        while (timer := self.timers.pop_due(now)) is not None:
+            match timer:
+                case SpreadTick():
+                    self._spreading.on_tick(now)
+                case GapDue():
+                    self._gaps.on_due(timer, now)
+                case ReunionDue():
+                    self._reunion = None
+                    self._sync_with(timer.peer)
+                case RefutationDue():
+                    self._begin_epoch(now)
+                case ExpiryTick():
+                    self._expire(now)
+                case _:
+                    self.provider.handle_timer(timer, now)
+        self.flush(now)
+
+    def sending_blocked(self) -> None:
+        """Gossip nothing until further notice; what was asked for is still answered."""
+        self._spreading.sending_blocked()
+
+    def sending_unblocked(self, now: float) -> None:
+        """Go on."""
+        self._spreading.sending_unblocked(now)
+
+    def _expect_reunion(self, peer: str, now: float) -> None:
+        """Compare with one of those who return, when they had time to see us again too."""
+        if self._reunion is None:
+            self._reunion = peer
+            least, more = REUNION_PAUSE
+            due = now + least + more * self._random.random()
+            self.timers.set(due, ReunionDue(peer))
+
+    def _sync_with(self, peer: str) -> None:
+        standing = self.owners.get(peer)
+        if standing is None or standing.epoch is None or peer == self._name:
+            return
+        if standing.status not in (OWNER_ALIVE, OWNER_SUSPECT):
+            return
+        self._outbox.ledger.count(SYNCS)
+        digest = Digest(self._name, tuple(self.replica.known()))
+        self._send_by_stream(standing, encode_catalog(digest))
+
+    def _send_by_stream(self, to: Standing, payload: bytes) -> None:
+        self._outbox.ledger.count(BYTES_SYNC, len(payload))
+        self._outbox.effects.append(TellByStream(to.address, payload))
+
+    def _arm_expiry(self, records: OwnerRecords, now: float) -> None:
+        if records.tombstones and not self._is_expiry_armed:
+            self._is_expiry_armed = True
+            self.timers.set(now + self._config.tombstone_timeout, ExpiryTick())
+
+    def _expire(self, now: float) -> None:
+        self._is_expiry_armed = False
+        self.replica.expire(now - self._config.tombstone_timeout)
+        pause = self._config.tombstone_timeout / 8
+        if any(records.tombstones for records in self.replica.owners.values()):
+            self._is_expiry_armed = True
+            self.timers.set(now + pause, ExpiryTick())
+
+    # -- bookkeeping ----------------------------------------------------------
+
+    def _look_for_gap(self, records: OwnerRecords, source: Address, now: float) -> None:
+        if records.ranges:
+            self._gaps.found(records.name, records.epoch, source, now)
+        else:
+            notice = self._gaps.closed(records.name)
+            if notice:
+                self._spreading.tell(notice, f"{records.name}\0")
+
+    def _spreading_is_due(self, is_late: bool, now: float) -> bool:
+        made_at = self._made_at
+        return is_late or (made_at is not None and now - made_at > YOUNG)
+
+    def _remember(self, payload: bytes) -> None:
+        if len(self._heard) >= HEARD_MAX:
+            self._heard.clear()
+        self._heard[payload] = None
+
+    def _ignore(self, reason: str, owner: str, detail: str = "") -> None:
+        self._outbox.events.append(RecordIgnored(reason, owner, detail))
+
+
+def _queue_name(news: News) -> str:
+    """Return under which name news waits: what it replaces has the same."""
+    record = news.record
+    part = "d" if record.service_version else "s" if record.state_version else "o"
+    return f"{news.owner}\0{'r' if record.removed else part}{record.id}"

@@ -1,0 +1,142 @@
+"""What a replica holds of an owner: its services by id, and how far it is known.
+
+Versions are the owner's count of its changes. A part of a record is as new as its
+version, and a removal takes every part that is not newer, so what is held does not
+depend on the order in which things were heard.
+"""
+
+from __future__ import annotations
+
+from gossipd.services.definition import NodeState, Service, ServiceState
+from gossipd.wire.catalog_messages import Record
+
+NO_STATE = ServiceState()
+NO_NODE_STATE = NodeState()
+
+
+class Item:
+    """One service id of an owner, or what is remembered of one that is gone."""
+
+    __slots__ = (
+        "encoded_outputs", "encoded_service", "encoded_state", "id", "learned_at", "outputs",
+        "outputs_version", "removed", "service", "service_version", "state", "state_version",
+    )  # fmt: skip
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.service: Service | None = None
+        """``None``: gone, or its definition is not here yet."""
+        self.state: ServiceState = NO_STATE
+        self.outputs: tuple[str, ...] = ()
+        self.learned_at = 0.0
+        """When its newest part came."""
+        self.removed = 0
+        self.service_version = 0
+        self.state_version = 0
+        self.outputs_version = 0
+        self.encoded_service = b""
+        self.encoded_state = b""
+        self.encoded_outputs = b""
+
+    @property
+    def version(self) -> int:
+        """Highest of its parts."""
+        return max(self.removed, self.service_version, self.state_version, self.outputs_version)
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Whether it was taken back, and nothing newer is known."""
+        return self.removed > 0 and self.removed == self.version
+
+    @property
+    def encoded_bytes(self) -> int:
+        """What it costs, about."""
+        parts = len(self.encoded_service) + len(self.encoded_state) + len(self.encoded_outputs)
+        return len(self.id) + parts
+
+    def record(self) -> Record:
+        """Return all of it as it travels."""
+        return Record(
+            self.id,
+            self.removed,
+            self.service_version,
+            self.encoded_service,
+            self.state_version,
+            self.encoded_state,
+            self.outputs_version,
+            self.encoded_outputs,
+        )
+
+    def remove(self, version: int) -> None:
+        """Forget every part that is older than the removal at ``version``."""
+        self.removed = version
+        if self.service_version < version:
+            self.service, self.service_version, self.encoded_service = None, 0, b""
+        if self.state_version < version:
+            self.state, self.state_version, self.encoded_state = NO_STATE, 0, b""
+        if self.outputs_version < version:
+            self.outputs, self.outputs_version, self.encoded_outputs = (), 0, b""
+
+
+class OwnerRecords:
+    """All that is held of one owner, in one life of it."""
+
+    __slots__ = (
+        "bytes", "encoded_node", "epoch", "floor", "gc", "items", "mark", "name", "node",
+        "node_version", "ranges", "tombstones",
+    )  # fmt: skip
+
+    def __init__(self, name: str, epoch: int) -> None:
+        self.name = name
+        self.epoch = epoch
+        self.floor = 0
+        """Everything that the owner said up to this version is known."""
+        self.items: dict[str, Item] = {}
+        self.node: NodeState = NO_NODE_STATE
+        self.node_version = 0
+        self.encoded_node = b""
+        self.ranges: list[tuple[int, int]] = []
+        """What is known above the floor, sorted: from (excluded) and to (included)."""
+        self.gc = 0
+        """Newest version whose tombstone was dropped: whoever knows less is told everything."""
+        self.tombstones = 0
+        self.bytes = 0
+        self.mark = 0
+        """What the owner adds to the summary of the replica."""
+
+    @property
+    def top(self) -> int:
+        """Newest version that is known."""
+        return self.ranges[-1][1] if self.ranges else self.floor
+
+    def knows(self, version: int) -> bool:
+        """Say whether what the owner said at ``version`` is known, or replaced."""
+        if version <= self.floor:
+            return True
+        return any(low < version <= high for low, high in self.ranges)
+
+    def learn(self, low: int, high: int) -> None:
+        """Note that everything after ``low`` up to ``high`` is known."""
+        if high <= self.floor:
+            return
+        if low <= self.floor:
+            self.floor = high
+        else:
+            self.ranges.append((low, high))
+            self.ranges.sort()
+        self._join()
+
+    def _join(self) -> None:
+        if not self.ranges:
+            return
+        joined: list[tuple[int, int]] = []
+        for low, high in self.ranges:
+            if high <= self.floor:
+                continue
+            if low <= self.floor:
+                self.floor = high
+            elif joined and low <= joined[-1][1]:
+                joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
+            else:
+                joined.append((low, high))
+        self.ranges = joined

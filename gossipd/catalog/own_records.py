@@ -1,0 +1,201 @@
+"""``OwnRecords``: what this node says of its own services; the only place that writes them.
+
+Each change is one version further. It goes into the replica under our own name,
+like anybody's, and waits here until it is told (``take_fresh``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gossipd.catalog.item import OwnerRecords
+from gossipd.catalog.replica import Refused, Replica
+from gossipd.config.model import CatalogConfig
+from gossipd.errors import UsageError
+from gossipd.services.definition import NodeState, Service, ServiceState
+from gossipd.wire.catalog_messages import News, Record
+from gossipd.wire.catalog_parts import (
+    encode_node_state,
+    encode_outputs,
+    encode_service,
+    encode_state,
+)
+
+COVERED_KEPT = 16
+"""Versions of a part that a newer one replaced, told with it so that nobody misses them."""
+OUTPUTS_BYTES_MAX = 65_536
+"""Of the outputs of one service together; each is cut to its share."""
+
+
+class OwnRecords:
+    """The records of the node ``name`` in its life ``epoch``.
+
+    Args:
+        config: how large they may be.
+        replica: where they are kept.
+        changed: called with the id that changed, ``""`` for the node itself, and now.
+    """
+
+    __slots__ = ("_changed", "_config", "_covered", "_fresh", "_name", "_replica", "epoch")
+
+    def __init__(
+        self,
+        config: CatalogConfig,
+        name: str,
+        epoch: int,
+        replica: Replica,
+        changed: Callable[[str, float], None],
+    ) -> None:
+        self._config = config
+        self._name = name
+        self.epoch = epoch
+        self._replica = replica
+        self._changed = changed
+        self._covered: dict[tuple[str, str], list[int]] = {}
+        self._fresh: dict[tuple[str, str], News] = {}
+
+    @property
+    def records(self) -> OwnerRecords:
+        """What the replica holds of us."""
+        return self._replica.open(self._name, self.epoch)
+
+    @property
+    def has_fresh(self) -> bool:
+        """Whether changes wait to be told."""
+        return bool(self._fresh)
+
+    def put_service(self, service: Service, now: float) -> None:
+        """Say what a service is.
+
+        Raises:
+            UsageError: it is too large, or all of them together are; nothing was changed.
+        """
+        version = self._next()
+        encoded = encode_service(service)
+        most = self._config.record_bytes_max
+        if len(encoded) > most:
+            raise UsageError(
+                f"service {service.id!r} is {len(encoded)} bytes long as it travels:"
+                f" at most {most} are accepted (catalog.record_bytes_max)"
+            )
+        record = Record(service.id, service_version=version, service=encoded)
+        self._put("service", record, version, now)
+
+    def put_state(self, id: str, state: ServiceState, now: float) -> None:
+        """Say how a service is."""
+        version = self._next()
+        self._put(
+            "state", Record(id, state_version=version, state=encode_state(state)), version, now
+        )
+
+    def put_outputs(self, id: str, outputs: tuple[str, ...], now: float) -> None:
+        """Say what the checks of a service say; cut if that is too much together."""
+        version = self._next()
+        encoded = encode_outputs(outputs)
+        if len(encoded) > OUTPUTS_BYTES_MAX:
+            share = OUTPUTS_BYTES_MAX // len(outputs) - 8
+            encoded = encode_outputs(tuple([_cut(output, share) for output in outputs]))
+        self._put("outputs", Record(id, outputs_version=version, outputs=encoded), version, now)
+
+    def put_node(self, state: NodeState, now: float) -> None:
+        """Say how the node itself is."""
+        version = self._next()
+        record = Record("", state_version=version, state=encode_node_state(state))
+        self._put("state", record, version, now)
+
+    def remove(self, id: str, now: float) -> None:
+        """Take a service back."""
+        version = self._next()
+        for part in ("service", "state", "outputs"):
+            self._fresh.pop((id, part), None)
+            covered = self._covered.pop((id, part), None)
+            if covered:
+                self._covered.setdefault((id, "removed"), []).extend(covered)
+        self._put("removed", Record(id, removed=version), version, now)
+
+    def take_fresh(self) -> list[News]:
+        """Return what was not told yet, oldest first, and forget it."""
+        fresh = list(self._fresh.values())
+        self._fresh.clear()
+        return fresh
+
+    def begin_anew(self, epoch: int, now: float) -> None:
+        """Say everything again in the life ``epoch``: what others hold of us is void."""
+        before = self.records
+        self._replica.drop(self._name)
+        self.epoch = epoch
+        self._fresh.clear()
+        self._covered.clear()
+        if before.encoded_node:
+            self.put_node(before.node, now)
+        for item in before.items.values():
+            if item.service is None:
+                continue
+            self.put_service(item.service, now)
+            self.put_state(item.id, item.state, now)
+            if item.outputs:
+                self.put_outputs(item.id, item.outputs, now)
+
+    def is_ours(self, record: Record) -> bool:
+        """Say whether we could have said that."""
+        records = self.records
+        if record.version > records.floor:
+            return False
+        if not record.id:
+            return _agrees(
+                record.state_version, record.state, records.node_version, records.encoded_node
+            )
+        item = records.items.get(record.id)
+        if item is None:
+            return record.version <= records.gc
+        gone = max(item.removed, records.gc)
+        if record.removed > gone:
+            return False
+        return all(
+            version <= gone or _agrees(version, encoded, ours, encoded_ours)
+            for version, encoded, ours, encoded_ours in (
+                (
+                    record.service_version,
+                    record.service,
+                    item.service_version,
+                    item.encoded_service,
+                ),
+                (record.state_version, record.state, item.state_version, item.encoded_state),
+                (
+                    record.outputs_version,
+                    record.outputs,
+                    item.outputs_version,
+                    item.encoded_outputs,
+                ),
+            )
+        )
+
+    def _next(self) -> int:
+        return self.records.floor + 1
+
+    def _put(self, part: str, record: Record, version: int, now: float) -> None:
+        records = self.records
+        try:
+            self._replica.apply(records, record, now)
+        except Refused as refused:
+            raise UsageError(
+                f"services of this node are {records.bytes} bytes together:"
+                f" at most {self._config.node_bytes_max} are accepted (catalog.node_bytes_max)"
+            ) from refused
+        self._replica.learn(records, ((version - 1, version),))
+        key = (record.id, part)
+        covered = self._covered.setdefault(key, [])
+        del covered[:-COVERED_KEPT]
+        self._fresh.pop(key, None)
+        self._fresh[key] = News(self._name, self.epoch, version, tuple(covered), record)
+        covered.append(version)
+        self._changed(record.id, now)
+
+
+def _agrees(version: int, encoded: bytes, ours: int, encoded_ours: bytes) -> bool:
+    return version < ours or (version == ours and encoded == encoded_ours)
+
+
+def _cut(text: str, bytes_max: int) -> str:
+    data = text.encode("utf-8", "surrogateescape")[:bytes_max]
+    return data.decode("utf-8", "ignore")

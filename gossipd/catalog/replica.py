@@ -1,0 +1,212 @@
+"""``Replica``: what all owners said, as far as this node knows.
+
+Merging is commutative and idempotent: whatever was heard, in whichever order and
+however often, gives the same. Only the records of the life of an owner that holds
+are kept; which life that is, the caller says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+
+from gossipd.catalog.item import Item, OwnerRecords
+from gossipd.config.model import CatalogConfig
+from gossipd.errors import WireError
+from gossipd.wire.catalog_messages import Known, Record
+from gossipd.wire.catalog_parts import (
+    decode_node_state_untrusted,
+    decode_outputs_untrusted,
+    decode_service_untrusted,
+    decode_state_untrusted,
+    shared_untrusted,
+)
+
+RANGES_MAX = 64
+"""Pieces known above the floor of an owner; with more they are forgotten and fetched."""
+TOTAL_BYTES_MAX = 2**28
+"""Of all records of all owners, encoded."""
+TOMBSTONES_SHARE = 4
+"""Ids of an owner, those of tombstones included: so many times ``records_max``."""
+
+
+class Refused(Exception):
+    """A record is not taken; the reason is what it is counted under."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Replica:
+    """Records by owner.
+
+    Args:
+        config: how much of one owner is kept.
+    """
+
+    __slots__ = ("_config", "_own", "bytes", "owners", "records_count", "summary")
+
+    def __init__(self, config: CatalogConfig) -> None:
+        self._config = config
+        self.owners: dict[str, OwnerRecords] = {}
+        """Those of whom anything is held; read it, only the replica changes it."""
+        self.summary = 0
+        """64 bits that are the same on nodes that know the same, 0 of nothing."""
+        self.bytes = 0
+        self.records_count = 0
+        """Services of all owners, tombstones included."""
+
+    def records(self, owner: str) -> OwnerRecords | None:
+        """Return what is held of ``owner``."""
+        return self.owners.get(owner)
+
+    def open(self, owner: str, epoch: int) -> OwnerRecords:
+        """Return the records of that life of ``owner``, begun anew if they are of another."""
+        records = self.owners.get(owner)
+        if records is None or records.epoch != epoch:
+            if records is not None:
+                self.drop(owner)
+            records = self.owners[owner] = OwnerRecords(owner, epoch)
+        return records
+
+    def drop(self, owner: str) -> OwnerRecords | None:
+        """Forget all of ``owner``; return what it was."""
+        records = self.owners.pop(owner, None)
+        if records is not None:
+            self.bytes -= records.bytes
+            self.records_count -= len(records.items)
+            self.summary ^= records.mark
+        return records
+
+    def apply(self, records: OwnerRecords, record: Record, now: float) -> bool:
+        """Take in what is said of one service; return whether anything of it is new.
+
+        Raises:
+            Refused: there is no room for it.
+            WireError: a part is not what it should be; nothing was changed.
+        """
+        if not record.id:
+            return self._apply_node(records, record)
+        item = records.items.get(record.id)
+        gone = max(record.removed, item.removed if item is not None else 0)
+        has_service = record.service_version > max(gone, item.service_version if item else 0)
+        has_state = record.state_version > max(gone, item.state_version if item else 0)
+        has_outputs = record.outputs_version > max(gone, item.outputs_version if item else 0)
+        is_removed = record.removed > (item.removed if item is not None else 0)
+        if not (has_service or has_state or has_outputs or is_removed):
+            return False
+        # decoded before anything is changed: a bad part leaves all as it was
+        service = (
+            shared_untrusted(decode_service_untrusted, record.service) if has_service else None
+        )
+        if service is not None and service.id != record.id:
+            raise WireError("malformed", "a definition of another id")
+        state = shared_untrusted(decode_state_untrusted, record.state) if has_state else None
+        outputs = decode_outputs_untrusted(record.outputs) if has_outputs else ()
+        before = item.encoded_bytes if item is not None else 0
+        more = len(record.service) + len(record.state) + len(record.outputs)
+        self._refuse_too_much(records, item, record, more)
+        if item is None:
+            item = records.items[record.id] = Item(record.id)
+            self.records_count += 1
+        was_tombstone = item.is_tombstone
+        if is_removed:
+            item.remove(record.removed)
+        if service is not None:
+            item.id = service.id  # one text instead of two
+            item.service, item.service_version = service, record.service_version
+            item.encoded_service = record.service
+        if state is not None:
+            item.state, item.state_version = state, record.state_version
+            item.encoded_state = record.state
+        if has_outputs:
+            item.outputs, item.outputs_version = outputs, record.outputs_version
+            item.encoded_outputs = record.outputs
+        item.learned_at = now
+        records.tombstones += item.is_tombstone - was_tombstone
+        self._resize(records, item.encoded_bytes - before)
+        return True
+
+    def _apply_node(self, records: OwnerRecords, record: Record) -> bool:
+        if record.state_version <= records.node_version:
+            return False
+        records.node = decode_node_state_untrusted(record.state)
+        records.node_version = record.state_version
+        self._resize(records, len(record.state) - len(records.encoded_node))
+        records.encoded_node = record.state
+        return True
+
+    def _refuse_too_much(
+        self, records: OwnerRecords, item: Item | None, record: Record, more: int
+    ) -> None:
+        config = self._config
+        if item is None and len(records.items) >= TOMBSTONES_SHARE * config.records_max:
+            raise Refused("owner-full", f"{records.name} has {len(records.items)} services")
+        if records.bytes + more > config.node_bytes_max:
+            raise Refused("owner-full", f"{records.name} has {records.bytes} bytes")
+        if self.bytes + more > TOTAL_BYTES_MAX:
+            raise Refused("catalog-full")
+
+    def _resize(self, records: OwnerRecords, by: int) -> None:
+        records.bytes += by
+        self.bytes += by
+
+    def learn(self, records: OwnerRecords, ranges: Iterable[tuple[int, int]]) -> None:
+        """Note that what ``records.name`` said in these ranges is known now."""
+        floor = records.floor
+        for low, high in ranges:
+            records.learn(low, high)
+        if len(records.ranges) > RANGES_MAX:
+            del records.ranges[RANGES_MAX // 2 :]
+        if records.floor != floor:
+            self.settle(records)
+
+    def settle(self, records: OwnerRecords) -> None:
+        """Bring the summary up to date with the floor of ``records``."""
+        mark = mark_of(records.name, records.epoch, records.floor) if records.floor else 0
+        self.summary ^= records.mark ^ mark
+        records.mark = mark
+
+    def keep_only(self, records: OwnerRecords, ids: Iterable[str], upto: int) -> list[str]:
+        """Drop services beside ``ids`` that are not newer than ``upto``; return which."""
+        kept = frozenset(ids)
+        dropped = [
+            id for id, item in records.items.items() if id not in kept and item.version <= upto
+        ]
+        for id in dropped:
+            self._drop_item(records, id)
+        return dropped
+
+    def expire(self, before: float) -> None:
+        """Forget the tombstones that were learned ``before`` that time."""
+        for records in self.owners.values():
+            if not records.tombstones:
+                continue
+            old = [
+                id
+                for id, item in records.items.items()
+                if item.is_tombstone and item.learned_at < before and item.removed <= records.floor
+            ]
+            for id in old:
+                records.gc = max(records.gc, records.items[id].removed)
+                self._drop_item(records, id)
+
+    def _drop_item(self, records: OwnerRecords, id: str) -> None:
+        item = records.items.pop(id)
+        records.tombstones -= item.is_tombstone
+        self.records_count -= 1
+        self._resize(records, -item.encoded_bytes)
+
+    def known(self) -> Iterator[Known]:
+        """Yield how far each owner is known."""
+        for records in self.owners.values():
+            if records.floor:
+                yield Known(records.name, records.epoch, records.floor)
+
+
+def mark_of(owner: str, epoch: int, floor: int) -> int:
+    """Return what an owner that is known up to ``floor`` adds to a summary."""
+    text = f"{owner}\0{epoch}\0{floor}".encode("utf-8", "surrogateescape")
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
