@@ -7,7 +7,7 @@ one core that is meant for the other is handed on.
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from gossipd.address import Address
 from gossipd.node.effects import NodeEffect, SendPacket
@@ -39,6 +39,9 @@ from gossipd.swim.effects import (
 from gossipd.swim.member import MemberState
 from gossipd.swim.swim import Swim
 from gossipd.wire.messages import PacketMessage, UserPayload
+
+if TYPE_CHECKING:
+    from gossipd.catalog.effects import CatalogEffect
 
 CHECKSUM_PROTOCOL = 5
 """Receivers that know this protocol get checksums (gossip.md, section 4.3)."""
@@ -103,6 +106,18 @@ class Delivery:
                 self._swim.hurry_gossip(now)
             case _:
                 assert_never(effect)
+
+    def do_for_catalog(self, effect: CatalogEffect, now: float) -> None:
+        """Do what the catalog asks for; that it announces another epoch is ``Settling``'s."""
+        from gossipd.catalog.effects import StartCheck, StopCheck, TellByStream, TellPeer
+
+        if isinstance(effect, TellPeer):
+            for packet in self._packer.payloads(effect.payloads):
+                self._send(effect.to, packet, "Catalog")
+        elif isinstance(effect, TellByStream):
+            self._sessions.send_payload(effect.to, effect.payload, now)
+        elif isinstance(effect, StartCheck | StopCheck):
+            self._outbox.effects.append(effect)
 
     def do_for_swim(self, effect: SwimEffect, now: float) -> None:
         """Do what the failure detector asks for."""

@@ -6,12 +6,15 @@ ones by the node with positive numbers, so the two never meet.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from gossipd.address import Address
 from gossipd.node.unsealed import UnsealedPacket, UnsealedStream
 from gossipd.serf.effects import SaveKeyring
 from gossipd.value import Value
+
+if TYPE_CHECKING:
+    from gossipd.catalog.effects import StartCheck, StopCheck
 
 
 class SendPacket(Value):
@@ -46,4 +49,6 @@ class CloseStream(Value):
     stream: int
 
 
-NodeEffect: TypeAlias = SendPacket | OpenStream | WriteStream | CloseStream | SaveKeyring
+NodeEffect: TypeAlias = (
+    "SendPacket | OpenStream | WriteStream | CloseStream | SaveKeyring | StartCheck | StopCheck"
+)

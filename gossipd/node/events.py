@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from gossipd.address import Address
 from gossipd.serf.events import SerfEvent
 from gossipd.swim.events import SwimEvent
 from gossipd.value import Value
+
+if TYPE_CHECKING:
+    from gossipd.catalog.events import CatalogEvent
 
 
 class OperationFinished(Value):
@@ -46,5 +49,6 @@ class PayloadLost(Value):
 
 
 NodeEvent: TypeAlias = (
-    SwimEvent | SerfEvent | OperationFinished | InputDropped | SyncFinished | PayloadLost
+    "SwimEvent | SerfEvent | OperationFinished | InputDropped | SyncFinished | PayloadLost"
+    " | CatalogEvent"
 )

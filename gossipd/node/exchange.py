@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TypeAlias
 
 from gossipd.address import Address
+from gossipd.node.carriage import Carriage
 from gossipd.node.unsealed import StateSnapshot
 from gossipd.outbox import Outbox
 from gossipd.serf.serf import Serf
@@ -41,9 +42,10 @@ class Exchange:
     Args:
         swim_outbox: where ``swim`` tells why it refused a merge.
         settle: hands on what the cores wrote, see ``Node``.
+        carriage: told what the peers of our own push/pulls know of services.
     """
 
-    __slots__ = ("_entries", "_serf", "_settle", "_swim", "_swim_outbox")
+    __slots__ = ("_carriage", "_entries", "_serf", "_settle", "_swim", "_swim_outbox")
 
     def __init__(
         self,
@@ -51,7 +53,9 @@ class Exchange:
         serf: Serf,
         swim_outbox: Outbox[SwimEffect, SwimEvent],
         settle: Callable[[float], None],
+        carriage: Carriage,
     ) -> None:
+        self._carriage = carriage
         self._swim = swim
         self._serf = serf
         self._swim_outbox = swim_outbox
@@ -85,8 +89,13 @@ class Exchange:
         header = len(encode_push_pull_header(is_join, len(members), serf_bytes))
         return snapshot, header + entries + serf_bytes
 
-    def merge(self, state: PushPull | StateSnapshot, now: float, *, ignore_old: bool) -> Work:
-        """Merge a peer's state; returns why it was refused, empty when it was not."""
+    def merge(
+        self, state: PushPull | StateSnapshot, now: float, *, ignore_old: bool, is_ours: bool
+    ) -> Work:
+        """Merge a peer's state; returns why it was refused, empty when it was not.
+
+        ``is_ours``: we asked for it, so it is on us to compare what is known of services.
+        """
         nodes: Sequence[NodeState]
         if isinstance(state, StateSnapshot):
             nodes = [state_of(member) for member in state.news_to(self._swim.table)]
@@ -103,8 +112,14 @@ class Exchange:
             self._settle(now)
         if isinstance(state, StateSnapshot):
             self._serf.merge(state.serf, state.is_join, ignore_old, now)
-        elif state.user_state:
-            self._serf.merge_state(state.user_state, state.is_join, ignore_old, now)
+            catalog = state.serf.catalog
+        else:
+            catalog = b""
+            if state.user_state:
+                catalog = self._serf.merge_state(state.user_state, state.is_join, ignore_old, now)
+        if is_ours:
+            self._settle(now)  # the catalog has to know the members before what they own
+            self._carriage.heard_summary(catalog, now)
         return ""
 
     def answer_ping(self, ping: Ping) -> Ack | None:

@@ -16,6 +16,7 @@ from gossipd.address import Address
 from gossipd.config.model import NodeConfig, SerfConfig, SwimConfig, check_node_config, with_fixed
 from gossipd.coordinate import Coordinate
 from gossipd.coordinates.chart import Chart
+from gossipd.node.carriage import INDEX_SHIFT, Carriage
 from gossipd.node.delivery import Delivery
 from gossipd.node.effects import NodeEffect
 from gossipd.node.events import NodeEvent
@@ -24,6 +25,7 @@ from gossipd.node.operations import Operations
 from gossipd.node.packing import COMPOUND_OVERHEAD, PAYLOAD_OVERHEAD, Packer
 from gossipd.node.readings import Readings
 from gossipd.node.reception import Reception
+from gossipd.node.service_verbs import ServiceVerbs
 from gossipd.node.sessions import PushPullCall, Sessions
 from gossipd.node.settling import Settling
 from gossipd.node.statistics import Statistics
@@ -45,10 +47,11 @@ from gossipd.swim.swim import Swim
 from gossipd.value import replace
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.messages import Versions
+from gossipd.wire.meta_tail import meta_tail
 from gossipd.wire.packet import PacketLayers
 
 
-class Node:
+class Node(ServiceVerbs):
     """The composition of failure detector, Serf layer, packing and streams.
 
     Args:
@@ -63,11 +66,12 @@ class Node:
         memory: Lamport times of a former life (section 20).
         saves_keys: the driver keeps our keys over a restart, see ``SaveKeyring``.
         started_at: calendar time, in seconds since 1970: decides who keeps a name that
-            two nodes bear.
+            two nodes bear; the index of services begins there too.
+        catalog_epoch: which life of this node it is, above that of any life before.
 
     Raises:
         ConfigError: the configuration cannot work.
-        UsageError: the tags do not fit into 512 bytes.
+        UsageError: the tags do not fit into 512 bytes, 500 with a catalog.
     """
 
     def __init__(
@@ -83,11 +87,13 @@ class Node:
         memory: Memory = NO_MEMORY,
         saves_keys: bool = False,
         started_at: float | None = None,
+        catalog_epoch: int = 1,
     ) -> None:
         check_node_config(config)
         # our own copies: the rooms read them when they need them, and ``reconfigure`` writes here
         config = replace(config, swim=replace(config.swim), serf=replace(config.serf))
-        encode_own_tags(config.tags)  # refused now, not when others wait for the start
+        tail = meta_tail(catalog_epoch) if config.catalog.enabled else b""
+        encode_own_tags(config.tags, tail)  # refused now, not when others wait for the start
         self._config = config
         self.keyring = Keyring(config.keys) if config.keys else None
         self._layers = PacketLayers(
@@ -131,6 +137,20 @@ class Node:
             - PAYLOAD_OVERHEAD
             - self._layers.overhead_max,
             memory=memory,
+            tail=tail,
+            catalog=lambda: self._carriage.summary(),
+        )
+        self._carriage = Carriage(
+            config,
+            address,
+            self._swim,
+            self._serf,
+            random,
+            epoch=catalog_epoch,
+            index=0 if started_at is None else int(started_at) << INDEX_SHIFT,
+            packet_bytes=config.wire.packet_bytes_max
+            - COMPOUND_OVERHEAD
+            - self._layers.overhead_max,
         )
         self._chart = Chart(config.name, random) if config.serf.coordinates else None
         if self._chart is not None:
@@ -138,7 +158,7 @@ class Node:
         self._sessions = Sessions(
             self._layers,
             self.outbox,
-            Exchange(self._swim, self._serf, swim_outbox, self._settle),
+            Exchange(self._swim, self._serf, swim_outbox, self._settle, self._carriage),
             timeout=config.wire.stream_timeout,
             inbound_max=config.wire.streams_max,
             seals=seals,
@@ -178,6 +198,7 @@ class Node:
             self._readings,
             self._traffic,
             self._chart,
+            self._carriage,
         )
         self._timers = self._operations.timers
         self._swim_timers = self._swim.timers
@@ -186,6 +207,7 @@ class Node:
             self._sessions.timers.heap,
             self._timers.heap,
             self._sessions.waiting_work,
+            self._carriage.timers.heap,
         )
 
     # -- the driver's verbs ---------------------------------------------------
@@ -209,13 +231,14 @@ class Node:
             self._sessions.handle_deadline(now)
             while (token := self._timers.pop_due(now)) is not None:
                 self._operations.done(token, now, "timeout waiting for update broadcast")
+            self._carriage.handle_deadline(now)
         self._settle(now)
 
     def next_deadline(self) -> float | None:
         """Return when ``handle_deadline`` is due next (seconds, monotonic)."""
         earliest = self._swim_timers.next_deadline()
         if any(self._seldom_armed):
-            for core in (self._serf, self._sessions, self._timers):
+            for core in (self._serf, self._sessions, self._timers, self._carriage.timers):
                 deadline = core.next_deadline()
                 if deadline is not None and (earliest is None or deadline < earliest):
                     earliest = deadline
@@ -264,10 +287,12 @@ class Node:
         timers of suspicions and of what is asked for run on. Told once.
         """
         self._swim.sending_blocked(now)
+        self._carriage.sending_blocked()
 
     def sending_unblocked(self, now: float) -> None:
         """Sending goes on, and what was kept back is out; what is due by now is done."""
         self._swim.sending_unblocked(now)
+        self._carriage.sending_unblocked(now)
         self._settle(now)  # what goes on is packed before anything that is found only now
         self.handle_deadline(now)
 

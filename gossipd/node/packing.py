@@ -70,6 +70,23 @@ class Packer:
         """Return the packet of one Serf message that takes nothing along."""
         return UnsealedPacket(None, (USER_TYPE + payload,), self._layers)
 
+    def payloads(self, payloads: Sequence[bytes]) -> list[UnsealedPacket]:
+        """Return as few packets as hold these user messages, in order, and nothing else."""
+        room = self._budget - COMPOUND_OVERHEAD - self._layers.overhead
+        packets: list[UnsealedPacket] = []
+        parts: list[bytes] = []
+        size = 0
+        for payload in payloads:
+            length = len(payload) + PAYLOAD_OVERHEAD
+            if parts and (size + length > room or len(parts) == PARTS_MAX):
+                packets.append(UnsealedPacket(None, parts, self._layers))
+                parts, size = [], 0
+            parts.append(USER_TYPE + payload)
+            size += length
+        if parts:
+            packets.append(UnsealedPacket(None, parts, self._layers))
+        return packets
+
     def _take(self, limit: int) -> list[bytes]:
         if not self._serf.has_payloads:
             return self._swim.take_claims(limit, PART_OVERHEAD)

@@ -320,7 +320,9 @@ class Sessions:
     ) -> Work:
         self._merging += 1
         self._held_bytes += session.held_bytes
-        refusal = yield from self._exchange.merge(state, now, ignore_old=ignore_old)
+        refusal = yield from self._exchange.merge(
+            state, now, ignore_old=ignore_old, is_ours=isinstance(session.purpose, PushPullCall)
+        )
         self._held_bytes -= session.held_bytes
         self._merging -= 1
         self._finish(session, refusal)

@@ -9,6 +9,7 @@ node's own outbox.
 from __future__ import annotations
 
 from gossipd.coordinates.chart import Chart
+from gossipd.node.carriage import Carriage
 from gossipd.node.delivery import Delivery
 from gossipd.node.effects import NodeEffect
 from gossipd.node.events import NodeEvent
@@ -17,7 +18,14 @@ from gossipd.node.readings import Readings
 from gossipd.node.traffic import Traffic
 from gossipd.outbox import Outbox
 from gossipd.serf.effects import SerfEffect
-from gossipd.serf.events import BroadcastDone, ChangeKind, MemberChange, MessageIgnored, SerfEvent
+from gossipd.serf.events import (
+    BroadcastDone,
+    ChangeKind,
+    LeaveNoted,
+    MemberChange,
+    MessageIgnored,
+    SerfEvent,
+)
 from gossipd.serf.serf import Serf
 from gossipd.swim.effects import SwimEffect
 from gossipd.swim.events import (
@@ -25,9 +33,12 @@ from gossipd.swim.events import (
     BroadcastFinished,
     MemberFailed,
     MemberForgotten,
+    MemberJoined,
     MemberLeft,
     MemberRefuted,
     MemberSuspected,
+    MemberUpdated,
+    PayloadReceived,
     SuspicionConfirmed,
     SwimEvent,
 )
@@ -41,6 +52,19 @@ _SUSPICION_EVENTS = (
     MemberLeft,
 )
 """What changes ``View.suspicions``."""
+_STANDING_EVENTS = (
+    MemberSuspected,
+    MemberRefuted,
+    MemberJoined,
+    MemberUpdated,
+    MemberFailed,
+    MemberLeft,
+)
+"""What changes how the catalog sees a member."""
+FIRST_OURS, FIRST_NOT_OURS = b"\xc0", b"\xc8"
+"""User messages of these types are the catalog's, none of Serf's."""
+IGNORED_RECORD = "catalog-"
+"""Before the reason, among what was dropped."""
 
 
 class Settling:
@@ -54,9 +78,11 @@ class Settling:
         readings: told that suspicions changed.
         traffic: counts what Serf's layer ignored.
         chart: learns from acks; none with coordinates off.
+        carriage: where the catalog is, if there is one.
     """
 
     __slots__ = (
+        "_carriage",
         "_chart",
         "_delivery",
         "_operations",
@@ -81,6 +107,7 @@ class Settling:
         readings: Readings,
         traffic: Traffic,
         chart: Chart | None,
+        carriage: Carriage,
     ) -> None:
         self._swim = swim
         self._serf = serf
@@ -92,9 +119,41 @@ class Settling:
         self._readings = readings
         self._traffic = traffic
         self._chart = chart
+        self._carriage = carriage
 
     def settle(self, now: float) -> None:
         """Hand what the cores wrote to each other until all are quiet."""
+        self._settle_cores(now)
+        carriage = self._carriage
+        while carriage.catalog is not None and self._settle_catalog(now):
+            self._settle_cores(now)
+        if self._serf.has_payloads:
+            self._swim.wake_gossip(now)
+
+    def _settle_catalog(self, now: float) -> bool:
+        """Carry out what the catalog wants; return whether a core has to say more to it."""
+        carriage = self._carriage
+        catalog, outbox = carriage.catalog, carriage.outbox
+        assert catalog is not None
+        catalog.flush(now)
+        if not (outbox.effects or outbox.events):
+            return False
+        from gossipd.catalog.effects import AnnounceEpoch
+        from gossipd.catalog.events import RecordIgnored
+
+        for event in outbox.take_events():
+            if type(event) is RecordIgnored:
+                self._traffic.dropped[IGNORED_RECORD + event.reason] += 1
+            self._outbox.events.append(event)
+        for effect in outbox.take_effects():
+            if isinstance(effect, AnnounceEpoch):
+                carriage.announced(effect.epoch)
+                self._serf.announce_tail(carriage.tail, self._operations.next_number())
+            else:
+                self._delivery.do_for_catalog(effect, now)
+        return bool(self._serf_outbox.effects)
+
+    def _settle_cores(self, now: float) -> None:
         swim, serf = self._swim_outbox, self._serf_outbox
         while swim.events or swim.effects or serf.events or serf.effects:
             if swim.events:
@@ -109,8 +168,6 @@ class Settling:
             else:
                 for swim_effect in swim.take_effects():
                     self._delivery.do_for_swim(swim_effect, now)
-        if self._serf.has_payloads:
-            self._swim.wake_gossip(now)
 
     def _on_swim_event(self, event: SwimEvent, now: float) -> None:
         if type(event) is AckObserved:  # nearly every event is one
@@ -124,22 +181,32 @@ class Settling:
         if isinstance(event, BroadcastFinished):
             self._operations.done(event.token, now)
             return
+        if type(event) is PayloadReceived and FIRST_OURS <= event.payload[:1] < FIRST_NOT_OURS:
+            self._carriage.receive(event.payload, event.source, now)
+            return
         if isinstance(event, _SUSPICION_EVENTS):
             self._readings.suspicions_changed()
         elif type(event) is MemberForgotten and event.member.name not in self._serf.members:
             self._forget_coordinate(event.member.name)
         self._serf.handle(event, now)
         self._outbox.events.append(event)
+        if self._carriage.catalog is not None and isinstance(event, _STANDING_EVENTS):
+            self._carriage.member_changed(event.member.name, now)
 
     def _on_serf_event(self, event: SerfEvent, now: float) -> None:
         if isinstance(event, BroadcastDone):
             error = "timed out broadcasting node removal" if event.timed_out else ""
             self._operations.done(event.token, now, error)
             return
+        if type(event) is LeaveNoted:
+            self._carriage.member_changed(event.node, now)
+            return
         if isinstance(event, MessageIgnored):
             self._traffic.dropped[event.reason] += 1
         elif type(event) is MemberChange and event.kind is ChangeKind.REAP:
             self._forget_coordinate(event.member.name)
+        if type(event) is MemberChange:
+            self._carriage.member_changed(event.member.name, now)
         self._outbox.events.append(event)
 
     def _forget_coordinate(self, node: str) -> None:

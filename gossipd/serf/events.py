@@ -39,6 +39,12 @@ class ChangeKind(enum.StrEnum):
     REAP = "member-reap"
 
 
+class LeaveNoted(Value):
+    """``node`` is leaving by its word, or is not any more; not told to applications."""
+
+    node: str
+
+
 class MemberChange(Value):
     """``kind`` happened to ``member`` (shown as it is now).
 
@@ -209,6 +215,7 @@ SerfEvent: TypeAlias = (
     | KeyringChanged
     | NameVoted
     | QueryClosed
+    | LeaveNoted
 )
 
 ApplicationEvent: TypeAlias = MembersChanged | UserEventReceived | QueryReceived

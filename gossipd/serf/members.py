@@ -18,6 +18,7 @@ from gossipd.serf.events import (
     BroadcastDone,
     ChangeKind,
     LeaveIntentRefuted,
+    LeaveNoted,
     MemberChange,
     MessageIgnored,
     SerfEvent,
@@ -175,6 +176,7 @@ class Members:
     def apply_join(self, intent: JoinIntent, now: float) -> bool:
         """Witness and apply a join intent; say whether it was new."""
         self._clock.witness(intent.ltime)
+        known = self._roster.get(intent.node)
         match self._roster.apply_join(intent):
             case IntentVerdict.UNKNOWN:
                 node, ltime = intent.node, intent.ltime
@@ -183,6 +185,8 @@ class Members:
                     self._outbox.effects.append(Recall(node))
                 return is_new
             case IntentVerdict.ADOPTED:
+                if known is not None and known.status is MemberStatus.LEAVING:
+                    self._outbox.events.append(LeaveNoted(intent.node))
                 return True
             case _:
                 return False
@@ -204,6 +208,7 @@ class Members:
                 self._tell(ChangeKind.LEAVE, self._roster.members[node], forced=True)
             case IntentVerdict.ADOPTED:
                 self._stop_waiting_for(node)
+                self._outbox.events.append(LeaveNoted(node))
                 self._expect_to_leave(self._roster.members[node], now)
             case unreachable:
                 assert_never(unreachable)

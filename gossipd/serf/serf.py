@@ -32,7 +32,7 @@ from gossipd.serf.memory import NO_MEMORY, Memory
 from gossipd.serf.question import KeyCommand, Question
 from gossipd.serf.roster import Roster
 from gossipd.serf.state_sync import StateSync, join_intents, leave_intents
-from gossipd.serf.tags import change_tags, encode_own_tags
+from gossipd.serf.tags import OwnMeta, change_tags
 from gossipd.serf.timers import (
     BroadcastTimeout,
     LeaveOverdue,
@@ -96,6 +96,8 @@ class Serf:
             - 2 - 3 - label and encryption overhead. Longer ones are applied
             but not forwarded.
         memory: times seen in a former life; what is not newer is old.
+        tail: what stands behind the tags in our meta.
+        catalog: returns what push/pulls tell of services, see ``merge_state``.
     """
 
     def __init__(
@@ -114,6 +116,8 @@ class Serf:
         started_ms: int = 0,
         payload_bytes_max: int = PAYLOAD_BYTES_MAX,
         memory: Memory = NO_MEMORY,
+        tail: bytes = b"",
+        catalog: Callable[[], bytes] = bytes,
     ) -> None:
         self._config = config
         self._swim_config = swim_config
@@ -121,7 +125,7 @@ class Serf:
         self._address = address
         self._random = random
         self._outbox = outbox
-        self._tags: dict[str, str] = {}
+        self._meta = OwnMeta(tail)
         self._clock = LamportClock()
         self._roster = Roster(roster)
         intents = IntentBuffer(config.recent_intent_timeout)
@@ -136,7 +140,7 @@ class Serf:
             name,
             address,
             self._roster,
-            lambda: self._tags,
+            lambda: self._meta.tags,
             random,
             partial(self._upkeep.gossip, Topic.QUERY),
             payload_bytes_max,
@@ -150,7 +154,7 @@ class Serf:
         self._announcing = Announcing(
             config,
             name,
-            lambda: self._tags,
+            lambda: self._meta.tags,
             payload_bytes_max,
             partial(self._upkeep.gossip, Topic.EVENT),
             outbox,
@@ -167,7 +171,7 @@ class Serf:
             outbox,
         )
         self._state = StateSync(
-            self._clock, self._roster, self._announcing.buffer, self._inquiries.clock
+            self._clock, self._roster, self._announcing.buffer, self._inquiries.clock, catalog
         )
         self._heard: dict[bytes, SerfMessage] = {}
         self._clock.witness(memory.clock)
@@ -189,7 +193,7 @@ class Serf:
     @property
     def tags(self) -> Mapping[str, str]:
         """Our own tags, as last set."""
-        return self._tags
+        return self._meta.tags
 
     @property
     def is_leaving(self) -> bool:
@@ -254,8 +258,7 @@ class Serf:
         Raises:
             UsageError: the encoded tags exceed 512 bytes.
         """
-        meta = encode_own_tags(tags)
-        self._tags = dict(tags)
+        meta = self._meta.announce(tags)
         self._upkeep.start(now)
         return meta
 
@@ -287,10 +290,13 @@ class Serf:
         Raises:
             UsageError: the encoded tags exceed 512 bytes; nothing was changed.
         """
-        changed = change_tags(self._tags, tags, delete)
-        meta = encode_own_tags(changed)
-        self._tags = changed
+        meta = self._meta.announce(change_tags(self._meta.tags, tags, delete))
         self._outbox.effects.append(SetMeta(meta, token))
+
+    def announce_tail(self, tail: bytes, token: int) -> None:
+        """Have ``tail`` behind the tags, of the same length; ``SetMeta`` announces it."""
+        self._meta.tail = tail
+        self._outbox.effects.append(SetMeta(self._meta.announce(self._meta.tags), token))
 
     def send_event(
         self,
@@ -366,24 +372,20 @@ class Serf:
         """Return what ``local_state`` stands for, and the bytes that it would have."""
         return self._state.snapshot()
 
-    def merge_state(self, data: bytes, is_join: bool, ignore_old_events: bool, now: float) -> None:
+    def merge_state(self, data: bytes, is_join: bool, ignore_old_events: bool, now: float) -> bytes:
         """Merge a peer's part of a push/pull (section 14.3); nothing is gossiped on.
 
-        Bytes that are no legal state change nothing and are told as
-        ``MessageIgnored``.
-
-        Args:
-            data: the user state as it came.
-            is_join: the push/pull was a join.
-            ignore_old_events: this is our own join and it wants no replay.
-            now: seconds, monotonic.
+        Bytes that are no legal state change nothing and are told as ``MessageIgnored``.
+        ``ignore_old_events`` is for our own join that wants no replay. Returns what the
+        peer told of services.
         """
         try:
             state = decode_serf_state_untrusted(data)
         except WireError as error:
             self._ignore(error.reason, error.detail, None)
-            return
+            return b""
         self.merge(state, is_join, ignore_old_events, now)
+        return state.catalog
 
     def merge(
         self, state: SerfPushPull, is_join: bool, ignore_old_events: bool, now: float

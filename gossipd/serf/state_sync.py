@@ -7,7 +7,7 @@ dispatcher's part; nothing learned this way is gossiped on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from gossipd.serf.events import SerfMember
 from gossipd.serf.lamport import LamportClock
@@ -54,17 +54,25 @@ class SharedTimes(Mapping[str, int]):
 class StateSync:
     """The encoded local state, made anew only when an ingredient changed."""
 
-    __slots__ = ("_clock", "_encoded", "_events", "_made_of", "_query_clock", "_roster")
+    __slots__ = (
+        "_catalog", "_clock", "_encoded", "_events", "_made_of", "_query_clock", "_roster",
+    )  # fmt: skip
 
     def __init__(
-        self, clock: LamportClock, roster: Roster, events: EventBuffer, query_clock: LamportClock
+        self,
+        clock: LamportClock,
+        roster: Roster,
+        events: EventBuffer,
+        query_clock: LamportClock,
+        catalog: Callable[[], bytes] = bytes,
     ) -> None:
         self._clock = clock
         self._roster = roster
         self._events = events
         self._query_clock = query_clock
-        self._made_of: tuple[int, ...] = ()
+        self._made_of: tuple[object, ...] = ()
         self._encoded = b""
+        self._catalog = catalog
 
     def encoded(self) -> bytes:
         """Return the user state of a push/pull."""
@@ -74,6 +82,7 @@ class StateSync:
             self._events.clock.time,
             self._events.version,
             self._query_clock.time,
+            self._catalog(),
         )
         if made_of != self._made_of:
             self._encoded = encode_serf_state(self._state())
@@ -97,6 +106,7 @@ class StateSync:
             event_ltime=self._events.clock.time,
             events=self._events.slots(),
             query_ltime=self._query_clock.time,
+            catalog=self._catalog(),
         )
 
 

@@ -1,7 +1,8 @@
 """Own tags and their size limit (gossip.md, section 14.2; rpc.md, section 6, tags).
 
 The encoding itself is ``wire.serf_codec``'s. Receivers enforce no limit, so
-neither do we for the tags of others.
+neither do we for the tags of others. Behind the tags a gossipd says which life its
+services are of (``wire/meta_tail.py``), which takes some of the room.
 """
 
 from __future__ import annotations
@@ -23,13 +24,35 @@ def change_tags(
     return changed
 
 
-def encode_own_tags(tags: Mapping[str, str]) -> bytes:
+def encode_own_tags(tags: Mapping[str, str], tail: bytes = b"") -> bytes:
     """Return the node meta that announces ``tags``; equal tags give equal bytes.
 
     Raises:
-        UsageError: the encoding is longer than ``META_BYTES_MAX``.
+        UsageError: the encoding is longer than ``META_BYTES_MAX`` without ``tail``.
     """
     meta = encode_tags(dict(sorted(tags.items())))
-    if len(meta) > META_BYTES_MAX:
-        raise UsageError(f"Encoded length of tags exceeds limit of {META_BYTES_MAX} bytes")
-    return meta
+    limit = META_BYTES_MAX - len(tail)
+    if len(meta) > limit:
+        more = f" ({META_BYTES_MAX} with catalog.enabled = false)" if tail else ""
+        raise UsageError(f"Encoded length of tags exceeds limit of {limit} bytes{more}")
+    return meta + tail
+
+
+class OwnMeta:
+    """What this node announces of itself: its tags, as last set, and what is behind them."""
+
+    __slots__ = ("tags", "tail")
+
+    def __init__(self, tail: bytes = b"") -> None:
+        self.tags: dict[str, str] = {}
+        self.tail = tail
+
+    def announce(self, tags: Mapping[str, str]) -> bytes:
+        """Take ``tags`` for ours and return the node meta.
+
+        Raises:
+            UsageError: they are too long; nothing was changed.
+        """
+        meta = encode_own_tags(tags, self.tail)
+        self.tags = dict(tags)
+        return meta

@@ -19,6 +19,7 @@ from gossipd.shared import Base, SharedDict
 from gossipd.swim.member import Member, MemberState
 from gossipd.swim.rotation import EXHAUSTIVE_BELOW, RandomRotation
 from gossipd.wire.messages import Versions
+from gossipd.wire.meta_tail import meta_tail
 from gossipd.wire.serf_messages import MemberStatus
 
 
@@ -34,7 +35,8 @@ class Formed:
         self._table: Base[Member] = Base()
         self._roster: Base[SerfMember] = Base()
         for address, config in members:
-            name, meta = config.name, encode_own_tags(config.tags)
+            tail = meta_tail(1) if config.catalog.enabled else b""
+            name, meta = config.name, encode_own_tags(config.tags, tail)
             self._table[name] = Member(
                 name, address, meta, versions, MemberState.ALIVE, incarnation=1, changed_at=0.0
             )

@@ -13,7 +13,7 @@ from functools import partial
 from random import Random
 
 from gossipd.address import Address
-from gossipd.config.model import NodeConfig, SerfConfig, SwimConfig, WireConfig
+from gossipd.config.model import CatalogConfig, NodeConfig, SerfConfig, SwimConfig, WireConfig
 from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, SendPacket, WriteStream
 from gossipd.node.events import NodeEvent
 from gossipd.node.node import Node
@@ -77,6 +77,8 @@ class NodeNet:
         host: int | None = None,
         saves_keys: bool = False,
         started_at: float | None = None,
+        catalog: CatalogConfig | None = None,
+        epoch: int = 1,
     ) -> Machine:
         address = Address(bytes([127, 0, 0, host or len(self.machines) + 1]), PORT)
         config = NodeConfig(
@@ -86,6 +88,7 @@ class NodeNet:
             swim=swim or SwimConfig(),
             serf=serf or SerfConfig(),
             wire=wire or WireConfig(),
+            catalog=catalog or CatalogConfig(),
         )
         node = Node(
             config,
@@ -94,6 +97,7 @@ class NodeNet:
             self.random.randbytes,
             saves_keys=saves_keys,
             started_at=started_at,
+            catalog_epoch=epoch,
         )
         machine = Machine(self, node, address)
         self.machines[address] = machine

@@ -17,7 +17,7 @@ from gossipd.address import Address
 from gossipd.config.model import SerfConfig, SwimConfig
 from gossipd.outbox import Outbox
 from gossipd.serf.effects import HurryGossip, SendPayload, SerfEffect
-from gossipd.serf.events import ChangeKind, MemberChange, SerfEvent
+from gossipd.serf.events import ChangeKind, LeaveNoted, MemberChange, SerfEvent
 from gossipd.serf.serf import Serf
 from gossipd.swim.events import (
     MemberFailed,
@@ -200,8 +200,8 @@ class SerfHarness:
         return [effect for effect in effects if not isinstance(effect, HurryGossip)]
 
     def events(self) -> list[SerfEvent]:
-        """Take all events."""
-        return self.outbox.take_events()
+        """Take all events but those that only the catalog cares for."""
+        return [event for event in self.outbox.take_events() if type(event) is not LeaveNoted]
 
     def events_of(self, kind: type[E]) -> list[E]:
         """Take all events and return those of one type."""
