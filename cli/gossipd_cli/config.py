@@ -87,10 +87,11 @@ def _complaints_of_tags(loaded: Loaded) -> Iterator[Complaint]:
     from gossipd.config.origin import DEFAULT, Complaint
     from gossipd.errors import UsageError
     from gossipd.serf.tags import encode_own_tags
+    from gossipd.wire.meta_tail import meta_tail
 
     tags = loaded.config.node.tags
     try:
-        encode_own_tags(tags)
+        encode_own_tags(tags, meta_tail(1) if loaded.config.node.catalog.enabled else b"")
     except UsageError as error:
         longest = max(tags, key=lambda tag: len(tags[tag]))
         origin = loaded.origins.get(f"tags.{longest}", (DEFAULT,))[-1]

@@ -27,6 +27,7 @@ from gossipd.serf.filters import Audience
 from gossipd.serf.queries import INTERNAL_PREFIX
 from gossipd.serf.tags import encode_own_tags
 from gossipd.value import Value, fields_of, is_required
+from gossipd.wire.meta_tail import meta_tail
 from gossipd_sim.anomaly_faults import FAULTS_OF_ANOMALIES
 from gossipd_sim.application_faults import FAULTS_OF_APPLICATIONS, Ask, SendEvent
 from gossipd_sim.checkers.choice import NAMES, NONE
@@ -299,7 +300,7 @@ def _keys_from(value: object) -> tuple[bytes, ...]:
 def _tags_from(value: object) -> dict[str, str]:
     tags = tags_from(value)
     try:
-        encode_own_tags(tags)
+        encode_own_tags(tags, meta_tail(1))
     except UsageError as error:
         raise ConfigError(str(error)) from error
     return tags

@@ -88,7 +88,7 @@ async def test_a_reload_keeps_what_the_command_changed(agent: Agent) -> None:
     await handle.set_tags({"x": "1"}, ["dc"])
     await handle.rebase_tags({"dc": "west", "new": "n"})
     assert tags_of(handle) == {"x": "1", "new": "n"}
-    with pytest.raises(UsageError, match="512 bytes"):
+    with pytest.raises(UsageError, match="500 bytes"):
         await handle.rebase_tags({"long": "x" * 600})
     assert tags_of(handle) == {"x": "1", "new": "n"}
     await handle.rebase_tags({"dc": "west", "new": "n"})
@@ -122,7 +122,7 @@ async def test_a_change_that_cannot_be_written_changes_nothing(
 
 async def test_tags_that_do_not_fit_are_not_written(agent: Agent, tmp_path: Path) -> None:
     handle = await agent.start({"role": "web"})
-    with pytest.raises(UsageError, match="512 bytes"):
+    with pytest.raises(UsageError, match="500 bytes"):
         await handle.set_tags({"long": "x" * 600}, [])
     assert not (tmp_path / "state" / "tags.json").exists()
     assert tags_of(handle) == {"role": "web"}
@@ -134,7 +134,7 @@ async def test_a_file_whose_tags_do_not_fit_with_the_configuration_ends_the_star
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "tags.json").write_text(json.dumps({"a": "x" * 300}))
     with pytest.RaisesGroup(
-        pytest.RaisesExc(ConfigError, match="512 bytes"), flatten_subgroups=True
+        pytest.RaisesExc(ConfigError, match="500 bytes"), flatten_subgroups=True
     ):
         async with trio.open_nursery() as nursery:
             await Agent(nursery, tmp_path).start({"b": "x" * 300})

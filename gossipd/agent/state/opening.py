@@ -14,6 +14,7 @@ from gossipd.agent.state.key_source import key_source
 from gossipd.agent.state.own_tags import OwnTags
 from gossipd.config.agent_model import AgentConfig
 from gossipd.value import replace
+from gossipd.wire.meta_tail import meta_tail
 
 if TYPE_CHECKING:
     from gossipd.agent.handlers.spec import Handler
@@ -33,7 +34,8 @@ class State:
     def __init__(self, config: AgentConfig) -> None:
         config = with_state_folder(config)
         keys = key_source(config)
-        self.tags = OwnTags(config.node.tags, tags_file_of(config))
+        tail = meta_tail(1) if config.node.catalog.enabled else b""
+        self.tags = OwnTags(config.node.tags, tags_file_of(config), tail)
         node = replace(config.node, keys=keys.keys, tags=self.tags.current)
         self.config = replace(config, node=node)
         self.keyring_path = keys.path

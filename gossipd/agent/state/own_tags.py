@@ -24,12 +24,14 @@ class OwnTags:
     Args:
         base: tags of the configuration.
         path: of the file; empty keeps the changes for the life of the process only.
+        tail: what stands behind them in the node meta, and takes of their room.
 
     Raises:
         ConfigError: the file cannot be read, or is no object of texts.
     """
 
-    def __init__(self, base: Mapping[str, str], path: str = "") -> None:
+    def __init__(self, base: Mapping[str, str], path: str = "", tail: bytes = b"") -> None:
+        self._tail = tail
         self.path = path
         self._base = dict(base)
         self._changes = _read(path) if path else {}
@@ -47,7 +49,7 @@ class OwnTags:
         What the ``tags`` command changed stays changed. For a reload.
 
         Raises:
-            UsageError: together they exceed 512 bytes; nothing was changed.
+            UsageError: together they do not fit into the node meta; nothing was changed.
         """
         tags = self.rebased(base)
         self._base = dict(base)
@@ -56,17 +58,17 @@ class OwnTags:
     def rebased(self, base: Mapping[str, str]) -> dict[str, str]:
         """Return what ``rebase`` would; changes nothing, and raises the same."""
         tags = _changed(base, self._changes)
-        encode_own_tags(tags)
+        encode_own_tags(tags, self._tail)
         return tags
 
     def plan(self, tags: Mapping[str, str], delete: Sequence[str]) -> dict[str, str | None]:
         """Return the changes as they would be after deleting tags, then setting ``tags``.
 
         Raises:
-            UsageError: the encoded tags would exceed 512 bytes.
+            UsageError: the encoded tags would do not fit into the node meta.
         """
         wanted = change_tags(self.current, tags, delete)
-        encode_own_tags(wanted)
+        encode_own_tags(wanted, self._tail)
         base, before = self._base, self._changes
         deleted = [*base, *(key for key, text in before.items() if text is None)]
         changes: dict[str, str | None] = {key: None for key in deleted if key not in wanted}
