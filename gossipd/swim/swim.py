@@ -49,6 +49,7 @@ from gossipd.swim.timers import (
     GossipTick,
     NackDue,
     ProbeTick,
+    PushPullBegin,
     PushPullTick,
     RoundOver,
     SuspicionOver,
@@ -225,7 +226,9 @@ class Swim:
         self._prober.start(now + probe_stagger)
         self._gossiper.start(now + gossip_stagger)
         self._arm(now)
-        self._arm_push_pull(now + push_pull_stagger)
+        if config.push_pull_interval > 0:
+            begin = self.timers.set(now + push_pull_stagger, PushPullBegin())
+            self._push_pull_tick = begin
 
     def set_meta(self, meta: bytes, token: int, now: float) -> None:
         """Announce new ``meta`` (section 12, Update).
@@ -376,6 +379,8 @@ class Swim:
                 self._arm(now)
             case GossipTick():
                 self._gossiper.on_tick(now)
+            case PushPullBegin():
+                self._arm_push_pull(now)
             case PushPullTick():
                 self._on_push_pull_tick(now)
             case unreachable:

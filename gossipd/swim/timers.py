@@ -46,12 +46,23 @@ class GossipTick(Value):
     """Tell random nodes what the queues hold (section 11.2)."""
 
 
+class PushPullBegin(Value):
+    """Begin to wait for the first push/pull, as long as the cluster is large by now."""
+
+
 class PushPullTick(Value):
     """Exchange full states with a random node (section 11.3)."""
 
 
 SwimTimer: TypeAlias = (
-    ProbeTick | AckOverdue | RoundOver | NackDue | SuspicionOver | GossipTick | PushPullTick
+    ProbeTick
+    | AckOverdue
+    | RoundOver
+    | NackDue
+    | SuspicionOver
+    | GossipTick
+    | PushPullBegin
+    | PushPullTick
 )
 
 

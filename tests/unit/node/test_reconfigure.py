@@ -109,6 +109,8 @@ def test_a_node_that_is_not_started_can_be_reconfigured() -> None:
     node.reconfigure(SwimConfig(push_pull_interval=7.0), SerfConfig(), 0.0)
     assert node.next_deadline() is None
     node.start(0.0)
-    deadline = node.next_deadline()
-    assert deadline is not None
-    assert 7.0 <= deadline < 14.0
+    stagger = node.next_deadline()
+    assert stagger is not None
+    assert stagger < 7.0
+    node.handle_deadline(stagger)
+    assert node.next_deadline() == stagger + 7.0

@@ -201,6 +201,16 @@ def test_push_pulls_go_to_alive_others_only_at_their_interval() -> None:
     assert set(found) == {SyncWith("b", address_of("b"), is_join=False)}
 
 
+def test_the_first_push_pull_waits_as_long_as_the_cluster_is_large_after_its_stagger() -> None:
+    swim = SwimHarness(SwimConfig(probe_interval=100_000.0, probe_timeout=1.0))
+    swim.knows(*(f"n{number}" for number in range(99)))  # soon after the start: three times as long
+    swim.forget()
+    swim.run_until(89.9)
+    assert syncs(swim.effects()) == []
+    swim.run_until(121.0)
+    assert len(syncs(swim.effects())) == 1
+
+
 def test_push_pulls_can_be_turned_off() -> None:
     assert SwimHarness(SILENT).swim.next_deadline() is None
 
