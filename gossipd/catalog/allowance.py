@@ -21,18 +21,24 @@ class Allowance:
         self._left = self._most()
         self._counted_at = now
 
-    def take(self, now: float) -> bool:
-        """Say whether one more may happen, and count it."""
+    def take(self, now: float, *, share_kept: float = 0.0) -> bool:
+        """Say whether one more may happen, and count it.
+
+        Args:
+            now: seconds, monotonic.
+            share_kept: of what may happen at once, so much is left to others.
+        """
         self._earn(now)
-        if self._left < 1.0:
+        if self._left < 1.0 + share_kept * (self._most() - 1.0):
             return False
         self._left -= 1.0
         return True
 
-    def wait(self, now: float, wanted: float = 1.0) -> float:
+    def wait(self, now: float, wanted: float = 1.0, *, share_kept: float = 0.0) -> float:
         """Return the seconds until ``wanted`` of them may happen."""
         self._earn(now)
-        return max(0.0, (min(wanted, self._most()) - self._left) / self._rate)
+        wanted = min(wanted + share_kept * (self._most() - 1.0), self._most())
+        return max(0.0, (wanted - self._left) / self._rate)
 
     def _most(self) -> float:
         return max(1.0, self._rate * SECONDS_SAVED)

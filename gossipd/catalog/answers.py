@@ -29,7 +29,8 @@ from gossipd.value import fields_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from gossipd.catalog.seams import Item, Standing
+    from gossipd.catalog.item import Item
+    from gossipd.catalog.owners import Standing
 
 _visible = attrgetter(
     *(field for field in fields_of(Instance) if field not in ("version", "learned_at"))
@@ -112,7 +113,7 @@ def instance_of(
         service=service,
         status=status_by_standing(by_record, standing.status, is_kept=is_kept),
         checks=checks,
-        weight=0 if is_draining else state.weight,
+        weight=0 if is_draining else state.weight if item.state_version else service.weight,
         load=state.load,
         zone=service.zone or node.zone,
         maintenance=state.maintenance or node.maintenance,

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from math import exp
 
-DAMPING = 0.4
-"""Seconds in which 63 % of a step arrive; 92 % after one second."""
+DAMPING = 0.3
+"""Seconds in which 63 % of a step arrive; 96 % after one second."""
 MOVE_MIN = 0.05
 """A load that moved by less is not worth telling, unless it has arrived."""
 ARRIVED = 0.01

@@ -14,9 +14,11 @@ from gossipd.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from gossipd.catalog.registration import Registration
-    from gossipd.catalog.seams import Clockwork
     from gossipd.outbox import Outbox
+    from gossipd.timers import Timers
 
 
 class CheckDue(Value):
@@ -35,7 +37,7 @@ class OwnChecks:
 
     __slots__ = ("_by_id", "_outbox", "_timers", "aliases", "runs")
 
-    def __init__(self, timers: Clockwork, outbox: Outbox[CatalogEffect, CatalogEvent]) -> None:
+    def __init__(self, timers: Timers[Any], outbox: Outbox[CatalogEffect, CatalogEvent]) -> None:
         self._timers = timers
         self._outbox = outbox
         self._by_id: dict[str, Check] = {}

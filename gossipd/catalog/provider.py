@@ -36,9 +36,12 @@ from gossipd.value import Value, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from gossipd.catalog.seams import Clockwork, OwnRecords
+    from typing import Any
+
+    from gossipd.catalog.own_records import OwnRecords
     from gossipd.config.model import CatalogConfig
     from gossipd.outbox import Outbox
+    from gossipd.timers import Timers
 
 
 class DrainDue(Value):
@@ -65,7 +68,7 @@ class Provider:
         self,
         config: CatalogConfig,
         own: OwnRecords,
-        timers: Clockwork,
+        timers: Timers[Any],
         outbox: Outbox[CatalogEffect, CatalogEvent],
         random: Random,
     ) -> None:

@@ -9,7 +9,14 @@ from __future__ import annotations
 from gossipd.catalog.checks import Check
 from gossipd.catalog.drains import Drain
 from gossipd.catalog.loads import LoadMeter, weight_under
-from gossipd.services.definition import WARNING, CheckState, NodeState, Service, ServiceState
+from gossipd.services.definition import (
+    CRITICAL,
+    WARNING,
+    CheckState,
+    NodeState,
+    Service,
+    ServiceState,
+)
 from gossipd.services.instance import worst
 from gossipd.services.own import OwnService
 from gossipd.value import replace
@@ -119,6 +126,12 @@ class OwnNode:
             is_draining=self.drain is not None,
             checks=tuple(check.state for check in self.checks),
         )
+
+
+def state_before_any(service: Service) -> ServiceState:
+    """Return how a service is taken to be whose state nobody has told."""
+    statuses = (CRITICAL,) * len(service.checks)
+    return ServiceState(statuses=statuses, weight=service.weight)
 
 
 def without_outputs(state: NodeState) -> NodeState:

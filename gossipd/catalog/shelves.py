@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gossipd.catalog.guard import Key
-    from gossipd.catalog.seams import Item, Owners, Replica, Standing
+    from gossipd.catalog.item import Item
+    from gossipd.catalog.owners import Owners, Standing
+    from gossipd.catalog.replica import Replica
     from gossipd.config.model import CatalogConfig
     from gossipd.outbox import Outbox
     from gossipd.services.definition import CheckState

@@ -7,17 +7,32 @@ no more than that.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from gossipd.catalog.allowance import Allowance
-from gossipd.catalog.registration import OwnNode, Registration, without_outputs
+from gossipd.catalog.registration import (
+    OwnNode,
+    Registration,
+    state_before_any,
+    without_outputs,
+)
+from gossipd.errors import UsageError
 from gossipd.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from gossipd.catalog.seams import Clockwork, OwnRecords
+    from typing import Any
+
+    from gossipd.catalog.own_records import OwnRecords
     from gossipd.config.model import CatalogConfig
+    from gossipd.timers import Timers
 
 TOGETHER = 10.0
 """Of what waits, so many are told at a time (or all that do)."""
+SOON = 0.05
+"""Seconds after which what waits is looked at again, at the earliest."""
+LOADS_LEAVE = 0.5
+"""Changes of weight leave so much of what may be told at once to changes of status."""
 
 
 class TellDue(Value):
@@ -45,14 +60,23 @@ class Teller:
         timers: where ours are set.
     """
 
-    __slots__ = ("_allowance", "_is_tell_armed", "_own", "_timers", "_waiting", "config")
+    __slots__ = (
+        "_allowance",
+        "_is_tell_armed",
+        "_own",
+        "_timers",
+        "_waiting",
+        "_waiting_loads",
+        "config",
+    )
 
-    def __init__(self, config: CatalogConfig, own: OwnRecords, timers: Clockwork) -> None:
+    def __init__(self, config: CatalogConfig, own: OwnRecords, timers: Timers[Any]) -> None:
         self.config = config
         self._own = own
         self._timers = timers
         self._allowance = Allowance(config.changes_per_second, 0.0)
         self._waiting: dict[str, Registration] = {}
+        self._waiting_loads: dict[str, Registration] = {}
         self._is_tell_armed = False
 
     def reconfigure(self, config: CatalogConfig, now: float) -> None:
@@ -65,39 +89,62 @@ class Teller:
 
     def begin(self, entry: Registration, now: float) -> None:
         """Tell of a service that was just registered, whatever the rate."""
+        if entry.told_state is None and entry.state() == state_before_any(entry.service):
+            entry.told_state = entry.state()  # what everybody takes it for until told otherwise
         self._put_state(entry, now)
         self._tell_outputs(entry, now, at_once=True)
 
     def tell(self, entry: Registration, now: float) -> None:
         """Tell what changed of a service, now or when its time comes."""
         self._take_load(entry, now)
-        state, told = entry.state(), entry.told_state
-        if state == told:
-            self._waiting.pop(entry.id, None)
+        if entry.state() == entry.told_state:
+            self.forget(entry)
             self._tell_outputs(entry, now, at_once=False)
-        elif entry.id not in self._waiting and self._allowance.take(now):
-            self._put_state(entry, now)
-            is_other = told is None or told.statuses != state.statuses
-            self._tell_outputs(entry, now, at_once=is_other)
+        elif not self._is_waiting(entry) and self._may_tell(entry, now):
+            self._tell_now(entry, now)
         else:
-            self._waiting[entry.id] = entry
-            self._arm_tell(now)
+            self._wait(entry, now)
 
     def forget(self, entry: Registration) -> None:
-        """A service is gone: what waits to be told of it is not."""
+        """Nothing waits to be told of the service any more."""
         self._waiting.pop(entry.id, None)
+        self._waiting_loads.pop(entry.id, None)
 
     def handle_tell_due(self, now: float) -> None:
         """Tell what waits, longest first, as much of it as may be told now."""
         self._is_tell_armed = False
-        while self._waiting and self._allowance.take(now):
-            entry = self._waiting.pop(next(iter(self._waiting)))
-            self._take_load(entry, now)
-            if entry.state() != entry.told_state:
-                self._put_state(entry, now)
-                self._tell_outputs(entry, now, at_once=True)
-        if self._waiting:
+        for waiting in (self._waiting, self._waiting_loads):
+            for entry in tuple(waiting.values()):
+                if not self._may_tell(entry, now):
+                    break
+                del waiting[entry.id]
+                self._take_load(entry, now)
+                self._tell_now(entry, now)
+        if self._waiting or self._waiting_loads:
             self._arm_tell(now)
+
+    def _is_waiting(self, entry: Registration) -> bool:
+        return entry.id in self._waiting or (
+            entry.id in self._waiting_loads and not _is_urgent(entry)
+        )
+
+    def _may_tell(self, entry: Registration, now: float) -> bool:
+        """Say whether a change may be told now, and count it; loads leave room for statuses."""
+        return self._allowance.take(now, share_kept=0.0 if _is_urgent(entry) else LOADS_LEAVE)
+
+    def _wait(self, entry: Registration, now: float) -> None:
+        if _is_urgent(entry):
+            self._waiting_loads.pop(entry.id, None)
+            self._waiting[entry.id] = entry
+        elif entry.id not in self._waiting:
+            self._waiting_loads[entry.id] = entry
+        self._arm_tell(now)
+
+    def _tell_now(self, entry: Registration, now: float) -> None:
+        told = entry.told_state
+        is_other = told is None or told.statuses != entry.state().statuses
+        self._put_state(entry, now)
+        self._tell_outputs(entry, now, at_once=is_other)
 
     def handle_output_due(self, entry: Registration, now: float) -> None:
         """Tell the outputs of a service if they are other ones than those told."""
@@ -111,9 +158,15 @@ class Teller:
 
     def _put_state(self, entry: Registration, now: float) -> None:
         state = entry.state()
-        if state != entry.told_state:
-            entry.told_state = state
+        if state == entry.told_state:
+            return
+        try:
             self._own.put_state(entry.id, state, now)
+        except UsageError:
+            # all that this node may say is full: it is told when there is room again
+            self._wait(entry, now)
+        else:
+            entry.told_state = state
 
     def _take_load(self, entry: Registration, now: float) -> None:
         """Let what counts of the load become part of the state, if it is time and news."""
@@ -134,9 +187,10 @@ class Teller:
             return
         due_at = entry.outputs_told_at + self.config.output_interval
         if at_once or now >= due_at:
-            entry.told_outputs = outputs
             entry.outputs_told_at = now
-            self._own.put_outputs(entry.id, outputs, now)
+            with suppress(UsageError):  # no room: as with what changes too often, a later one is
+                self._own.put_outputs(entry.id, outputs, now)
+                entry.told_outputs = outputs
         elif not entry.is_output_armed:
             entry.is_output_armed = True
             self._timers.set(due_at, OutputDue(entry.id))
@@ -144,9 +198,10 @@ class Teller:
     def _arm_tell(self, now: float) -> None:
         if not self._is_tell_armed:
             self._is_tell_armed = True
-            wanted = min(TOGETHER, float(len(self._waiting)))
-            wait = max(self._allowance.wait(now, wanted), self.config.load_interval / 10)
-            self._timers.set(now + wait, TellDue())
+            share_kept = 0.0 if self._waiting else LOADS_LEAVE
+            wanted = min(TOGETHER, float(len(self._waiting) or len(self._waiting_loads)))
+            wait = self._allowance.wait(now, wanted, share_kept=share_kept)
+            self._timers.set(now + max(wait, SOON), TellDue())
 
     # -- the node ---------------------------------------------------------------
 
@@ -161,6 +216,19 @@ class Teller:
                 node.is_output_armed = True
                 self._timers.set(due_at, OutputDue(""))
             return
-        node.told = state
         node.told_at = now
-        self._own.put_node(state, now)
+        with suppress(UsageError):
+            self._own.put_node(state, now)
+            node.told = state
+
+
+def _is_urgent(entry: Registration) -> bool:
+    """Return whether more than weight and load changed since others were told."""
+    state, told = entry.state(), entry.told_state
+    if told is None:
+        return True
+    return (state.statuses, state.maintenance, state.is_draining) != (
+        told.statuses,
+        told.maintenance,
+        told.is_draining,
+    )

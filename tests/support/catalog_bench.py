@@ -1,4 +1,4 @@
-"""Provider and shelves of one node, with the least of replication that they need."""
+"""Provider and shelves of one node, over a replica that hears others without a network."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from random import Random
 from gossipd.address import Address
 from gossipd.catalog.effects import CatalogEffect
 from gossipd.catalog.events import CatalogEvent
+from gossipd.catalog.own_records import OwnRecords
+from gossipd.catalog.owners import Owners, Standing
 from gossipd.catalog.provider import Provider, ProviderTimer
+from gossipd.catalog.replica import Replica
 from gossipd.catalog.shelves import Shelves
 from gossipd.config.model import CatalogConfig
+from gossipd.errors import UsageError
 from gossipd.outbox import Outbox
 from gossipd.services.definition import NodeState, Service, ServiceState
 from gossipd.services.instance import ServiceView
@@ -18,134 +22,96 @@ from gossipd.value import Value
 
 FIRST_INDEX = 1000
 US = "us"
+WHERE = Address(bytes([10, 0, 0, 1]), 7946)
 
 
-class Standing(Value, kw_only=True):
-    """What membership says of an owner."""
+class Voice(OwnRecords):
+    """What one owner says; ``puts`` are the parts it wrote, in order: (part, id)."""
 
-    name: str
-    address: Address = Address(bytes([10, 0, 0, 1]), 7946)
-    status: str = "alive"
-    suspected_at: float | None = None
-    epoch: int | None = 1
+    def __init__(self, bench: CatalogBench, name: str) -> None:
+        def changed(id: str, now: float) -> None:
+            bench.shelves.records_changed(name, (id,), now)
 
+        super().__init__(bench.config, name, 1, bench.replica, changed)
+        self.puts: list[tuple[str, str]] = []
+        self.is_full = False
 
-class Owners:
-    """Standings by name."""
+    def put_service(self, service: Service, now: float) -> None:
+        super().put_service(service, now)
+        self.puts.append(("service", service.id))
 
-    def __init__(self) -> None:
-        self.standings: dict[str, Standing] = {}
+    def put_state(self, id: str, state: ServiceState, now: float) -> None:
+        if self.is_full:
+            raise UsageError("services of this node are too many bytes together")
+        super().put_state(id, state, now)
+        self.puts.append(("state", id))
 
-    def get(self, name: str) -> Standing | None:
-        return self.standings.get(name)
+    def put_outputs(self, id: str, outputs: tuple[str, ...], now: float) -> None:
+        super().put_outputs(id, outputs, now)
+        self.puts.append(("outputs", id))
 
-
-class Item:
-    """A service as it is stored."""
-
-    def __init__(self) -> None:
-        self.service: Service | None = None
-        self.state = ServiceState()
-        self.outputs: tuple[str, ...] = ()
-        self.version = 0
-        self.learned_at = 0.0
-
-
-class Records:
-    """What one owner said in one life."""
-
-    def __init__(self, epoch: int = 1) -> None:
-        self.epoch = epoch
-        self.node = NodeState()
-        self.items: dict[str, Item] = {}
-        self.version = 0
-
-
-class Replica:
-    """Records by owner."""
-
-    def __init__(self) -> None:
-        self.owners: dict[str, Records] = {}
-
-    def records(self, owner: str) -> Records | None:
-        return self.owners.get(owner)
+    def put_node(self, state: NodeState, now: float) -> None:
+        super().put_node(state, now)
+        self.puts.append(("node", ""))
 
 
 class CatalogBench:
-    """One node; time is told to each call, ``run_until`` lets timers come due.
-
-    ``puts`` are the parts that were written, in order: (part, id).
-    """
+    """One node; time is told to each call, ``run_until`` lets timers come due."""
 
     def __init__(self, config: CatalogConfig | None = None) -> None:
         self.config = config or CatalogConfig()
         self.outbox: Outbox[CatalogEffect, CatalogEvent] = Outbox()
         self.timers: Timers[ProviderTimer] = Timers()
-        self.owners = Owners()
-        self.replica = Replica()
+        self.owners = Owners(US)
+        self.replica = Replica(self.config)
         self.shelves = Shelves(
             self.config, self.owners, self.replica, self.outbox, index=FIRST_INDEX
         )
-        self.puts: list[tuple[str, str]] = []
-        self.provider = Provider(self.config, self, self.timers, self.outbox, Random(1))
+        self.own = Voice(self, US)
+        self.provider = Provider(self.config, self.own, self.timers, self.outbox, Random(1))
+        self._voices: dict[str, Voice] = {}
         self.join(US)
 
-    # -- as OwnRecords -----------------------------------------------------------
-
-    def put_service(self, service: Service, now: float) -> None:
-        self._item(US, service.id, now).service = service
-        self._changed(US, "service", service.id, now)
-
-    def put_state(self, id: str, state: ServiceState, now: float) -> None:
-        self._item(US, id, now).state = state
-        self._changed(US, "state", id, now)
-
-    def put_outputs(self, id: str, outputs: tuple[str, ...], now: float) -> None:
-        self._item(US, id, now).outputs = outputs
-        self._changed(US, "outputs", id, now)
-
-    def put_node(self, state: NodeState, now: float) -> None:
-        self._records(US).node = state
-        self._changed(US, "node", "", now)
-
-    def remove(self, id: str, now: float) -> None:
-        del self._records(US).items[id]
-        self._changed(US, "remove", id, now)
+    @property
+    def puts(self) -> list[tuple[str, str]]:
+        """What this node said of its services."""
+        return self.own.puts
 
     # -- others --------------------------------------------------------------------
 
-    def join(self, owner: str, now: float = 0.0, **standing: object) -> None:
+    def join(
+        self,
+        owner: str,
+        now: float = 0.0,
+        *,
+        status: str = "alive",
+        suspected_at: float | None = None,
+        epoch: int | None = 1,
+    ) -> None:
         """Make ``owner`` a member, or let it stand otherwise."""
-        self.owners.standings[owner] = Standing(name=owner, **standing)  # type: ignore[arg-type]
+        self.owners.put(Standing(owner, WHERE, status, suspected_at, epoch))
         self.shelves.owner_changed(owner, now)
 
     def part(self, owner: str, now: float = 0.0) -> None:
         """Let ``owner`` have left."""
-        self.owners.standings.pop(owner, None)
+        self.owners.remove(owner)
         self.shelves.owner_changed(owner, now)
 
     def hear(
-        self,
-        owner: str,
-        service: Service,
-        state: ServiceState | None = None,
-        now: float = 0.0,
+        self, owner: str, service: Service, state: ServiceState | None = None, now: float = 0.0
     ) -> None:
         """Let ``owner`` have registered ``service``."""
-        item = self._item(owner, service.id, now)
-        item.service = service
-        item.state = state or ServiceState(weight=service.weight)
-        self.shelves.records_changed(owner, (service.id,), now)
+        self._voice(owner).put_service(service, now)
+        if state is not None:
+            self._voice(owner).put_state(service.id, state, now)
 
     def hear_gone(self, owner: str, id: str, now: float = 0.0) -> None:
         """Let ``owner`` have taken back a service."""
-        del self._records(owner).items[id]
-        self.shelves.records_changed(owner, (id,), now)
+        self._voice(owner).remove(id, now)
 
     def hear_node(self, owner: str, node: NodeState, now: float = 0.0) -> None:
         """Let ``owner`` have said something of itself."""
-        self._records(owner).node = node
-        self.shelves.records_changed(owner, ("",), now)
+        self._voice(owner).put_node(node, now)
 
     # -- what came of it -------------------------------------------------------------
 
@@ -172,16 +138,8 @@ class CatalogBench:
         """Return and forget what was told; of it, those of one kind."""
         return [event for event in self.outbox.take_events() if isinstance(event, kind)]
 
-    def _records(self, owner: str) -> Records:
-        return self.replica.owners.setdefault(owner, Records())
-
-    def _item(self, owner: str, id: str, now: float) -> Item:
-        records = self._records(owner)
-        records.version += 1
-        item = records.items.setdefault(id, Item())
-        item.version, item.learned_at = records.version, now
-        return item
-
-    def _changed(self, owner: str, part: str, id: str, now: float) -> None:
-        self.puts.append((part, id))
-        self.shelves.records_changed(owner, (id,), now)
+    def _voice(self, owner: str) -> Voice:
+        voice = self._voices.get(owner)
+        if voice is None:
+            voice = self._voices[owner] = Voice(self, owner)
+        return voice
