@@ -7,57 +7,22 @@ source and key in front.
 from __future__ import annotations
 
 import binascii
-import math
 
+from gossipd.duration import read_duration
 from gossipd.errors import ConfigError
 
-_UNITS = {
-    "ns": 1e-9,
-    "us": 1e-6,
-    "µs": 1e-6,
-    "μs": 1e-6,
-    "ms": 1e-3,
-    "s": 1.0,
-    "m": 60.0,
-    "h": 3600.0,
-}
 _YES = ("true", "1", "yes", "on", "t")
 _NO = ("false", "0", "no", "off", "f")
-_DIGITS = "0123456789."
 COUNT_MAX = 2**63 - 1
 """What is larger is a slip, and no float could hold it."""
 
 
 def seconds_from(value: object) -> float:
     """Return seconds from a number of seconds or a Go duration (``1h30m``, ``200ms``)."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ConfigError(f"{value!r} is not a duration such as 30s or 200ms")
     try:
-        seconds = _go_duration(value) if isinstance(value, str) else float(value)
-    except OverflowError:
-        seconds = math.inf
-    if not math.isfinite(seconds) or seconds < 0:
-        raise ConfigError(f"{value!r} is not a duration from 0 on")
-    return seconds
-
-
-def _go_duration(text: str) -> float:
-    rest, total = text.strip(), 0.0
-    try:
-        return float(rest)
-    except ValueError:
-        pass
-    if not rest:
-        raise ConfigError("empty: write a duration such as 30s or 200ms")
-    while rest:
-        number = rest[: len(rest) - len(rest.lstrip(_DIGITS))]
-        rest = rest[len(number) :]
-        unit = rest[: len(rest) - len(rest.lstrip("abcdefghijklmnopqrstuvwxyzµμ"))]
-        rest = rest[len(unit) :]
-        if unit not in _UNITS or number.count(".") > 1 or not number.strip("."):
-            raise ConfigError(f"{text!r} is not a duration such as 30s, 200ms or 1h30m")
-        total += float(number) * _UNITS[unit]
-    return total
+        return read_duration(value)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def switch_from(value: object) -> bool:
