@@ -110,7 +110,9 @@ class Connection:
         self._seq += 1
         seq = self._seq
         self._awaited[seq] = request
-        header = {"Command": request.command, "Seq": seq}
+        header: dict[str, object] = {"Command": request.command, "Seq": seq}
+        if isinstance(request, requests.Leave) and request.drain:
+            header["Drain"] = request.drain
         body = request.body()
         return seq, encode(header) if body is None else encode(header, body)
 
@@ -155,7 +157,7 @@ class Connection:
         request = self._awaited.get(seq)
         if request is None:
             return not error and (seq in self._open or seq in self._stopped)
-        command = commands.COMMANDS[request.command]
+        command = commands.command_of(request.command)
         return command.has_reply_body and error not in requests.BODILESS_ERRORS
 
     def _message(self, seq: int, error: str, body: object) -> Message | None:
@@ -163,7 +165,7 @@ class Connection:
         if request is None:
             return Record(seq, body) if seq in self._open and not error else None
         if not error:
-            if commands.COMMANDS[request.command].opens_records:
+            if commands.command_of(request.command).opens_records:
                 self._open.add(seq)
             elif isinstance(request, requests.Stop) and request.target in self._open:
                 self._open.discard(request.target)

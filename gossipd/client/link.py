@@ -128,7 +128,7 @@ class Link:
     def _transact(self, request: requests.Request) -> tuple[int, Any]:
         """Send a request and return its number and its answer's body."""
         seq, data = self._connection.request(request)
-        opens_records = commands.COMMANDS[request.command].opens_records
+        opens_records = commands.command_of(request.command).opens_records
         if opens_records:
             self._records[seq] = Kept()
         try:

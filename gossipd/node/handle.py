@@ -209,6 +209,16 @@ class NodeHandle(Protocol):
                 remembered. A slow reader gets a ``ServiceReset`` in between.
         """
 
+    def service_changes(self, name: str, index: int) -> tuple[ServiceChange, ...] | None:
+        """Return the changes of a service after ``index``, ``None`` if too old to be remembered."""
+
+    def on_service_change(self, name: str, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call ``wake`` after each change of a service; returns what ends that.
+
+        What every watch stands on; it costs a place in a table. ``wake`` must neither wait
+        nor command anything.
+        """
+
     async def wait_for_services(self, index: int) -> int:
         """Return the newest index once it is above ``index``; any service counts."""
 

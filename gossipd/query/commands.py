@@ -17,6 +17,7 @@ from gossipd.query.requests import (
     GetCoordinate,
     Handshake,
     Join,
+    Leave,
     MembersFiltered,
     Monitor,
     Plain,
@@ -132,7 +133,7 @@ COMMANDS: dict[str, Command] = {
         ("LogLevel",), lambda f: Monitor(f.text("LogLevel"), f.flag("Gaps")), opens_records=True
     ),
     "stop": Command(("Stop",), lambda f: Stop(f.whole("Stop", 0, SEQ_MAX))),
-    "leave": _plain("leave", False),
+    "leave": Command(None, lambda _: Leave()),
     "query": Command(
         (
             "FilterNodes",
@@ -162,6 +163,26 @@ COMMANDS: dict[str, Command] = {
 }
 """All commands of the protocol by name (rpc.md, section 2.1)."""
 
+OF_SERVICES = ("service", "check-", "own-services")
+"""How the names of further commands begin; ``service_requests.py`` has them."""
+
+
+def find_command(name: str) -> Command | None:
+    """Return the row of command ``name``, ``None`` if there is no such command."""
+    row = COMMANDS.get(name)
+    if row is None and name.startswith(OF_SERVICES):
+        from gossipd.query.service_requests import SERVICE_COMMANDS  # few daemons need them
+
+        row = SERVICE_COMMANDS.get(name)
+    return row
+
+
+def command_of(name: str) -> Command:
+    """Return the row of a known command."""
+    row = find_command(name)
+    assert row is not None, name
+    return row
+
 
 def read_request_untrusted(command: str, body: object) -> Request:
     """Return the typed request of a known ``command``.
@@ -169,5 +190,5 @@ def read_request_untrusted(command: str, body: object) -> Request:
     Raises:
         WireError: ``bad-field``, the body or one of its fields has a wrong type.
     """
-    row = COMMANDS[command]
+    row = command_of(command)
     return row.read(Fields(body, row.names or ()))

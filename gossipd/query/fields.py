@@ -11,6 +11,9 @@ from gossipd.errors import WireError
 BAD_FIELD = "bad-field"
 """``WireError.reason`` for a field of the wrong type or range."""
 
+NUMBER_MAX = 1e15
+"""More than any number of seconds or load; keeps infinities out."""
+
 
 class Fields:
     """A request body, read by field name; wrong types raise ``WireError('bad-field')``.
@@ -75,6 +78,24 @@ class Fields:
             _text_untrusted(name, key): "" if item is None else _text_untrusted(name, item)
             for key, item in value.items()
         }
+
+    def number(self, name: str) -> float | None:
+        """Return a finite number; nil and missing are ``None``."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise WireError(BAD_FIELD, f"{name} is not a number")
+        if not -NUMBER_MAX <= value <= NUMBER_MAX:
+            raise WireError(BAD_FIELD, f"{name} is not a finite number")
+        return float(value)
+
+    def table(self, name: str) -> dict[str, object]:
+        """Return a map whose keys are text; what is in it is judged by its reader."""
+        value = self._values.get(name)
+        if not isinstance(value, dict):
+            raise WireError(BAD_FIELD, f"{name} is not a map")
+        return {_text_untrusted(name, key): item for key, item in value.items()}
 
     def payload(self, name: str) -> bytes | None:
         """Return bytes sent as bin, str or small integers; empty is ``None``."""

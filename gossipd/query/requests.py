@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gossipd.query.service_requests import ServiceRequest
+
 SEQ_MAX = 2**64 - 1
 IPC_VERSION = 1
 """The only version of the protocol; additions are further commands and keys."""
@@ -40,13 +42,17 @@ LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERR")
 
 
 class Header:
-    """A request header: which command, and the number its answer will carry."""
+    """A request header: which command, and the number its answer will carry.
 
-    __slots__ = ("command", "seq")
+    ``drain`` is gossipd's own: before a leave, seconds for consumers to turn away.
+    """
 
-    def __init__(self, command: str, seq: int) -> None:
+    __slots__ = ("command", "drain", "seq")
+
+    def __init__(self, command: str, seq: int, drain: float = 0.0) -> None:
         self.command = command
         self.seq = seq
+        self.drain = drain
 
 
 def read_header_untrusted(value: object) -> Header:
@@ -56,7 +62,8 @@ def read_header_untrusted(value: object) -> Header:
         WireError: ``bad-field``, it is no map or array, or a field has a wrong type.
     """
     fields = Fields(value, ("Command", "Seq"))
-    return Header(fields.text("Command").strip(" "), fields.whole("Seq", 0, SEQ_MAX))
+    command = fields.text("Command").strip(" ")
+    return Header(command, fields.whole("Seq", 0, SEQ_MAX), fields.number("Drain") or 0.0)
 
 
 class Handshake:
@@ -94,6 +101,23 @@ class Plain:
 
     def __init__(self, command: str) -> None:
         self.command = command
+
+    def body(self) -> dict[str, object] | None:
+        """Return ``None``: there is no body."""
+        return None
+
+
+class Leave:
+    """Leave and end, after giving consumers ``drain`` seconds to turn away from our services.
+
+    The command has no body, and whoever knows it reads none: the key stands in the header.
+    """
+
+    __slots__ = ("drain",)
+    command = "leave"
+
+    def __init__(self, drain: float = 0.0) -> None:
+        self.drain = drain
 
     def body(self) -> dict[str, object] | None:
         """Return ``None``: there is no body."""
@@ -381,6 +405,7 @@ if TYPE_CHECKING:
         Handshake
         | Auth
         | Plain
+        | Leave
         | MembersFiltered
         | Join
         | ForceLeave
@@ -393,4 +418,5 @@ if TYPE_CHECKING:
         | UserEvent
         | Respond
         | ChangeKey
+        | ServiceRequest
     )

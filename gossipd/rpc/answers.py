@@ -64,6 +64,11 @@ _EMPTY_BODIES: dict[str, object] = {
     "config": {"Settings": []},
     "reload": {"Applied": [], "Kept": [], "NeedsRestart": []},
     "get-coordinate": _NO_COORDINATE,
+    "service-register": {"Warnings": []},
+    "services": {"Index": 0, "Services": []},
+    "service": {"Guarded": False, "Index": 0, "Instances": []},
+    "services-of": {"Instances": []},
+    "own-services": {"Node": {}, "Services": []},
 }
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hmac
 import math
+import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from gossipd.serf.question import KeyCommand
 
 if TYPE_CHECKING:
     from gossipd.rpc.service import Service
+    from gossipd.rpc.services import Services
     from gossipd.rpc.subscriptions import Subscriptions
 
 RECEIVE_BYTES = 65_536
@@ -43,6 +45,11 @@ class Connection:
         peer: how the client is named in the log.
     """
 
+    __slots__ = (
+        "_frames", "_handle", "_is_greeted", "_is_trusted", "_nursery", "_peer", "_sending",
+        "_service", "_services", "_stream", "_subscriptions", "_unsent",
+    )  # fmt: skip
+
     def __init__(self, stream: trio.abc.Stream, service: Service, peer: str) -> None:
         self._stream = stream
         self._service = service
@@ -50,99 +57,151 @@ class Connection:
         self._peer = peer
         self._frames = FrameReader(service.limits.object_bytes_max)
         self._sending = trio.Lock()
+        self._unsent = b""  # the rest of a message that the socket took in part
         self._subscriptions: Subscriptions | None = None
+        self._services: Services | None = None
         self._is_greeted = False
         self._is_trusted = service.auth is None
-        self._nursery: trio.Nursery
-        self._commands: dict[str, Callable[[int, Any], Awaitable[None]]] = {
-            "handshake": self._handshake,
-            "auth": self._auth,
-            "members": self._members,
-            "members-filtered": self._members_filtered,
-            "join": self._join,
-            "leave": self._leave,
-            "force-leave": self._force_leave,
-            "tags": self._tags,
-            "stream": self._subscribe,
-            "monitor": self._subscribe,
-            "stop": self._subscribe,
-            "stats": self._stats,
-            "config": self._config,
-            "reload": self._reload,
-            "query": self._subscribe,
-            "respond": self._subscribe,
-            "get-coordinate": self._get_coordinate,
-            "event": self._event,
-            "install-key": self._manage_keys,
-            "use-key": self._manage_keys,
-            "remove-key": self._manage_keys,
-            "list-keys": self._manage_keys,
-        }
+        self._nursery: trio.Nursery | None = None
 
     async def serve(self) -> None:
         """Answer requests until the client goes or breaks a rule; closes the socket."""
-        ended = trio.Event()
-        async with trio.open_nursery() as self._nursery:
-            self._nursery.start_soon(self._close_when_cancelled, ended)
-            try:
-                while True:
-                    await self._serve_request()
-            except (_Ended, trio.BrokenResourceError, trio.ClosedResourceError):
-                pass
-            finally:
-                # Closing first frees a record task that is stuck in a shielded send.
-                ended.set()
-                await trio.aclose_forcefully(self._stream)
-                self._nursery.cancel_scope.cancel()
+        try:
+            first = None
+            while first is None:
+                first = await self._serve_request()
+            # Few connections have records that need tasks; the others are spared a nursery.
+            async with trio.open_nursery() as self._nursery:
+                try:
+                    await self._subscribe(*first)
+                    while True:
+                        await self._serve_request()
+                finally:
+                    # Closing first frees a record task that is stuck in a shielded send.
+                    await self._close()
+                    self._nursery.cancel_scope.cancel()
+        except* (_Ended, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        finally:
+            await self._close()
 
-    async def _close_when_cancelled(self, ended: trio.Event) -> None:
-        """Close the socket soon after a cancellation from outside.
+    async def _close(self) -> None:
+        if self._services is not None:
+            self._services.close()
+            self._services = None
+        await trio.aclose_forcefully(self._stream)
+
+    # --- sending ---------------------------------------------------------------
+
+    async def send(self, data: bytes) -> None:
+        """Send one whole message; once begun it is not cut off by a cancellation."""
+        if not self.send_now(data):
+            await self._send_waiting(data)
+        elif self._unsent:
+            await self.flush()
+        else:
+            await trio.lowlevel.checkpoint()
+
+    def send_now(self, data: bytes) -> bool:
+        """Send one message without waiting, if the socket takes at least a part of it now.
+
+        Returns:
+            Whether it is on its way; ``flush`` then sends what is left of it, if
+            ``has_unsent`` says so.
+        """
+        if self._unsent or self._sending.locked() or not isinstance(self._stream, _SOCKETS):
+            return False
+        try:
+            sent = os.write(self._stream.socket.fileno(), data)
+        except OSError:  # full, or gone: whoever waits for it is told
+            return False
+        self._unsent = data[sent:]
+        return True
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether ``flush`` is to be called."""
+        return bool(self._unsent)
+
+    async def flush(self) -> None:
+        """Send what is left of a message."""
+        # Shielded as a whole: a message that has begun is never left half sent.
+        with trio.CancelScope(shield=True):
+            await self._send_waiting(b"")
+
+    async def _send_waiting(self, data: bytes) -> None:
+        """Send a message to a client that may be slow; it blocks its own connection only."""
+        over = trio.Event()
+        async with self._sending:
+            self._service.nursery.start_soon(self._close_when_cancelled, over)
+            try:
+                with trio.CancelScope(shield=True):
+                    await self._send_all(data)
+            finally:
+                over.set()
+
+    async def _send_all(self, data: bytes) -> None:
+        """Send what is left of an earlier message, then ``data``; the lock is ours."""
+        data, self._unsent = self._unsent + data, b""
+        await self._stream.send_all(data)
+
+    async def _close_when_cancelled(self, over: trio.Event) -> None:
+        """Close the socket soon after a cancellation of the whole service.
 
         A client that does not read must not keep an answer, and with it the
         daemon's end, waiting in a shielded send.
         """
         try:
-            await trio.sleep_forever()
+            await over.wait()
         finally:
-            with trio.move_on_after(self._service.limits.last_words_seconds, shield=True):
-                await ended.wait()
-            await trio.aclose_forcefully(self._stream)
-
-    async def send(self, data: bytes) -> None:
-        """Send one whole message; once begun it is not cut off by a cancellation."""
-        async with self._sending:
-            with trio.CancelScope(shield=True):
-                await self._stream.send_all(data)
+            if not over.is_set():
+                with trio.move_on_after(self._service.limits.last_words_seconds, shield=True):
+                    await over.wait()
+                if not over.is_set():
+                    await trio.aclose_forcefully(self._stream)
 
     # --- reading ---------------------------------------------------------------
 
-    async def _serve_request(self) -> None:
+    async def _serve_request(self) -> tuple[int, Any] | None:
+        """Answer one request; return it with its number if it needs the nursery first."""
         header = await self._read_header()
         if header is None:
-            return
+            return None
         seq, name = header.seq, header.command
         self._service.count("agent.ipc.command")
         if not self._is_greeted and name != "handshake":
             raise await self._refuse(seq, requests.HANDSHAKE_REQUIRED)
-        command = commands.COMMANDS.get(name)
+        command = commands.find_command(name)
         is_open = self._is_trusted or name in ("handshake", "auth")
         if command is None:
             if is_open:
                 raise await self._refuse(seq, requests.UNSUPPORTED_COMMAND)
             await self._refuse_untrusted(seq)
-            return
+            return None
         body = None if command.names is None else await self._read_object(seq, is_begun=True)
         if not is_open:
             await self._refuse_untrusted(seq)
-            return
+            return None
         try:
             request = commands.read_request_untrusted(name, body)
         except WireError as error:
             if not isinstance(body, (dict, list)) or name == "handshake":
                 raise await self._refuse(seq, f"bad request: {error.detail}", name) from None
             await self.send(answers.error_message(seq, name, f"bad request: {error.detail}"))
-            return
-        await self._commands[name](seq, request)
+            return None
+        if isinstance(request, requests.Leave):
+            request.drain = max(0.0, header.drain)
+        if name in _RECORDS:
+            if self._nursery is None:
+                return seq, request
+            await self._subscribe(seq, request)
+            return None
+        answer = _COMMANDS.get(name)
+        if answer is not None:
+            await answer(self, seq, request)
+        else:
+            await self._ask_services(seq, request)
+        return None
 
     async def _read_header(self) -> requests.Header | None:
         """Return the next header; ``None`` for the stray empty map some clients send."""
@@ -186,7 +245,7 @@ class Connection:
         """Answer with ``error``, as far as the client takes it at once; raise the result."""
         with trio.move_on_after(self._service.limits.last_words_seconds):
             async with self._sending:
-                await self._stream.send_all(answers.error_message(seq, command, error))
+                await self._send_all(answers.error_message(seq, command, error))
         return _Ended()
 
     async def _refuse_untrusted(self, seq: int) -> None:
@@ -247,17 +306,19 @@ class Connection:
             return
         await self.send(answers.join_message(seq, addresses, result.contacted, result.errors))
 
-    async def _leave(self, seq: int, request: requests.Plain) -> None:
+    async def _leave(self, seq: int, request: requests.Leave) -> None:
         self._service.log("INFO", "agent.ipc: Graceful leave triggered")
         try:
-            await self._handle.leave()
+            await (
+                self._handle.leave(drain=request.drain) if request.drain else self._handle.leave()
+            )
         except GossipdError as error:
             await self.send(answers.header(seq, str(error)))
             return
         # The daemon ends now that it has left; the answer must be out before that.
         with trio.move_on_after(self._service.limits.last_words_seconds, shield=True):
             async with self._sending:
-                await self._stream.send_all(answers.header(seq))
+                await self._send_all(answers.header(seq))
             # Serf's command takes an end that follows at once for a failure.
             with trio.move_on_after(self._service.limits.farewell_seconds):
                 while await self._stream.receive_some(RECEIVE_BYTES):
@@ -327,10 +388,53 @@ class Connection:
             return
         await self.send(answers.key_message(seq, command, report))
 
+    async def _stop(self, seq: int, request: requests.Stop) -> None:
+        if self._services is not None:
+            self._services.stop(request.target)
+        if self._subscriptions is None:
+            await self.send(answers.header(seq))
+        else:
+            await self._subscriptions.stop(seq, request)
+
     async def _subscribe(self, seq: int, request: Any) -> None:
         """Hand what has to do with records to the room for them."""
         if self._subscriptions is None:
             from gossipd.rpc.subscriptions import Subscriptions  # a daemon at rest has none
 
+            assert self._nursery is not None, "serve() opens it before the first of them"
             self._subscriptions = Subscriptions(self._service, self._nursery, self.send, self._peer)
         await self._subscriptions.commands[request.command](seq, request)
+
+    async def _ask_services(self, seq: int, request: Any) -> None:
+        """Hand what has to do with services to the room for them."""
+        if self._services is None:
+            from gossipd.rpc.services import Services  # most connections have none
+
+            self._services = Services(self, self._service, self._peer)
+        await self._services.answer(seq, request)
+
+
+_SOCKETS = trio.SocketStream
+_RECORDS = frozenset({"stream", "monitor", "query", "respond"})
+"""Commands that open records of tasks, or answer them."""
+_COMMANDS: dict[str, Callable[[Connection, int, Any], Awaitable[None]]] = {
+    "handshake": Connection._handshake,
+    "auth": Connection._auth,
+    "members": Connection._members,
+    "members-filtered": Connection._members_filtered,
+    "join": Connection._join,
+    "leave": Connection._leave,
+    "force-leave": Connection._force_leave,
+    "tags": Connection._tags,
+    "stop": Connection._stop,
+    "stats": Connection._stats,
+    "config": Connection._config,
+    "reload": Connection._reload,
+    "get-coordinate": Connection._get_coordinate,
+    "event": Connection._event,
+    "install-key": Connection._manage_keys,
+    "use-key": Connection._manage_keys,
+    "remove-key": Connection._manage_keys,
+    "list-keys": Connection._manage_keys,
+}
+"""What answers each command but those about records and services."""

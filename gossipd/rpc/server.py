@@ -26,7 +26,7 @@ ACCEPT_PAUSE_SECONDS = 0.1
 class Limits(Value, kw_only=True):
     """Bounds of what clients may ask for; durations in seconds."""
 
-    connections_max: int = 512
+    connections_max: int = 4096
     """Connections at a time; the next one is closed at once."""
     object_bytes_max: int = 2**20
     """One request header or body; as ``OBJECT_BYTES_MAX`` of ``query/framing.py``."""
@@ -36,6 +36,12 @@ class Limits(Value, kw_only=True):
     """Event streams of one connection."""
     streams_in_all_max: int = 1024
     """Event streams of all connections: each record is made, and kept, for each of them."""
+    watches_max: int = 4096
+    """Watches of services of one connection."""
+    watches_in_all_max: int = 16_384
+    """Watches of all connections: each is told of every change of its service."""
+    held_max: int = 1024
+    """Registrations and checks that one connection holds."""
     queries_max: int = 64
     """Queries of one connection at a time."""
     farewell_seconds: float = 0.25
@@ -99,7 +105,7 @@ async def serve_rpc(
         nonlocal made
         if made is None:
             try:
-                made = _service(handle, auth or None, limits or Limits(), log, count)
+                made = _service(handle, auth or None, limits or Limits(), log, count, nursery)
             except ImportError as error:  # no client may end the daemon
                 failures.warn(f"agent.ipc: Refused client: restart, the program changed: {error}")
                 await trio.aclose_forcefully(stream)
@@ -107,7 +113,10 @@ async def serve_rpc(
         await made.serve_connection(stream)
 
     patient = [_PatientListener(listener, log) for listener in listeners]
-    await trio.serve_listeners(serve_connection, patient, task_status=_Started(task_status))
+    async with trio.open_nursery() as nursery:
+        await trio.serve_listeners(
+            serve_connection, patient, handler_nursery=nursery, task_status=_Started(task_status)
+        )
 
 
 def _service(
@@ -116,10 +125,11 @@ def _service(
     limits: Limits,
     log: Callable[[str, str], None],
     count: Callable[[str], None],
+    nursery: trio.Nursery,
 ) -> Service:
     from gossipd.rpc.service import Service  # with the first client
 
-    return Service(handle, auth, limits, log, count)
+    return Service(handle, auth, limits, log, count, nursery=nursery)
 
 
 class _PatientListener(trio.abc.Listener[trio.SocketStream]):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -16,6 +17,9 @@ from gossipd.rpc import answers
 from gossipd.rpc.connection import Connection
 from gossipd.rpc.server import LOST_LOG_SECONDS, Limits, SeldomWarner, no_count
 from gossipd.version import __version__
+
+if TYPE_CHECKING:
+    from gossipd.rpc.service_desk import ServiceDesk
 
 
 class Service:
@@ -28,7 +32,11 @@ class Service:
         limits: Limits,
         log: Callable[[str, str], None],
         count: Callable[[str], None] = no_count,
+        *,
+        nursery: trio.Nursery,
     ) -> None:
+        self.nursery = nursery
+        """In which what is for several connections, or outlives a request, runs."""
         self.count = count
         self.handle = handle
         self.auth = auth
@@ -37,10 +45,29 @@ class Service:
         self.members = answers.MembersReply()
         self.connections = 0
         self.streams = 0
+        self._desk: ServiceDesk | None = None
         self.untrusted = SeldomWarner(log)
         self._refused = SeldomWarner(log)
         self._lost: dict[tuple[str, str], int] = {}
         self._lost_logged_at = float("-inf")
+
+    @property
+    def desk(self) -> ServiceDesk:
+        """What connections share that ask about services; made with the first of them."""
+        if self._desk is None:
+            from gossipd.rpc.service_desk import ServiceDesk
+
+            self._desk = ServiceDesk(self)
+        return self._desk
+
+    async def contain(self, peer: str, work: Callable[..., Awaitable[None]], *args: object) -> None:
+        """Run ``work``; a defect met by one client's request must not end the daemon."""
+        try:
+            await work(*args)
+        except Exception:
+            import traceback
+
+            self.log("ERR", f"agent.ipc: {peer}: {traceback.format_exc().rstrip()}")
 
     def report_lost(self, what: str, peer: str, count: int) -> None:
         """Note that ``peer`` lost ``count`` events or log lines; logged once per second."""
@@ -84,12 +111,7 @@ class Service:
         try:
             self.count("agent.ipc.accept")
             self.log("INFO", f"agent.ipc: Accepted client: {peer}")
-            await Connection(stream, self, peer).serve()
-        except Exception:
-            # A defect met by one client's request must not end the daemon.
-            import traceback
-
-            self.log("ERR", f"agent.ipc: {peer}: {traceback.format_exc().rstrip()}")
+            await self.contain(peer, Connection(stream, self, peer).serve)
         finally:
             self.connections -= 1
             self.flush_lost()

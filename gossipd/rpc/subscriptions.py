@@ -53,7 +53,6 @@ class Subscriptions:
         self.commands: dict[str, Callable[[int, Any], Awaitable[None]]] = {
             "stream": self._open_stream,
             "monitor": self._open_monitor,
-            "stop": self._stop,
             "query": self._query,
             "respond": self._respond,
         }
@@ -102,7 +101,8 @@ class Subscriptions:
         self._monitor = seq, follower
         await self._nursery.start(follow_log, follower, level)
 
-    async def _stop(self, seq: int, request: requests.Stop) -> None:
+    async def stop(self, seq: int, request: requests.Stop) -> None:
+        """End the records that were opened under the number of ``request``."""
         stream = self._streams.pop(request.target, None)
         if stream is not None:
             stream.scope.cancel()

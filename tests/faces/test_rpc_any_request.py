@@ -52,9 +52,9 @@ async def converse(asked: list[tuple[str, object]], log: list[tuple[str, str]]) 
     handle.replies = [QueryAcked(1, "a"), QueryAnswered(1, "a", b"x")]
     handle.acks = ["a"]
     handle.coordinates = {"a": Coordinate()}
-    service = Service(handle, None, Limits(), lambda *line: log.append(line))
     unpacker = msgpack.Unpacker(strict_map_key=False, unicode_errors="surrogateescape")
     async with trio.open_nursery() as nursery:
+        service = Service(handle, None, Limits(), lambda *line: log.append(line), nursery=nursery)
         near, far = trio.testing.memory_stream_pair()
         nursery.start_soon(service.serve_connection, far)
         await near.send_all(encode({"Command": "handshake", "Seq": 0}, {"Version": 1}))

@@ -53,9 +53,9 @@ async def replay(name: str, *, limit: float = 5) -> tuple[list[Any], list[Any], 
     ours: list[Any] = []
     unpacker = msgpack.Unpacker(strict_map_key=False)
     auth = "s3cret" if name.startswith("auth") or name.endswith("-auth") else None
-    service = Service(handle, auth, Limits(), lambda level, text: None)
     is_closed = False
     async with trio.open_nursery() as nursery:
+        service = Service(handle, auth, Limits(), lambda level, text: None, nursery=nursery)
         near, far = trio.testing.memory_stream_pair()
         nursery.start_soon(service.serve_connection, far)
         for number, step in enumerate(exchange):
@@ -177,10 +177,12 @@ async def ask(name: str, answers: int, handle: FakeHandle | None = None) -> list
         bytes.fromhex(step["bytes_hex"]) for step in load(name) if step["dir"] == "c>s"
     )
     assert sent(load(name), "c>s")
-    service = Service(handle or FakeHandle(), None, Limits(), lambda level, text: None)
     unpacker = msgpack.Unpacker(strict_map_key=False)
     ours: list[Any] = []
     async with trio.open_nursery() as nursery:
+        service = Service(
+            handle or FakeHandle(), None, Limits(), lambda level, text: None, nursery=nursery
+        )
         near, far = trio.testing.memory_stream_pair()
         nursery.start_soon(service.serve_connection, far)
         await near.send_all(requests)

@@ -124,10 +124,10 @@ class Cluster:
 async def replay(name: str, handle: AgentHandle, asker: AgentHandle | None) -> list[Any]:
     """Return the server's objects; ``asker`` asks what the recording shows as asked."""
     auth = TOKEN if name.startswith("auth") or name.endswith("-auth") else None
-    service = Service(handle, auth, Limits(), lambda level, text: None)
     unpacker = msgpack.Unpacker(strict_map_key=False)
     exchange, ours, expected, began = load(name), list[Any](), 0, trio.current_time()
     async with trio.open_nursery() as nursery:
+        service = Service(handle, auth, Limits(), lambda level, text: None, nursery=nursery)
         near, far = trio.testing.memory_stream_pair()
         nursery.start_soon(service.serve_connection, far)
         is_closed = False

@@ -37,6 +37,7 @@ from gossipd.serf.filters import Audience
 from gossipd.serf.question import PING_ALL, KeyCommand, KeyReport, Question
 from gossipd.wire.messages import Versions
 from gossipd.wire.serf_messages import MemberStatus
+from support.fake_services import FakeServices
 
 
 def make_member(
@@ -100,7 +101,7 @@ class Feed:
         return self._items.popleft()
 
 
-class FakeHandle(NodeHandle):
+class FakeHandle(FakeServices, NodeHandle):
     """Shows ``current`` and notes what is asked of it in ``calls``.
 
     Attributes:
@@ -116,6 +117,7 @@ class FakeHandle(NodeHandle):
 
     def __init__(self, view: View | None = None) -> None:
         self.current = view or make_view(make_member("a"))
+        super().__init__(self.current.name)
         self.calls: list[tuple[object, ...]] = []
         self.refusals: dict[str, GossipdError] = {}
         self.acks: list[str | None] = []
@@ -192,8 +194,8 @@ class FakeHandle(NodeHandle):
         ]
         return JoinResult(len(addresses) - len(errors), tuple(errors))
 
-    async def leave(self) -> None:
-        await self._command("leave")
+    async def leave(self, *, drain: float = 0.0) -> None:
+        await self._command("leave", *([drain] if drain else []))
 
     async def force_leave(self, node: str, *, prune: bool = False) -> None:
         await self._command("force-leave", node, prune)

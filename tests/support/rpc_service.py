@@ -92,10 +92,15 @@ async def serving(
     LOG.clear()
     handle = handle or FakeHandle()
     COUNTED.clear()
-    service = Service(
-        handle, auth, limits or Limits(), lambda *line: LOG.append(line), COUNTED.append
-    )
     async with trio.open_nursery() as nursery:
+        service = Service(
+            handle,
+            auth,
+            limits or Limits(),
+            lambda *line: LOG.append(line),
+            COUNTED.append,
+            nursery=nursery,
+        )
         yield Server(nursery, handle, service)
         nursery.cancel_scope.cancel()
     assert service.connections == 0

@@ -1,0 +1,211 @@
+"""``Services``: what one connection asks and says about services.
+
+Loaded with the first such request. What the connection holds is taken back the
+moment it ends, unless another one holds it by then: a provider that came back
+may be heard before its old socket is found dead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from gossipd.errors import GossipdError, UsageError
+from gossipd.query import requests, service_requests
+from gossipd.rpc import answers
+from gossipd.rpc.service_answers import nearest_first, own_body, selected
+from gossipd.rpc.service_desk import ServiceDesk, Watch
+from gossipd.services.definition import CRITICAL
+from gossipd.services.own import FROM_CLIENT, FROM_CONNECTION
+from gossipd.services.reading import read_check, read_service
+
+if TYPE_CHECKING:
+    from gossipd.rpc.connection import Connection
+    from gossipd.rpc.service import Service
+
+_SERVICE, _CHECK = "service", "check"
+CONNECTION_ENDED = "the connection that held it ended"
+
+
+class Services:
+    """Requests about services of one connection.
+
+    Args:
+        connection: where answers and records are sent.
+        service: what all connections share.
+        peer: how the client is named in the log.
+    """
+
+    __slots__ = ("_connection", "_desk", "_handle", "_held", "_peer", "_service", "_watches")
+
+    def __init__(self, connection: Connection, service: Service, peer: str) -> None:
+        self._connection = connection
+        self._service = service
+        self._handle = service.handle
+        self._desk: ServiceDesk = service.desk
+        self._peer = peer
+        self._held: dict[tuple[str, str], None] = {}
+        self._watches: dict[int, Watch] = {}
+
+    async def answer(self, seq: int, request: Any) -> None:
+        """Answer one request, whatever comes of it."""
+        try:
+            message = _COMMANDS[request.command](self, seq, request)
+        except GossipdError as error:
+            message = answers.error_message(seq, request.command, str(error))
+        await self._connection.send(message)
+
+    def stop(self, seq: int) -> None:
+        """End the watch that was opened under ``seq``, if there is one."""
+        watch = self._watches.pop(seq, None)
+        if watch is not None:
+            self._desk.remove(watch)
+
+    def close(self) -> None:
+        """The connection is over: end its watches, take back what it holds."""
+        for seq in tuple(self._watches):
+            self.stop(seq)
+        held, self._held = self._held, {}
+        for key in held:
+            if self._desk.holders.get(key) is self:
+                del self._desk.holders[key]
+                # it may be gone already: deregistered by itself or by another client
+                with suppress(GossipdError):
+                    self._take_back(*key)
+
+    def _take_back(self, kind: str, name: str) -> None:
+        if kind == _SERVICE:
+            self._handle.deregister_service(name)
+            self._service.log("INFO", f"agent.ipc: Deregistered {name}: {self._peer} is gone")
+        else:
+            self._handle.report_check(name, CRITICAL, CONNECTION_ENDED)
+
+    # -- consumers --------------------------------------------------------------
+
+    def _services(self, seq: int, request: requests.Plain) -> bytes:
+        return answers.header(seq) + self._desk.encoded.summaries_body(self._handle.services())
+
+    def _instances(self, seq: int, request: service_requests.AskService) -> bytes:
+        handle = self._handle
+        view, now = handle.service(request.name), handle.now()
+        shown = selected(view, request)
+        if request.near:
+            near = handle.view().name if request.near == service_requests.HERE else request.near
+            here = handle.coordinate(near)
+            if here is None:
+                raise UsageError(f"near: no network coordinate of {near!r} is known")
+            owners = {one.owner: handle.coordinate(one.owner) for one in shown}
+            shown = nearest_first(shown, here, owners)
+        return answers.header(seq) + self._desk.encoded.view_body(view, shown, now)
+
+    def _instances_of(self, seq: int, request: service_requests.AskServicesOf) -> bytes:
+        node = request.node or self._handle.view().name
+        instances = self._handle.services_of(node)
+        return answers.header(seq) + self._desk.encoded.node_body(instances, self._handle.now())
+
+    def _watch(self, seq: int, request: service_requests.WatchService) -> bytes:
+        limits = self._service.limits
+        if seq in self._watches:
+            raise UsageError(requests.STREAM_EXISTS)
+        if len(self._watches) >= limits.watches_max:
+            raise UsageError("too many watches on this connection")
+        if self._desk.watches >= limits.watches_in_all_max:
+            raise UsageError("too many watches on all connections together")
+        watch = Watch(self._connection, seq, request.name, request.index, self._peer)
+        self._watches[seq] = watch
+        self._desk.add(watch)
+        return answers.header(seq) + self._desk.first_news_for(watch)
+
+    # -- providers --------------------------------------------------------------
+
+    def _own(self, seq: int, request: requests.Plain) -> bytes:
+        return answers.message(seq, own_body(self._handle.own_services()))
+
+    def _register(self, seq: int, request: service_requests.RegisterService) -> bytes:
+        service = read_service(request.service)
+        key = _SERVICE, service.id
+        if request.is_held:
+            self._make_room(key)
+        source = FROM_CONNECTION if request.is_held else FROM_CLIENT
+        warnings = self._handle.register_service(service, source)
+        if request.is_held:
+            self._hold(key)
+        else:
+            self._desk.holders.pop(key, None)
+        return answers.message(seq, {"Warnings": list(warnings)})
+
+    def _deregister(self, seq: int, request: service_requests.DeregisterService) -> bytes:
+        self._handle.deregister_service(request.service)
+        self._let_go((_SERVICE, request.service))
+        return answers.header(seq)
+
+    def _register_check(self, seq: int, request: service_requests.RegisterCheck) -> bytes:
+        own = self._handle.own_services().services if request.service else ()
+        service = next((one.service for one in own if one.service.id == request.service), None)
+        check = read_check(
+            request.check,
+            0 if service is None else len(service.checks),
+            request.service,
+            path="check",
+            address="" if service is None else service.address,
+            port=0 if service is None else service.port,
+        )
+        self._handle.register_check(check, request.service)
+        return answers.header(seq)
+
+    def _deregister_check(self, seq: int, request: service_requests.DeregisterCheck) -> bytes:
+        self._handle.deregister_check(request.check)
+        self._let_go((_CHECK, request.check))
+        return answers.header(seq)
+
+    def _report(self, seq: int, request: service_requests.ReportCheck) -> bytes:
+        key = _CHECK, request.check
+        if request.is_holding:
+            self._make_room(key)
+        self._handle.report_check(request.check, request.status, request.output, request.load)
+        if request.is_holding:
+            self._hold(key)
+        return answers.header(seq)
+
+    def _load(self, seq: int, request: service_requests.ReportLoad) -> bytes:
+        self._handle.report_load(request.service, request.load)
+        return answers.header(seq)
+
+    def _maintain(self, seq: int, request: service_requests.Maintain) -> bytes:
+        reason = request.reason or "maintenance" if request.is_on else None
+        self._handle.set_maintenance(request.service, reason)
+        return answers.header(seq)
+
+    def _drain(self, seq: int, request: service_requests.Drain) -> bytes:
+        self._handle.drain(request.service, request.seconds)
+        return answers.header(seq)
+
+    def _make_room(self, key: tuple[str, str]) -> None:
+        if key not in self._held and len(self._held) >= self._service.limits.held_max:
+            raise UsageError("too many registrations held by this connection")
+
+    def _hold(self, key: tuple[str, str]) -> None:
+        self._held[key] = None
+        self._desk.holders[key] = self
+
+    def _let_go(self, key: tuple[str, str]) -> None:
+        self._held.pop(key, None)
+        self._desk.holders.pop(key, None)
+
+
+_COMMANDS: dict[str, Callable[[Services, int, Any], bytes]] = {
+    "services": Services._services,
+    "service": Services._instances,
+    "services-of": Services._instances_of,
+    "service-watch": Services._watch,
+    "own-services": Services._own,
+    "service-register": Services._register,
+    "service-deregister": Services._deregister,
+    "check-register": Services._register_check,
+    "check-deregister": Services._deregister_check,
+    "check-report": Services._report,
+    "service-load": Services._load,
+    "service-maintenance": Services._maintain,
+    "service-drain": Services._drain,
+}

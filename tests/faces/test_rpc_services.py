@@ -1,0 +1,280 @@
+"""The local socket's commands about services: asking, registering, holding."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+import trio.testing
+
+from gossipd.coordinate import Coordinate
+from gossipd.errors import UsageError
+from gossipd.query.service_requests import SERVICE_COMMANDS
+from gossipd.rpc import services as rpc_services
+from gossipd.rpc.server import Limits
+from gossipd.rpc.service_answers import SPARE_MAX, Encoded
+from gossipd.services.definition import CheckState
+from gossipd.services.own import FROM_CLIENT, FROM_CONNECTION
+from support.fake_handle import FakeHandle
+from support.fake_services import make_instance
+from support.rpc_service import Peer, serving
+
+
+def shop() -> FakeHandle:
+    handle = FakeHandle()
+    handle.show(make_instance("a", tags=("v1",), meta={"k": "1"}, zone="x", learned_at=90.0))
+    handle.show(make_instance("b", tags=("v1", "v2"), zone="y", status="critical"))
+    handle.show(make_instance("c", tags=("v2",), zone="y", owner_status="suspect",
+                              suspected_at=98.8, is_doubtful=True))  # fmt: skip
+    handle.show(make_instance("c", "db"))
+    return handle
+
+
+async def instances(peer: Peer, **body: object) -> list[str]:
+    error, answer = await peer.ask("service", {"Name": "web", **body}, has_body=True)
+    assert error == ""
+    return [one["Owner"] for one in answer["Instances"]]
+
+
+def test_every_command_has_its_answer() -> None:
+    assert set(rpc_services._COMMANDS) == set(SERVICE_COMMANDS)
+
+
+async def test_services_are_summed_up() -> None:
+    async with serving(shop()) as server:
+        peer = await server.greet()
+        error, body = await peer.ask("services", has_body=True)
+        assert error == ""
+        assert [one["Name"] for one in body["Services"]] == ["db", "web"]
+        assert body["Services"][1] == {
+            "Critical": 1, "Doubtful": 1, "Guarded": False, "Index": server.handle.index - 1,
+            "Name": "web", "Needs": [], "Passing": 2, "Tags": ["v1", "v2"], "Warning": 0,
+        }  # fmt: skip
+        assert body["Index"] == server.handle.index
+        again = await peer.ask("services", has_body=True)
+        assert again == ("", body)
+
+
+async def test_an_instance_is_told_with_its_standing_and_age() -> None:
+    handle = FakeHandle()
+    check = CheckState("service:web", "", "http", "warning", "429 busy")
+    handle.show(
+        make_instance(
+            "b", "web", "web-1", port=8080, status="warning", checks=(check,), weight=3, load=0.5,
+            epoch=7, version=9, learned_at=97.5, suspected_at=98.8, owner_status="suspect",
+            is_doubtful=True, zone="x", needs=("db",),
+        )
+    )  # fmt: skip
+    async with serving(handle) as server:
+        peer = await server.greet()
+        _, body = await peer.ask("service", {"Name": "web"}, has_body=True)
+        assert (body["Index"], body["Guarded"]) == (handle.index, False)
+        (one,) = body["Instances"]
+        assert one.pop("SuspectedFor") == pytest.approx(1.2)
+        assert one == {
+            "Age": 2.5, "Address": "10.0.0.1", "Doubtful": True, "Draining": False, "Epoch": 7,
+            "Checks": [{"ID": "service:web", "Name": "", "Kind": "http", "Status": "warning",
+                        "Output": "429 busy"}],
+            "Load": 0.5, "Maintenance": "", "Owner": "b", "OwnerAddress": "10.0.0.1",
+            "OwnerStatus": "suspect", "Status": "warning", "Version": 9, "Weight": 3, "Zone": "x",
+            "Service": {"id": "web-1", "name": "web", "port": 8080, "needs": ["db"]},
+        }  # fmt: skip
+        handle.clock = 101.0
+        _, body = await peer.ask("service", {"Name": "web"}, has_body=True)
+        assert body["Instances"][0]["Age"] == 3.5
+        assert body["Instances"][0]["SuspectedFor"] == pytest.approx(2.2)
+
+
+async def test_an_answer_is_filtered() -> None:
+    async with serving(shop()) as server:
+        peer = await server.greet()
+        assert await instances(peer) == ["a", "b", "c"]
+        assert await instances(peer, Tags=["v1"]) == ["a", "b"]
+        assert await instances(peer, Tags=["v1", "v2"]) == ["b"]
+        assert await instances(peer, Meta={"k": "1"}) == ["a"]
+        assert await instances(peer, Meta={"k": "2"}) == []
+        assert await instances(peer, Zone="y") == ["b", "c"]
+        assert await instances(peer, Passing=True) == ["a", "c"]
+        assert await instances(peer, Name="nonsense") == []
+        _, body = await peer.ask("services-of", {"Node": "c"}, has_body=True)
+        assert [one["Service"]["name"] for one in body["Instances"]] == ["web", "db"]
+        _, body = await peer.ask("services-of", {}, has_body=True)
+        assert [one["Owner"] for one in body["Instances"]] == ["a"]
+
+
+async def test_the_nearest_come_first() -> None:
+    handle = shop()
+    handle.coordinates = {
+        "a": Coordinate(vec=(0.5,) * 8), "c": Coordinate(vec=(0.1,) * 8), "x": Coordinate(),
+    }  # fmt: skip
+    async with serving(handle) as server:
+        peer = await server.greet()
+        assert await instances(peer, Near="x") == ["c", "a", "b"]
+        assert await instances(peer, Near="_agent") == ["a", "c", "b"]
+        error, body = await peer.ask("service", {"Name": "web", "Near": "zz"}, has_body=True)
+        assert error == "near: no network coordinate of 'zz' is known"
+        assert body["Instances"] == []
+
+
+async def test_more_instances_than_a_short_list_holds() -> None:
+    handle = FakeHandle()
+    for number in range(300):
+        handle.show(make_instance(f"n{number:03}"))
+    async with serving(handle) as server:
+        peer = await server.greet()
+        assert await instances(peer) == [f"n{number:03}" for number in range(300)]
+
+
+def test_encoded_instances_that_are_gone_are_dropped() -> None:
+    handle, encoded = FakeHandle(), Encoded()
+    for number in range(3 * SPARE_MAX):
+        handle.show(make_instance("a", "web", f"web-{number}"))
+        view = handle.service("web")
+        encoded.view_body(view, view.instances, 100.0)
+        handle.hide("a", "web", f"web-{number}")
+    encoded.tidy(handle.service("web"))
+    assert len(encoded._services.get("web", ())) <= SPARE_MAX
+
+
+async def test_a_registration_is_read_and_made() -> None:
+    async with serving() as server:
+        handle = server.handle
+        handle.warnings = ("'we_b' cannot be a name in DNS",)
+        peer = await server.greet()
+        service = {"name": "we_b", "port": 80, "check": {"http": "/health"}}
+        error, body = await peer.ask("service-register", {"Service": service}, has_body=True)
+        assert (error, body) == ("", {"Warnings": ["'we_b' cannot be a name in DNS"]})
+        _, made, source = handle.commands[-1]
+        assert source == FROM_CLIENT
+        assert made.checks[0].target == "http://127.0.0.1:80/health"  # type: ignore[attr-defined]
+        error, own = await peer.ask("own-services", has_body=True)
+        assert error == ""
+        assert own["Services"][0]["service"]["checks"][0]["id"] == "service:we_b"
+        assert await peer.ask("service-deregister", {"ID": "we_b"}) == ""
+        assert handle.own.services == ()
+
+
+async def test_a_registration_that_cannot_be_is_refused_with_the_field() -> None:
+    async with serving() as server:
+        peer = await server.greet()
+        service = {"name": "web", "checks": [{"ttl": "soon"}]}
+        error, body = await peer.ask("service-register", {"Service": service}, has_body=True)
+        assert error.startswith("checks[0].ttl: 'soon' is not a duration")
+        assert body == {"Warnings": []}
+        error, _ = await peer.ask("service-register", {"Service": 7}, has_body=True)
+        assert error == "bad request: Service is not a map"
+        server.handle.refusal = UsageError("id: 'web' is taken by the configuration")
+        error, _ = await peer.ask("service-register", {"Service": {"name": "web"}}, has_body=True)
+        assert error == "id: 'web' is taken by the configuration"
+        assert await peer.ask("service-deregister", {"ID": "x"}) != ""
+
+
+async def test_what_a_provider_says_of_its_service_reaches_the_node() -> None:
+    async with serving() as server:
+        handle = server.handle
+        peer = await server.greet()
+        await peer.ask("service-register", {"Service": {"name": "web", "port": 80}}, has_body=True)
+        handle.commands.clear()
+        assert await peer.ask("check-register", {"Check": {"tcp": ":81"}, "Service": "web"}) == ""
+        assert await peer.ask("check-register", {"Check": {"script": "df", "id": "disk"}}) == ""
+        assert (await peer.ask("check-register", {"Check": {"script": "df"}})).startswith(
+            "check.id: missing"
+        )
+        report = {"ID": "beat", "Status": "passing", "Output": "ok", "Load": 1}
+        assert await peer.ask("check-report", report) == ""
+        assert await peer.ask("service-load", {"ID": "web", "Load": 0.25}) == ""
+        assert await peer.ask("service-maintenance", {"ID": "web", "On": True, "Reason": "r"}) == ""
+        assert await peer.ask("service-maintenance", {"ID": "", "On": False}) == ""
+        assert await peer.ask("service-drain", {"ID": "web", "Seconds": 10}) == ""
+        assert await peer.ask("check-deregister", {"ID": "disk"}) == ""
+        assert (await peer.ask("service-load", {"ID": "web", "Load": "x"})).startswith("bad req")
+        infinite = await peer.ask("service-load", {"ID": "web", "Load": float("inf")})
+        assert infinite == "bad request: Load is not a finite number"
+        added, disk, *rest = handle.commands
+        assert added[1].target == "127.0.0.1:81"  # type: ignore[attr-defined]
+        assert disk[1].id == "disk"  # type: ignore[attr-defined]
+        assert rest == [
+            ("report", "beat", "passing", "ok", 1.0),
+            ("load", "web", 0.25),
+            ("maintenance", "web", "r"),
+            ("maintenance", "", None),
+            ("drain", "web", 10.0),
+            ("deregister-check", "disk"),
+        ]
+
+
+async def hold(peer: Peer, service_id: str = "web") -> None:
+    service = {"id": service_id, "name": "web"}
+    error, _ = await peer.ask("service-register", {"Service": service, "Held": True}, has_body=True)
+    assert error == ""
+
+
+async def test_what_a_connection_holds_goes_with_it() -> None:
+    async with serving() as server:
+        handle = server.handle
+        peer, other = await server.greet(), await server.greet()
+        await hold(peer, "web-1")
+        await hold(peer, "web-2")
+        await hold(other, "web-3")
+        assert handle.commands[0][2] == FROM_CONNECTION
+        assert await peer.ask("service-deregister", {"ID": "web-2"}) == ""
+        await peer.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert [one.service.id for one in handle.own.services] == ["web-3"]
+
+
+async def test_a_service_is_taken_back_only_by_who_held_it_last() -> None:
+    async with serving() as server:
+        handle = server.handle
+        before, after = await server.greet(), await server.greet()
+        await hold(before)
+        await hold(after)
+        await before.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(handle.own.services) == 1
+        await after.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert not handle.own.services
+
+
+async def test_a_service_registered_for_good_outlives_who_held_it() -> None:
+    async with serving() as server:
+        before, after = await server.greet(), await server.greet()
+        await hold(before)
+        await after.ask("service-register", {"Service": {"name": "web"}}, has_body=True)
+        await before.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(server.handle.own.services) == 1
+
+
+async def test_a_held_check_is_critical_when_its_connection_ends() -> None:
+    async with serving() as server:
+        peer = await server.greet()
+        held = {"ID": "alive", "Status": "passing", "Hold": True}
+        assert await peer.ask("check-report", held) == ""
+        await peer.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert server.handle.commands[-1] == (
+            "report", "alive", "critical", "the connection that held it ended", None,
+        )  # fmt: skip
+
+
+async def test_a_connection_holds_a_bounded_number() -> None:
+    async with serving(limits=Limits(held_max=2)) as server:
+        peer = await server.greet()
+        await hold(peer, "a")
+        await hold(peer, "b")
+        await hold(peer, "b")
+        service = {"id": "c", "name": "web"}
+        error, _ = await peer.ask(
+            "service-register", {"Service": service, "Held": True}, has_body=True
+        )
+        assert error == "too many registrations held by this connection"
+        assert len(server.handle.own.services) == 2
+
+
+async def test_a_leave_drains_first_when_asked() -> None:
+    async with serving() as server:
+        peer = await server.greet()
+        await peer.send({"Command": "leave", "Seq": 5, "Drain": 10})
+        assert await peer.read() == {"Error": "", "Seq": 5}
+        assert server.handle.calls == [("leave", 10.0)]
