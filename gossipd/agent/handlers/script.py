@@ -1,8 +1,8 @@
-"""One run of one script: ``/bin/sh -c``, bounded in time and in what is kept of its output.
+"""One run of one script or command, bounded in time and in what is kept of its output.
 
 The script has a process group of its own, and at the time-out the whole group
 gets SIGTERM, then SIGKILL, and so do its children that left the group. A run
-is over when the shell has ended: what is in the pipes then is read, and a
+is over when the shell or the command has ended: what is in the pipes then is read, and a
 child that goes on in the background holding them open is not waited for.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 import trio
@@ -39,12 +39,13 @@ class Outcome(Value):
 
     ``error`` is empty if the script ended by itself with 0; ``output`` is the
     end of stdout and stderr together, ``answer`` all of stdout, ``None`` if that
-    was more than ``ANSWER_BYTES_MAX``.
+    was more than ``ANSWER_BYTES_MAX``; ``code`` is the exit status it ended with by itself.
     """
 
     error: str
     output: bytes
     answer: bytes | None
+    code: int = 0
 
 
 class _Output:
@@ -69,28 +70,35 @@ class _Output:
     def is_flood(self) -> bool:
         return self._count > _FREE_BYTES
 
-    def outcome(self, error: str) -> Outcome:
+    def outcome(self, error: str, code: int = 0) -> Outcome:
         answer = None if self.answer is None else bytes(self.answer)
-        return Outcome(error, bytes(self.tail), answer)
+        return Outcome(error, bytes(self.tail), answer, code)
 
 
 async def run_script(
     script: str, environment: Mapping[bytes, bytes], data: bytes, timeout: float
 ) -> Outcome:
-    """Run ``script`` with ``data`` on its standard input; returns when it has ended.
+    """Run ``script`` by the shell; see ``run_command``."""
+    return await run_command(("/bin/sh", "-c", script), environment, data, timeout)
 
-    When cancelled, the script's process group is killed at once.
+
+async def run_command(
+    command: Sequence[str], environment: Mapping[bytes, bytes], data: bytes, timeout: float
+) -> Outcome:
+    """Run ``command`` with ``data`` on its standard input; returns when it has ended.
+
+    When cancelled, its process group is killed at once.
 
     Args:
-        script: what the shell runs.
+        command: the program and its arguments; no shell looks at them.
         environment: all of its variables.
-        data: read by the script or not, as it likes.
+        data: read by the command or not, as it likes.
         timeout: seconds after which its process group is ended.
     """
     output = _Output()
     try:
         process = await trio.lowlevel.open_process(
-            ["/bin/sh", "-c", script],
+            list(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -99,6 +107,8 @@ async def run_script(
         )
     except OSError as error:
         return output.outcome(reason_of(error))
+    except ValueError as error:  # a word with a NUL in it
+        return output.outcome(str(error))
     try:
         return await _attend(process, output, data, timeout)
     finally:
@@ -130,7 +140,9 @@ async def _attend(process: trio.Process, output: _Output, data: bytes, timeout: 
             nursery.cancel_scope.cancel()
         _drain(stdout.fileno(), output, is_answer=True)
         _drain(stderr.fileno(), output, is_answer=False)
-    return output.outcome(error or _error_of(process))
+    if error:
+        return output.outcome(error)
+    return output.outcome(_error_of(process), max(process.returncode or 0, 0))
 
 
 def _error_of(process: trio.Process) -> str:

@@ -1,0 +1,1 @@
+"""Runs the checks of services that the daemon makes itself: HTTP, TCP and scripts."""
