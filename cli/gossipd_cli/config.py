@@ -45,7 +45,7 @@ def _check(paths: Sequence[str], wants_json: bool) -> int:
     from gossipd.config.load import examine
     from gossipd.config.origin import Complaint, Origin
     from gossipd.errors import ConfigError
-    from gossipd_cli.configuration import DEFAULT_FILE, default_files, read_files
+    from gossipd_cli.configuration import DEFAULT_FILE, default_files, read_files, service_files
 
     files, unread = [], []
     for path in paths or default_files():
@@ -57,7 +57,16 @@ def _check(paths: Sequence[str], wants_json: bool) -> int:
         where = ", ".join(paths) or DEFAULT_FILE
         exits.complain(f"nothing to check: no *.toml or *.json in {where}")
         return exits.USAGE
-    loaded, found = examine(files, {}, {}, node_name=os.uname().nodename)
+    name = os.uname().nodename
+    loaded, found = examine(files, {}, {}, node_name=name)
+    services_dir = "" if loaded is None else loaded.config.services_dir
+    try:
+        services = service_files(paths or default_files(), services_dir)
+    except ConfigError as error:
+        services, unread = [], [*unread, Complaint(Origin(""), "", str(error))]
+    if services:
+        loaded, found = examine(files, {}, {}, node_name=name, services=services)
+        files.extend(services)
     complaints = (*unread, *found, *(() if loaded is None else _complaints_of_tags(loaded)))
     warnings = () if loaded is None else loaded.config.warnings
     if wants_json:

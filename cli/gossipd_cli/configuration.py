@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = "/etc/gossipd/gossipd.toml"
 CONFIG_BYTES_MAX = 4 * 1024 * 1024
+SERVICES_FOLDER = "services.d"
 _SUFFIXES = (".toml", ".json")
 
 
@@ -38,6 +39,10 @@ def configured(
     rest = {key: value for key, value in flags.items() if key != "config"}
     files = read_files(named or default_files(), again=again)
     loaded = load(files, environment, rest, node_name=os.uname().nodename)
+    services = service_files(named or default_files(), loaded.config.services_dir, again=again)
+    if services:  # only now is it known which folder they are in
+        name = os.uname().nodename
+        loaded = load(files, environment, rest, node_name=name, services=services)
     read = {file.name for file in files} | {os.path.dirname(file.name) for file in files}
     empty = [path for path in named if path not in read and path.rstrip("/") not in read]
     if empty:
@@ -53,6 +58,29 @@ def configured(
 def default_files() -> tuple[str, ...]:
     """Return what is read when no file is named."""
     return (DEFAULT_FILE,) if os.path.exists(DEFAULT_FILE) else ()
+
+
+def service_files(
+    paths: Sequence[str], services_dir: str, *, again: bool = False
+) -> list[ConfigFile]:
+    """Return the files that say of services only.
+
+    Args:
+        paths: of the configuration; beside each file, and in each folder, ``services.d``
+            is looked into.
+        services_dir: is looked into instead, if it is not empty.
+        again: they were read before.
+
+    Raises:
+        ConfigError: one cannot be read, or ``services_dir`` is no folder.
+    """
+    if services_dir:
+        if not os.path.isdir(services_dir):
+            raise ConfigError(f"services_dir {services_dir}: it is not a folder")
+        return _read(services_dir, again)
+    near = (path if os.path.isdir(path) else os.path.dirname(path) for path in paths)
+    folders = dict.fromkeys(os.path.join(folder, SERVICES_FOLDER) for folder in near)
+    return [file for folder in folders if os.path.isdir(folder) for file in _read(folder, again)]
 
 
 def read_files(paths: Sequence[str], *, again: bool = False) -> list[ConfigFile]:

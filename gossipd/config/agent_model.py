@@ -15,6 +15,10 @@ from gossipd.config.model import DEFAULT_PORT, NodeConfig, node_faults
 from gossipd.errors import ConfigError, UsageError
 from gossipd.value import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gossipd.services.definition import Service
+
 PROTOCOL = 5
 PROTOCOLS = range(2, PROTOCOL + 1)
 """What Serf's agent takes for ``protocol`` (agent.md, section 1)."""
@@ -82,7 +86,8 @@ class AgentConfig(Value, kw_only=True):
     leave_timeout: float = 15.0
     """Seconds granted to a leave that a signal started."""
     data_dir: str = ""
-    """Folder for state: ``snapshot``, ``tags.json`` and ``keyring.json`` unless set apart."""
+    """Folder for state: ``snapshot``, ``tags.json`` and ``keyring.json`` unless set apart,
+    and what is kept of services."""
     snapshot_path: str = ""
     """File that remembers members and clocks over a restart; empty is none."""
     rejoin_after_leave: bool = False
@@ -116,6 +121,12 @@ class AgentConfig(Value, kw_only=True):
     """Where mDNS is spoken; empty is ``interface``, or every one that has multicast."""
     mdns_disable_ipv4: bool = False
     mdns_disable_ipv6: bool = False
+    services: tuple[Service, ...] = ()
+    """What is registered from the start on, as files say it."""
+    services_dir: str = ""
+    """Folder of such files; empty is ``services.d`` beside each configuration file."""
+    drain_on_leave: float = 0.0
+    """Seconds for which consumers are given time to turn away before a leave by a signal."""
     protocol: int = PROTOCOL
     """Serf's protocol number as asked for; what is spoken is always ``PROTOCOL``."""
     validate_node_names: bool = False
@@ -167,6 +178,9 @@ def agent_faults(config: AgentConfig) -> Iterator[ConfigError]:
         )
     if not config.leave_timeout > 0:
         yield ConfigError(f"leave_timeout is {config.leave_timeout:g}: it must be above 0")
+    if not config.drain_on_leave >= 0:
+        yield ConfigError(f"drain_on_leave is {config.drain_on_leave:g}: it must not be negative")
+    yield from _faults_of_services(config)
     for handler in config.event_handlers:
         try:
             split_handler(handler)
@@ -203,6 +217,28 @@ def agent_faults(config: AgentConfig) -> Iterator[ConfigError]:
     yield from _faults_of_discovery(config)
     yield from _faults_of_sink("statsd_addr", config.statsd_addr)
     yield from _faults_of_sink("statsite_addr", config.statsite_addr)
+
+
+def _faults_of_services(config: AgentConfig) -> Iterator[ConfigError]:
+    services, catalog = config.services, config.node.catalog
+    if not services:
+        return
+    if not catalog.enabled:
+        yield ConfigError(
+            "catalog.enabled is false: a node without it registers no service",
+            key="catalog.enabled",
+        )
+    checks = sum(len(service.checks) for service in services)
+    for field, count, what in (
+        ("records_max", len(services), "services"),
+        ("checks_max", checks, "checks"),
+    ):
+        limit = getattr(catalog, field)
+        if count > limit:
+            yield ConfigError(
+                f"catalog.{field} is {limit}: the files have {count} {what}",
+                key=f"catalog.{field}",
+            )
 
 
 def _faults_of_name(name: str) -> Iterator[ConfigError]:

@@ -20,6 +20,10 @@ LIVE = (
     "leave_timeout",
 )
 """Fields of ``AgentConfig`` that any running agent can follow."""
+SERVICES = ("services", "services_dir", "drain_on_leave")
+"""Fields of ``AgentConfig`` that an agent with a catalog can follow."""
+CATALOG = ("zone", "check_runs_max")
+"""Fields of ``catalog`` that it can follow."""
 HANDLERS = ("event_handlers", "handler_timeout", "handlers_max")
 VERIFICATION = ("verify_incoming", "verify_outgoing")
 """Fields of ``wire`` that a node with keys can follow."""
@@ -55,6 +59,7 @@ def changes(
     *,
     live: tuple[str, ...] = LIVE,
     live_wire: tuple[str, ...] = (),
+    live_catalog: tuple[str, ...] = (),
 ) -> Changes:
     """Compare what runs with what is wanted; tags are looked at by ``tag_changes``.
 
@@ -63,10 +68,12 @@ def changes(
         new: as it is wanted; checked.
         live: fields of ``AgentConfig`` that this agent can follow.
         live_wire: fields of its ``wire`` section that it can follow.
+        live_catalog: likewise of its ``catalog`` section.
     """
     applied: list[str] = []
     waiting: list[str] = []
     keys = {option.target: option.key for option in (*FILE_ONLY, *OPTIONS)}
+    keys["services"] = "service"
     for field in fields_of(AgentConfig):
         if field not in _SILENT and getattr(old, field) != getattr(new, field):
             (applied if field in live else waiting).append(keys[field])
@@ -75,17 +82,31 @@ def changes(
     if old.node.keys != new.node.keys:
         waiting.append("encrypt_key")
     running = with_fixed(old.node, new.node.swim, new.node.serf)
-    for section in ("swim", "serf", "wire"):
+    live_fields = {
+        "swim": _not_fixed("swim", new.node.swim),
+        "serf": _not_fixed("serf", new.node.serf),
+        "wire": live_wire,
+        "catalog": live_catalog,
+    }
+    for section, can_change in live_fields.items():
         before, after = getattr(old.node, section), getattr(new.node, section)
         for field in fields_of(before):
             if getattr(before, field) != getattr(after, field):
-                is_wire = section == "wire"
-                is_fixed = field not in live_wire if is_wire else field in FIXED[section]
-                (waiting if is_fixed else applied).append(f"{section}.{field}")
+                (applied if field in can_change else waiting).append(f"{section}.{field}")
     taken = {field: getattr(new, field) for field in (*live, *_SILENT) if field != "node"}
-    kept = {field: getattr(new.node.wire, field) for field in live_wire}
-    node: NodeConfig = replace(running, tags=new.node.tags, wire=replace(old.node.wire, **kept))
+    wire = {field: getattr(new.node.wire, field) for field in live_wire}
+    catalog = {field: getattr(new.node.catalog, field) for field in live_catalog}
+    node: NodeConfig = replace(
+        running,
+        tags=new.node.tags,
+        wire=replace(old.node.wire, **wire),
+        catalog=replace(old.node.catalog, **catalog),
+    )
     return Changes(replace(old, node=node, **taken), tuple(applied), tuple(waiting))
+
+
+def _not_fixed(section: str, values: Value) -> tuple[str, ...]:
+    return tuple(field for field in fields_of(values) if field not in FIXED[section])
 
 
 def tag_changes(

@@ -21,13 +21,14 @@ from gossipd.config.agent_model import (
     faults_of_seeds,
 )
 from gossipd.config.event_handler import EVENT, is_handler_fact, split_handler
-from gossipd.config.model import PROFILES, NodeConfig, SerfConfig
-from gossipd.config.options import FILE_ONLY, OPTIONS, SECTIONS, Option
+from gossipd.config.model import PROFILES, CatalogConfig, NodeConfig, SerfConfig
+from gossipd.config.options import FILE_ONLY, NUMBERS, OPTIONS, SECTIONS, SERVICE_KEYS, Option
 from gossipd.config.origin import DEFAULT, Complaint, ConfigFile, Origin, syntax_complaint
 from gossipd.config.values import (
     count_from,
     key_from,
     list_from,
+    number_from,
     seconds_from,
     switch_from,
     tags_from,
@@ -35,6 +36,10 @@ from gossipd.config.values import (
 )
 from gossipd.errors import ConfigError
 from gossipd.value import Value, fields_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gossipd.config.services import ServiceTables
 
 ENVIRONMENT_PREFIX = "GOSSIPD_"
 _OF_CONTAINERS = ("GOSSIPD_SERVICE_", "GOSSIPD_PORT")
@@ -47,7 +52,8 @@ class Loaded(Value):
     """A configuration, and where its values came from.
 
     ``origins`` has an entry for each setting that a source speaks of: fields of
-    ``AgentConfig``, ``name``, ``keys``, ``tags.<tag>`` and ``<section>.<field>``;
+    ``AgentConfig``, ``name``, ``keys``, ``tags.<tag>``, ``<section>.<field>`` and
+    ``service.<id>``;
     several for a list that was appended to.
     """
 
@@ -73,6 +79,15 @@ class _Draft:
         self.warnings: list[str] = []
         self.origins: dict[str, tuple[Origin, ...]] = {}
         self.complaints: list[Complaint] = []
+        self.tables: ServiceTables | None = None
+
+    def service_tables(self) -> ServiceTables:
+        """Return where services are gathered; a start without any does without it."""
+        if self.tables is None:
+            from gossipd.config.services import ServiceTables
+
+            self.tables = ServiceTables()
+        return self.tables
 
     @contextmanager
     def reading(self, where: _Where) -> Iterator[None]:
@@ -100,6 +115,7 @@ def load(
     flags: Mapping[str, object],
     *,
     node_name: str,
+    services: Sequence[ConfigFile] = (),
 ) -> Loaded:
     """Merge the sources, lowest first, and check the result.
 
@@ -108,11 +124,12 @@ def load(
         environment: of the process; only ``GOSSIPD_`` names are looked at.
         flags: by option key (``Option.key``); text, a list of texts, or a bool.
         node_name: used when no source names the node.
+        services: files that say of services only.
 
     Raises:
         ConfigError: unknown key, wrong type, value that cannot work; one line.
     """
-    loaded, complaints = examine(files, environment, flags, node_name=node_name)
+    loaded, complaints = examine(files, environment, flags, node_name=node_name, services=services)
     if loaded is None:
         raise ConfigError(str(complaints[0]))
     return loaded
@@ -124,6 +141,7 @@ def examine(
     flags: Mapping[str, object],
     *,
     node_name: str,
+    services: Sequence[ConfigFile] = (),
 ) -> tuple[Loaded | None, tuple[Complaint, ...]]:
     """Merge as ``load`` does, and return all complaints instead of raising the first.
 
@@ -132,6 +150,10 @@ def examine(
     draft = _Draft(node_name)
     for file in files:
         _take_file(draft, file)
+    for file in services:
+        _take_services(draft, file)
+    if draft.tables is not None:
+        draft.complaints.extend(draft.tables.complaints)
     _take_environment(draft, environment)
     by_key = {option.key: option for option in OPTIONS}
     for key, value in flags.items():
@@ -165,17 +187,35 @@ def _key_in(complaint: str) -> str:
     return word
 
 
-def _take_file(draft: _Draft, file: ConfigFile) -> None:
+def _take_services(draft: _Draft, file: ConfigFile) -> None:
+    """Take in a file of ``services.d``."""
+    read = _read(draft, file)
+    if read is not None:
+        draft.service_tables().take_file(file.name, *read)
+
+
+def _read(
+    draft: _Draft, file: ConfigFile
+) -> tuple[dict[str, object], dict[tuple[str, ...], int]] | None:
+    """Return the keys of ``file`` and their lines; a file that is none is complained of."""
     try:
-        parsed = _parse(file)
+        return _parse(file), _key_lines(file)
     except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
         draft.complaints.append(syntax_complaint(file, error))
+        return None
+
+
+def _take_file(draft: _Draft, file: ConfigFile) -> None:
+    read = _read(draft, file)
+    if read is None:
         return
-    lines = _key_lines(file)
+    parsed, lines = read
     for key, value in parsed.items():
         where = _Where(Origin(file.name, lines.get((key,), 0)), key)
         with draft.reading(where):
-            if key in SECTIONS or key == "mdns":
+            if key in SERVICE_KEYS:
+                draft.service_tables().take_key(file.name, key, value, lines)
+            elif key in SECTIONS or key == "mdns":
                 if not isinstance(value, dict):
                     raise ConfigError(f"{value!r} is not a table")
                 for field, setting in value.items():
@@ -209,7 +249,7 @@ def _take_key(draft: _Draft, key: str, value: object, where: _Where) -> None:
         _take(draft, known[key], value, where)
         return
     of_table = (option.replace("mdns_", "mdns.", 1) for option in known)
-    hint = _nearest(where.key, (*known, *SECTIONS, *of_table))
+    hint = _nearest(where.key, (*known, *SECTIONS, *SERVICE_KEYS, *of_table))
     draft.complaints.append(Complaint(where.origin, "", f"unknown key {where.key!r}{hint}"))
 
 
@@ -314,6 +354,8 @@ def _typed(kind: str, value: object) -> object:
             return seconds_from(value)
         case "count":
             return count_from(value)
+        case "number":
+            return number_from(value)
         case "switch":
             return switch_from(value)
         case _:
@@ -325,17 +367,17 @@ def _take_field(draft: _Draft, section: str, field: str, value: object, origin: 
     default = _section_default(section, "lan")
     if field not in fields_of(default):
         raise ConfigError(f"unknown key {field!r}{_nearest(field, fields_of(default))}")
-    kind = _SECTION_KINDS[type(getattr(default, field))]
+    kind = "number" if field in NUMBERS else _SECTION_KINDS[type(getattr(default, field))]
     draft.sections[section][field] = _typed(kind, value)
     draft.origins[f"{section}.{field}"] = (origin,)
 
 
 def _section_default(section: str, profile: str) -> Value:
     swim, wire = PROFILES[profile]
-    return {"swim": swim, "wire": wire, "serf": _SERF_DEFAULT}[section]
+    return {"swim": swim, "wire": wire, **_OF_ALL_PROFILES}[section]
 
 
-_SERF_DEFAULT = SerfConfig()
+_OF_ALL_PROFILES: Mapping[str, Value] = {"serf": SerfConfig(), "catalog": CatalogConfig()}
 
 
 def _finish(draft: _Draft) -> AgentConfig:
@@ -367,6 +409,9 @@ def _finish(draft: _Draft) -> AgentConfig:
         seeds = draft.agent.get(key, ())
         assert isinstance(seeds, tuple)
         draft.warnings.extend(f"{key} {fault}" for fault in faults_of_seeds(seeds))
+    if draft.tables is not None:
+        draft.agent["services"] = draft.tables.services
+        draft.origins.update(draft.tables.origins)
     return AgentConfig(
         node=NodeConfig(tags=draft.tags, **draft.node),  # type: ignore[arg-type]
         warnings=tuple(draft.warnings),

@@ -17,6 +17,8 @@ NAME_BYTES_MAX = 512
 """Peers take no longer name, and with 512 bytes of tags it must fit into one packet."""
 
 
+ZONE_MAX = 128
+"""Characters of the name of a zone."""
 USER_EVENT_BYTES_MAX = 9216
 """Serf accepts no higher limit for user events."""
 STREAM_RESPONSE_BYTES_MAX = 2**20
@@ -325,6 +327,16 @@ def _catalog_faults(catalog: CatalogConfig) -> Iterator[ConfigError]:
     }
     for key_name, value in positive.items():
         if not value > 0:
-            yield ConfigError(f"{key_name} is {value:g}: it must be above 0")
+            yield ConfigError(
+                f"catalog.{key_name} is {value:g}: it must be above 0", key=f"catalog.{key_name}"
+            )
     if not 0 < catalog.guard_share <= 1:
-        yield ConfigError(f"guard_share is {catalog.guard_share:g}: it must be above 0, at most 1")
+        yield ConfigError(
+            f"catalog.guard_share is {catalog.guard_share:g}: it must be above 0, at most 1",
+            key="catalog.guard_share",
+        )
+    if len(catalog.zone) > ZONE_MAX or not catalog.zone.isprintable():
+        yield ConfigError(
+            f"zone {catalog.zone[:ZONE_MAX]!r}: at most {ZONE_MAX} printable characters are taken",
+            key="catalog.zone",
+        )

@@ -12,7 +12,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-SECTIONS = ("swim", "serf", "wire")
+SECTIONS = ("swim", "serf", "wire", "catalog")
+SERVICE_KEYS = ("service", "services")
+"""What stands in files only: tables of services."""
+NUMBERS = ("guard_share", "changes_per_second")
+"""Fields of sections that are numbers and no durations."""
 
 
 class Option(NamedTuple):
@@ -118,6 +122,12 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "mdns_disable_ipv6", "mdns-disable-ipv6", "switch", "mdns_disable_ipv6",
         "Use mDNS over IPv4 alone.",
+    ),
+    Option("services_dir", "services-dir", "text", "services_dir", "Services to register.", "DIR"),
+    Option("zone", "zone", "text", "catalog.zone", "Where this node is.", "NAME"),
+    Option(
+        "drain_on_leave", "drain-on-leave", "duration", "drain_on_leave",
+        "Drain services for so long before a leave by signal.", "TIME",
     ),
     Option("protocol", "protocol", "count", "protocol", "Accepted as Serf does: 2 to 5.", "N"),
     Option("set", "set", "sets", "", "Any timing, as swim.probe_interval=500ms.", "KEY=VALUE"),

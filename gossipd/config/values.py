@@ -7,6 +7,7 @@ source and key in front.
 from __future__ import annotations
 
 import binascii
+import math
 
 from gossipd.duration import read_duration
 from gossipd.errors import ConfigError
@@ -23,6 +24,17 @@ def seconds_from(value: object) -> float:
         return read_duration(value)
     except ValueError as error:
         raise ConfigError(str(error)) from None
+
+
+def number_from(value: object) -> float:
+    """Return a number from 0 on, also from text."""
+    try:
+        number = float(value) if isinstance(value, int | float | str) else -1.0
+    except (ValueError, OverflowError):
+        number = -1.0
+    if isinstance(value, bool) or not math.isfinite(number) or number < 0:
+        raise ConfigError(f"{value!r} is not a number from 0 on")
+    return number
 
 
 def switch_from(value: object) -> bool:

@@ -6,8 +6,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossipd.config.agent_model import AgentConfig
-from gossipd.config.changes import HANDLERS, LIVE, VERIFICATION, changes, tag_changes
-from gossipd.config.model import PROFILES, NodeConfig, SerfConfig, SwimConfig, WireConfig
+from gossipd.config.changes import (
+    CATALOG,
+    HANDLERS,
+    LIVE,
+    SERVICES,
+    VERIFICATION,
+    changes,
+    tag_changes,
+)
+from gossipd.config.model import (
+    PROFILES,
+    CatalogConfig,
+    NodeConfig,
+    SerfConfig,
+    SwimConfig,
+    WireConfig,
+)
+from gossipd.services.definition import Service
 from gossipd.value import fields_of, replace
 
 OLD = AgentConfig(node=NodeConfig(name="a"))
@@ -48,6 +64,24 @@ def test_handlers_are_applied_where_the_agent_can() -> None:
     found = changes(OLD, replace(OLD, handlers_max=3), live=(*LIVE, *HANDLERS))
     assert found.applied == ("handlers_max",)
     assert found.config.handlers_max == 3
+
+
+def test_services_and_some_of_the_catalog_are_applied_where_the_agent_can() -> None:
+    catalog = CatalogConfig(zone="b", check_runs_max=2, records_max=7)
+    new = replace(
+        OLD,
+        node=NodeConfig(name="a", catalog=catalog),
+        services=(Service(id="web", name="web"),),
+        services_dir="/x",
+    )
+    waiting = changes(OLD, new).needs_restart
+    assert set(waiting) == {
+        "service", "services_dir", "catalog.zone", "catalog.check_runs_max", "catalog.records_max",
+    }  # fmt: skip
+    found = changes(OLD, new, live=(*LIVE, *SERVICES), live_catalog=CATALOG)
+    assert found.needs_restart == ("catalog.records_max",)
+    assert found.config.services == new.services
+    assert found.config.node.catalog == CatalogConfig(zone="b", check_runs_max=2)
 
 
 def test_verification_is_applied_where_the_agent_can() -> None:

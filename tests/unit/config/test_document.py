@@ -10,8 +10,8 @@ import pytest
 
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.load import load_config
-from gossipd.config.model import PROFILES, NodeConfig, SerfConfig
-from gossipd.config.options import FILE_ONLY, OPTIONS, Option
+from gossipd.config.model import PROFILES, CatalogConfig, NodeConfig, SerfConfig
+from gossipd.config.options import FILE_ONLY, NUMBERS, OPTIONS, SECTIONS, Option
 from gossipd.config.origin import ConfigFile
 from gossipd.value import Value, fields_of
 
@@ -54,8 +54,9 @@ def shown_default(option: Option) -> str:
         return UNSHOWN[option.key]
     section, _, field = option.target.rpartition(".")
     holder: Value = AgentConfig(node=NodeConfig(name="a"))
-    if section in ("swim", "serf", "wire"):
-        holder = {"swim": PROFILES["lan"][0], "serf": SerfConfig(), "wire": PROFILES["lan"][1]}[
+    if section in SECTIONS:
+        swim, wire = PROFILES["lan"]
+        holder = {"swim": swim, "serf": SerfConfig(), "wire": wire, "catalog": CatalogConfig()}[
             section
         ]
     value = getattr(holder, field, None)
@@ -91,10 +92,12 @@ def test_every_key_without_flag_is_listed() -> None:
     assert listed == [[code(o.key), o.kind, shown_default(o)] for o in FILE_ONLY]
 
 
-@pytest.mark.parametrize("table", ["swim", "serf", "wire"])
+@pytest.mark.parametrize("table", SECTIONS)
 def test_every_field_of_a_table_is_listed_with_the_default_of_each_profile(table: str) -> None:
     bases: dict[str, Value] = {
-        profile: {"swim": swim, "serf": SerfConfig(), "wire": wire}[table]
+        profile: {"swim": swim, "serf": SerfConfig(), "wire": wire, "catalog": CatalogConfig()}[
+            table
+        ]
         for profile, (swim, wire) in PROFILES.items()
     }
     expected = []
@@ -103,7 +106,7 @@ def test_every_field_of_a_table_is_listed_with_the_default_of_each_profile(table
         by_profile = ", ".join(
             f"{profile} {value}" for profile, value in zip(bases, values, strict=True)
         )
-        kind = KINDS[type(getattr(bases["lan"], field))]
+        kind = KINDS[type(getattr(bases["lan"], field))] if field not in NUMBERS else "number"
         expected.append([code(field), kind, values[0] if len(set(values)) == 1 else by_profile])
     assert [row[:3] for row in rows(f"### [{table}]")] == expected
 

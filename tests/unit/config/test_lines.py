@@ -97,10 +97,62 @@ def test_keys_of_json_are_found_also_behind_text_that_looks_like_them() -> None:
         ("a",): 2,
         ("tags",): 4,
         ("tags", "x"): 6,
+        ("tags", "x", "0"): 6,
+        ("tags", "x", "0", "y"): 6,
         ("tags", "z"): 7,
         ("c",): 7,
     }
     assert lines_of("a.json", "  {} ") == {}
+
+
+TABLES = """
+[[service]]
+name = "web"
+[service.meta]
+a = "1"
+[[service.checks]]
+http = "/"
+[[service.checks]]
+tcp = ""
+[[service]]
+name = "db"
+checks = [{ ttl = "5s" },
+ { tcp = "", interval = 3 }]
+"""
+
+
+def test_tables_of_an_array_are_under_their_number() -> None:
+    assert lines_of("a.toml", TABLES) == {
+        ("service",): 2,
+        ("service", "0"): 2,
+        ("service", "0", "name"): 3,
+        ("service", "0", "meta"): 4,
+        ("service", "0", "meta", "a"): 5,
+        ("service", "0", "checks"): 6,
+        ("service", "0", "checks", "0"): 6,
+        ("service", "0", "checks", "0", "http"): 7,
+        ("service", "0", "checks", "1"): 8,
+        ("service", "0", "checks", "1", "tcp"): 9,
+        ("service", "1"): 10,
+        ("service", "1", "name"): 11,
+        ("service", "1", "checks"): 12,
+        ("service", "1", "checks", "0"): 12,
+        ("service", "1", "checks", "0", "ttl"): 12,
+        ("service", "1", "checks", "1"): 12,
+        ("service", "1", "checks", "1", "tcp"): 12,
+        ("service", "1", "checks", "1", "interval"): 12,
+    }
+    text = '{"service": [\n {"name": "web",\n "tags": ["a", "b"]},\n {"checks": [{\n "ttl": 1}]}]}'
+    assert lines_of("a.json", text) == {
+        ("service",): 1,
+        ("service", "0"): 2,
+        ("service", "0", "name"): 2,
+        ("service", "0", "tags"): 3,
+        ("service", "1"): 4,
+        ("service", "1", "checks"): 4,
+        ("service", "1", "checks", "0"): 4,
+        ("service", "1", "checks", "0", "ttl"): 5,
+    }
 
 
 VALUES = st.recursive(
