@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gossipd.agent.log.lines import away_for
+from gossipd.agent.log.lines import SERVICE_EVENTS, away_for
 from gossipd.node.events import InputDropped, NodeEvent, SyncFinished
 from gossipd.serf.events import ChangeKind, MemberChange, QueryReceived, UserEventReceived
 from gossipd.swim.events import (
@@ -62,6 +62,10 @@ def fields_of_event(
             return fields | {"is_join": event.is_join, "error": event.error}
         case InputDropped(reason=reason, source=source):
             return {"event": "input-dropped", "reason": reason, "source": str(source or "")}
+        case _ if type(event).__module__ == SERVICE_EVENTS:
+            from gossipd.agent.log import service_lines  # its events are known by then
+
+            return service_lines.fields_of_event(event)
         case _:
             return {"event": type(event).__name__}
 

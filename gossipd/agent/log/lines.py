@@ -302,11 +302,27 @@ PROVOKED = (
 """Events that change nothing here and that anybody can cause as often as they like."""
 
 
+SERVICE_EVENTS = "gossipd.catalog.events"
+"""Where events about services are from; a daemon without services never imports it."""
+
+
+def is_provoked(kind: type) -> bool:
+    """Return whether peers can cause events of ``kind`` as often as they like."""
+    return kind in PROVOKED or (
+        kind.__module__ == SERVICE_EVENTS and kind.__name__ == "RecordIgnored"
+    )
+
+
 def level_of(event: NodeEvent) -> str | None:
     """Return the level of the event's line, or ``None`` when it gets none."""
-    entry = DESCRIBED.get(type(event))
+    kind = type(event)
+    entry = DESCRIBED.get(kind)
     if entry is None:
-        return None
+        if kind.__module__ != SERVICE_EVENTS:
+            return None
+        from gossipd.agent.log import service_lines  # its events are known by then
+
+        return service_lines.level_of(event)
     if type(event) is SyncFinished and event.error and not event.is_join:
         return "ERR"
     return entry[0]
@@ -323,4 +339,8 @@ def describe(event: NodeEvent, us: str, now: float, cause: NodeEvent | None = No
     """
     if isinstance(event, MemberChange):
         return _member_change(event, us, now, cause)
+    if type(event).__module__ == SERVICE_EVENTS:
+        from gossipd.agent.log import service_lines
+
+        return service_lines.describe(event)
     return DESCRIBED[type(event)][1](event, us, now)

@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gossipd.agent.fanout import Subscription
-from gossipd.agent.log.lines import CAUSES, DESCRIBED, PROVOKED, describe, escaped, level_of
+from gossipd.agent.log.lines import CAUSES, describe, escaped, is_provoked, level_of
 from gossipd.agent.log.output import DescriptorOutput, Output
 from gossipd.agent.log.style import LineStyle, Stamp, TextStyle, style_of
 from gossipd.config.agent_model import AgentConfig
@@ -83,6 +83,7 @@ class Logbook:
         self._stamp = Stamp("%Y/%m/%d %H:%M:%S")
         self._causes: dict[str, NodeEvent] = {}
         self._provoked: Counter[type] = Counter()
+        self._provoked_levels: dict[type, str] = {}
         self._provoked_until = 0.0
 
     def set_level(self, level: str) -> None:
@@ -95,7 +96,7 @@ class Logbook:
         if kind in CAUSES:
             self._remember(event)
         level = level_of(event)
-        if level is None or self._is_withheld(kind, now):
+        if level is None or self._is_withheld(kind, level, now):
             return
         cause = None
         if isinstance(event, MemberChange):
@@ -112,16 +113,20 @@ class Logbook:
             self._causes.clear()
         self._causes[event.member.name] = event  # type: ignore[union-attr]  # all CAUSES have one
 
-    def _is_withheld(self, kind: type, now: float) -> bool:
+    def _is_withheld(self, kind: type, level: str, now: float) -> bool:
         """Count events that peers provoke; returns whether there were too many this second."""
         if self._provoked and now >= self._provoked_until:
             provoked, self._provoked = self._provoked, Counter()
             for noisy, count in provoked.items():
                 if count > PROVOKED_LINES_MAX:
                     more = count - PROVOKED_LINES_MAX
-                    self.say(DESCRIBED[noisy][0], f"agent: {noisy.__name__}: {more} lines withheld")
-        if kind not in PROVOKED:
+                    self.say(
+                        self._provoked_levels[noisy],
+                        f"agent: {noisy.__name__}: {more} lines withheld",
+                    )
+        if not is_provoked(kind):
             return False
+        self._provoked_levels[kind] = level
         if not self._provoked:
             self._provoked_until = now + 1.0
         self._provoked[kind] += 1

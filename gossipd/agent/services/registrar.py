@@ -1,0 +1,201 @@
+"""``Registrar``: brings to the node the services of files, of the last run, and of checks.
+
+Made only by a daemon that has services: of its configuration, of the last run, or
+from the moment when a client registers one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from gossipd.agent.checks.runner import CheckRunner, Runs, Tally
+from gossipd.catalog.effects import StartCheck, StopCheck
+from gossipd.errors import ConfigError, GossipdError, UsageError
+from gossipd.services.own import FROM_CONFIG
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from gossipd.agent.checks.result import Result
+    from gossipd.agent.services.keeper import ServicesKeeper
+    from gossipd.config.model import CatalogConfig
+    from gossipd.services.definition import Service
+    from gossipd.services.own import OwnServices
+
+
+class ServiceNode(Protocol):
+    """What of the node is used here; kept by ``gossipd.node.node.Node``."""
+
+    def register_service(self, service: Service, source: str, now: float) -> tuple[str, ...]: ...
+    def deregister_service(self, service: str, now: float) -> None: ...
+    def check_result(
+        self, check: str, status: str, output: str, load: float | None, now: float
+    ) -> None: ...
+    def restore_services(self, own: OwnServices, now: float) -> None: ...
+    def set_node_zone(self, zone: str, now: float) -> None: ...
+    def own_services(self) -> OwnServices: ...
+
+
+Step = Callable[..., object]
+"""``Driver.step``: runs a call of the node with the time as its last argument."""
+
+
+class Registrar:
+    """The services of one agent.
+
+    Args:
+        node: told what is registered and what checks found.
+        step: how its calls are run.
+        catalog: how many checks run at a time, and where this node is.
+        random: for jitter.
+        say: writes a line to the log: level and text.
+        tally: where runs of checks are counted.
+        path: where registered services are kept; empty is nowhere.
+        socket: of the daemon, told to scripts; empty if there is none.
+    """
+
+    def __init__(
+        self,
+        node: ServiceNode,
+        step: Step,
+        catalog: CatalogConfig,
+        *,
+        random: Random,
+        say: Callable[[str, str], None],
+        tally: Tally,
+        path: str = "",
+        socket: str = "",
+    ) -> None:
+        self._node = node
+        self._step = step
+        self._say = say
+        self._zone = catalog.zone
+        self._configured: dict[str, Service] = {}
+        runs = Runs({b"GOSSIPD_SOCKET": os.fsencode(socket)} if socket else {})
+        self.checks = CheckRunner(
+            self._report,
+            runs_max=catalog.check_runs_max,
+            random=random,
+            say=say,
+            tally=tally,
+            run=runs.run,
+        )
+        self._keeper = self._made_keeper(path) if path else None
+
+    def _made_keeper(self, path: str) -> ServicesKeeper:
+        from gossipd.agent.services.keeper import ServicesKeeper  # only where they are kept
+
+        return ServicesKeeper(path, self._node.own_services, self._say)
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run checks and keep what is registered; for ever."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.checks.run)
+            if self._keeper is not None:
+                nursery.start_soon(self._keeper.run)
+            task_status.started()
+
+    async def finish(self) -> None:
+        """Keep what is not kept yet."""
+        if self._keeper is not None:
+            await self._keeper.finish()
+
+    # -- what the node tells ----------------------------------------------------
+
+    def take_effect(self, effect: StartCheck | StopCheck) -> None:
+        """Begin or end to run a check; must not block."""
+        if isinstance(effect, StartCheck):
+            self.checks.start(effect.check, effect.service)
+        else:
+            self.checks.stop(effect.check)
+
+    def own_services_changed(self) -> None:
+        """Keep what is registered now, soon."""
+        if self._keeper is not None:
+            self._keeper.changed()
+
+    def _report(self, check: str, result: Result) -> None:
+        self._step(self._node.check_result, check, result.status, result.output, result.load)
+
+    # -- files ------------------------------------------------------------------
+
+    def begin(self, saved: OwnServices | None, services: Sequence[Service]) -> None:
+        """Register what the last run had of clients, and what the configuration says.
+
+        Raises:
+            ConfigError: the node cannot register one of the latter.
+        """
+        if saved is not None:
+            self._step(self._node.restore_services, saved)
+            kept = len(self._node.own_services().services)
+            if kept:
+                self._say("INFO", f"agent: restored {kept} services of the last run")
+        self.configure(services)
+
+    def configure(self, services: Sequence[Service], zone: str | None = None) -> None:
+        """Have registered what the configuration says now, instead of what it said before.
+
+        Args:
+            services: all of them; what ended by itself comes back.
+            zone: where this node is, if that changed.
+
+        Raises:
+            ConfigError: the node cannot register one; all is as it was.
+        """
+        wanted = {service.id: service for service in services}
+        gone = [known for key, known in self._configured.items() if key not in wanted]
+        done: list[str] = []
+        for service in gone:
+            self._deregister(service.id)
+        try:
+            for service in services:
+                done.append(service.id)
+                self._register(service)
+        except GossipdError as error:
+            for key in reversed(done):
+                self._put_back(key)
+            for service in gone:
+                self._put_back(service.id)
+            raise ConfigError(f"service {done[-1]!r}: {error}") from error
+        self._configured = wanted
+        if zone is not None and zone != self._zone:
+            self._zone = zone
+            self._step(self._node.set_node_zone, zone)
+
+    def _register(self, service: Service) -> None:
+        warnings = self._step(self._node.register_service, service, FROM_CONFIG)
+        assert isinstance(warnings, tuple)
+        if self._configured.get(service.id) != service:
+            for warning in warnings:
+                self._say("WARN", f"agent: service '{service.id}': {warning}")
+
+    def _put_back(self, key: str) -> None:
+        before = self._configured.get(key)
+        if before is None:
+            self._deregister(key)
+            return
+        try:
+            self._step(self._node.register_service, before, FROM_CONFIG)
+        except GossipdError as error:
+            self._say("ERR", f"agent: service '{key}' is lost: {error}")
+
+    def _deregister(self, key: str) -> None:
+        owned = {own.service.id: own.source for own in self._node.own_services().services}
+        if owned.get(key) != FROM_CONFIG:
+            return  # it ended by itself, or its id is somebody else's by now
+        try:
+            self._step(self._node.deregister_service, key)
+        except UsageError as error:
+            self._say("WARN", f"agent: service '{key}': {error}")
+
+    def levels(self) -> Mapping[str, float]:
+        """Return what metrics show of what is registered here."""
+        own = self._node.own_services()
+        return {
+            "gossipd.services.own": len(own.services),
+            "gossipd.checks.own": len(self.checks),
+        }
