@@ -35,12 +35,19 @@ def statuses(agent: AgentProcess, service: str) -> dict[str, str]:
 def wait_until_all_answer(agents: list[AgentProcess], service: str, wanted: dict[str, str]) -> None:
     """Return when every one of ``agents`` knows exactly that of ``service``."""
     for agent in agents:
-        wait_for(
-            lambda agent=agent: statuses(agent, service) == wanted,
-            SPREAD_SECONDS,
-            f"{agent!r} to answer {wanted}",
-            seen=lambda agent=agent: str(statuses(agent, service)),
-        )
+        wait_until_it_answers(agent, service, wanted, SPREAD_SECONDS)
+
+
+def wait_until_it_answers(
+    agent: AgentProcess, service: str, wanted: dict[str, str], seconds: float
+) -> None:
+    """Return when ``agent`` knows exactly that of ``service``."""
+    wait_for(
+        lambda: statuses(agent, service) == wanted,
+        seconds,
+        f"{agent!r} to answer {wanted}",
+        seen=lambda: str(statuses(agent, service)),
+    )
 
 
 @pytest.mark.timeout(180)
@@ -78,11 +85,5 @@ def test_services_reach_all_gossipd_nodes_and_disturb_no_serf(
     assert trouble_since(ours, marks) == []
 
     ours[1].kill()
-    survivors = [ours[0], ours[2]]
-    for agent in survivors:
-        wait_for(
-            lambda agent=agent: statuses(agent, "web") == {"after": "critical"},
-            DETECTION_SECONDS,
-            f"{agent!r} to call the service of a dead daemon critical",
-            seen=lambda agent=agent: str(statuses(agent, "web")),
-        )
+    for agent in (ours[0], ours[2]):
+        wait_until_it_answers(agent, "web", {"after": "critical"}, DETECTION_SECONDS)

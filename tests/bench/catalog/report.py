@@ -11,6 +11,8 @@ from statistics import median, quantiles
 from bench.catalog.central import Central
 from bench.catalog.load import INSTANCES, SERVICES, WATCHERS, Load
 from bench.catalog.registry import LEASE_SECONDS
+from bench.catalog.size import INSTANCES as INSTANCES_ALL
+from bench.catalog.size import NODES, Size
 from bench.catalog.spread import Spread, SpreadPlan
 from bench.report import Row, as_markdown
 
@@ -64,6 +66,17 @@ def load_rows(load: Load) -> list[Row]:
     ]  # fmt: skip
 
 
+def size_rows(size: Size) -> list[Row]:
+    """Return the lines about a thousand instances on ten daemons."""
+    return [
+        Row(f"newcomer: until it knows {INSTANCES_ALL} instances, the worst", "s",
+            max(size.join_seconds), 3.0, "the bar", 1.0),
+        Row("bytes a node and second at rest for the catalog", "B",
+            size.rest_bytes, 100.0, "the bar", 1.0),
+        Row("memory of an instance", "B", size.instance_bytes, 1500.0, "the bar", 1.0),
+    ]  # fmt: skip
+
+
 def misses(plan: SpreadPlan, spread: Spread) -> list[str]:
     """Return in words what must not happen and did."""
     lines = []
@@ -76,7 +89,9 @@ def misses(plan: SpreadPlan, spread: Spread) -> list[str]:
     return lines
 
 
-def document(plan: SpreadPlan, spread: Spread, load: Load, central: Central | None) -> str:
+def document(
+    plan: SpreadPlan, spread: Spread, load: Load, size: Size, central: Central | None
+) -> str:
     """Return the page ``docs/benchmarks-services.md``."""
     verdict = "; ".join(misses(plan, spread)) or "Every change reached every watcher"
     first, last = median(spread.doubted or (float("nan"),)), median(spread.critical)
@@ -104,4 +119,10 @@ at a daemon that had told it critical. {verdict}.
 The first line is the bar divided by what was measured ({load.lookups_per_second:.0f} a
 second by one client that asks over and over; {load.members_per_second:.0f} `members` a second
 beside). Without watchers the daemon takes {1000 * load.idle_cpu:.2f} ms a second.
+
+## {INSTANCES_ALL} instances on {NODES} daemons
+
+{as_markdown(size_rows(size))}
+Each with a tag or two, meta and a check. Bytes are those of a fleet with services less
+those of one without.
 """

@@ -80,7 +80,8 @@ def test_tags_that_are_too_long_are_told(
     file.write_text(f"[tags]\na = 'b'\nc = '{'d' * 600}'\n")
     assert run("check", str(file)) == 2
     assert capsys.readouterr().err == (
-        f"{file}:3: tags.c: Encoded length of tags exceeds limit of 500 bytes (512 with catalog.enabled = false)\n"
+        f"{file}:3: tags.c: Encoded length of tags exceeds limit of 500 bytes"
+        " (512 with catalog.enabled = false)\n"
     )
 
 
