@@ -18,7 +18,7 @@ from gossipd.serf.broadcasts import Broadcasts, Topic
 from gossipd.serf.effects import HurryGossip, Reconnect, SerfEffect
 from gossipd.serf.events import BroadcastDone, QueueTooDeep, ReconnectTried, SerfEvent
 from gossipd.serf.intents import IntentBuffer
-from gossipd.serf.reconnect import choose_failed
+from gossipd.serf.reconnect import choose_failed, reconnect_interval
 from gossipd.serf.roster import Roster
 from gossipd.serf.timers import (
     BroadcastTimeout,
@@ -175,8 +175,14 @@ class Upkeep:
         config, roster, armed = self._config, self._roster, self.armed
         if (roster.failed or roster.left or len(self._intents)) and ReapTick not in armed:
             self._arm(ReapTick(), config.reap_interval, now)
-        if roster.failed and ReconnectTick not in armed:
-            self._arm(ReconnectTick(), config.reconnect_interval, now)
+        if roster.failed:
+            interval = reconnect_interval(config.reconnect_interval, roster, now)
+            tick = self._ticks.get(ReconnectTick)
+            if ReconnectTick not in armed:
+                self._arm(ReconnectTick(), interval, now)
+            elif tick is not None and tick.deadline > now + interval:
+                tick.cancel()  # many are lost since it was armed
+                self._arm(ReconnectTick(), interval, now)
         if QueueCheck not in armed and not self._broadcasts.is_empty:
             self._arm(QueueCheck(), config.queue_check_interval, now)
 

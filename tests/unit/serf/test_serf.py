@@ -287,6 +287,23 @@ def test_case_135_a_failed_member_is_tried_again_at_the_reconnect_tick() -> None
     assert serf.outbox.take_effects() == []
 
 
+def test_the_smaller_side_of_a_split_tries_the_lost_ones_more_often() -> None:
+    serf = SerfHarness()
+    names = [f"n{number}" for number in range(8)]
+    serf.join(*names)
+    for number, name in enumerate(names[:7]):
+        serf.die(name, at=1.0 + number / 10)
+    serf.outbox.take_effects()
+    serf.advance(31.0)
+    tried = [effect for effect in serf.outbox.take_effects() if isinstance(effect, Reconnect)]
+    assert len(tried) in (9, 10)  # three seconds apart
+    serf.advance(2 * 3600.0)
+    serf.outbox.take_effects()
+    serf.advance(2 * 3600.0 + 300.0)  # not for ever
+    tried = [effect for effect in serf.outbox.take_effects() if isinstance(effect, Reconnect)]
+    assert len(tried) == 10
+
+
 def test_reconnects_are_throttled_by_the_share_of_failed_members() -> None:
     serf = SerfHarness()
     names = [f"n{number}" for number in range(20)]
