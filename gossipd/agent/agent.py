@@ -169,8 +169,7 @@ async def _run(
             if keeping is not None:
                 await keeping.finish()
             log.release()
-            driver.fanout.close()
-            parts.applications.close()
+            parts.end_readers()
             await parts.finish_handlers(lifecycle.hurried)
             await parts.collector.finish()
             await trio.sleep(LAST_WORDS)

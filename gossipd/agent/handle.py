@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import trio
 
 from gossipd.agent.parts import Parts
+from gossipd.agent.service_face import ServiceFace
 from gossipd.config.agent_model import AgentConfig, check_agent_config
 from gossipd.config.load import Loaded
 from gossipd.coordinate import Coordinate
@@ -48,7 +49,7 @@ def _go_on(_before: Mapping[str, str], _after: Mapping[str, str]) -> None:
     """Nothing else is changed along with the tags."""
 
 
-class AgentHandle:
+class AgentHandle(ServiceFace):
     """What may be asked of, and commanded to, one running agent.
 
     Args:

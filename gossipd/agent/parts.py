@@ -33,6 +33,7 @@ from gossipd.value import replace
 if TYPE_CHECKING:
     from gossipd.agent.handlers.runner import Handlers
     from gossipd.agent.handlers.spec import Handler
+    from gossipd.agent.service_wakes import ServiceWakes
     from gossipd.agent.state.keeping import Keeping
     from gossipd.agent.state.keyring_keeper import KeyringKeeper
 
@@ -61,6 +62,8 @@ class Parts:
         """What the agent itself counts, under the names that metrics have."""
         self.watch: Callable[[NodeEvent], None] = _look_away
         """Told every event that the log or applications are told, after them."""
+        self.service_wakes: ServiceWakes | None = None
+        """Who follows services; ``None`` until somebody does."""
         node = self._node(state)
         self.driver = Driver(node, machine.packets, self._observe, self.ledger)
         self.keeper = self._keyring_keeper(state.keyring_path)
@@ -113,6 +116,13 @@ class Parts:
         elif self._runners is not None:
             self._handlers = self._made_handlers(scripts, config)
             self._runners.start_soon(self._handlers.run)
+
+    def end_readers(self) -> None:
+        """Tell applications what is left to tell, and end those who follow them."""
+        self.driver.fanout.close()
+        self.applications.close()
+        if self.service_wakes is not None:
+            self.service_wakes.close()
 
     async def finish_handlers(self, hurried: trio.Event) -> None:
         """Begin no more runs, and end those that there are; see ``Handlers.finish``."""
@@ -175,6 +185,8 @@ class Parts:
         if kind in TOLD:
             count_name(event, self.ledger)
             self.applications.take_in(event, now)
+        if self.service_wakes is not None:
+            self.service_wakes.take(event)
         self.watch(event)
 
     def _identity(self) -> tuple[str, Mapping[str, str]]:
