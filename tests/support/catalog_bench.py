@@ -103,7 +103,11 @@ class CatalogBench:
         """Let ``owner`` have registered ``service``."""
         self._voice(owner).put_service(service, now)
         if state is not None:
-            self._voice(owner).put_state(service.id, state, now)
+            self.hear_state(owner, service.id, state, now)
+
+    def hear_state(self, owner: str, id: str, state: ServiceState, now: float = 0.0) -> None:
+        """Let ``owner`` have said how a service is."""
+        self._voice(owner).put_state(id, state, now)
 
     def hear_gone(self, owner: str, id: str, now: float = 0.0) -> None:
         """Let ``owner`` have taken back a service."""
