@@ -9,6 +9,7 @@ owner is failed shows what was last known, and says that it is doubtful.
 from __future__ import annotations
 
 from operator import attrgetter
+from sys import intern
 
 from gossipd.services.definition import (
     CRITICAL,
@@ -109,7 +110,7 @@ def instance_of(
     is_draining = state.is_draining or node.is_draining
     return Instance(
         owner=standing.name,
-        owner_address=standing.address.host,
+        owner_address=intern(standing.address.host),
         service=service,
         status=status_by_standing(by_record, standing.status, is_kept=is_kept),
         checks=checks,

@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from gossipd.services.instance import ServiceChange
 
-CHANGES_KEPT = 256
+CHANGES_KEPT = 128
 """Of one service, at least; up to twice as many are there before the older half goes."""
 
 _index_of = attrgetter("index")

@@ -193,7 +193,7 @@ def test_many_changes_are_forgotten_and_then_said_to_be(bench: CatalogBench) -> 
     for port in range(1, 1000):
         bench.hear("a", Service(id="web", name="web", port=port))
     assert bench.shelves.changes("web", FIRST_INDEX) is None
-    assert len(bench.shelves.changes("web", bench.shelves.index - 200) or ()) == 200
+    assert len(bench.shelves.changes("web", bench.shelves.index - 128) or ()) == 128
 
 
 def test_services_that_come_and_go_are_forgotten_in_time(bench: CatalogBench) -> None:
