@@ -23,6 +23,7 @@ from gossipd.services.definition import (
 from gossipd.services.instance import (
     OWNER_FAILED,
     OWNER_LEAVING,
+    OWNER_SUSPECT,
     Instance,
     worst,
 )
@@ -121,7 +122,7 @@ def instance_of(
         is_draining=is_draining,
         owner_status=standing.status,
         suspected_at=standing.suspected_at,
-        is_doubtful=is_kept or standing.suspected_at is not None,
+        is_doubtful=is_kept or standing.status == OWNER_SUSPECT,
         epoch=epoch,
         version=item.version,
         learned_at=item.learned_at,

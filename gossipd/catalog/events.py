@@ -40,7 +40,8 @@ class ServiceEnded(Value):
 class GuardChanged(Value):
     """The mass-loss guard of a service holds from now on, or no longer.
 
-    ``lost`` of ``total`` instances are on nodes that failed together.
+    ``lost`` of ``total`` instances are on nodes that failed together; when it lets go, those
+    that are still lost, and critical from now on.
     """
 
     service: str

@@ -57,11 +57,11 @@ class Provider:
     """All that this node registers.
 
     Args:
-        config: bounds and rates; ``reconfigure`` replaces it.
+        config: bounds and rates; read when they are needed.
         own: where what we say is written.
         timers: where ours are set; whoever owns them calls ``handle_timer``.
         outbox: for ``StartCheck``, ``StopCheck`` and events.
-        random: not used by any rule yet.
+        random: the injected random stream.
     """
 
     def __init__(
@@ -76,21 +76,13 @@ class Provider:
         self._own = own
         self._timers = timers
         self._outbox = outbox
-        self._random = random
         self._entries: dict[str, Registration] = {}
         self._node = OwnNode(config.zone)
         self._checks = OwnChecks(timers, outbox)
-        self._registrations = Allowance(config.changes_per_second, 0.0)
-        self._teller = Teller(config, own, timers)
+        self._registrations = Allowance(config)
+        self._teller = Teller(config, own, timers, random)
         self._remembered: dict[str, OwnService] = {}
         """Of the last run, until somebody registers it again."""
-
-    def reconfigure(self, config: CatalogConfig, now: float) -> None:
-        """Go on with other bounds and rates; what is registered stays."""
-        if config.changes_per_second != self._config.changes_per_second:
-            self._registrations = Allowance(config.changes_per_second, now)
-        self._teller.reconfigure(config, now)
-        self._config = config
 
     def own(self) -> OwnServices:
         """Return all that this node registers, sorted by id."""
@@ -185,6 +177,8 @@ class Provider:
         del self._entries[entry.id]
         for check in entry.checks:
             self._checks.end(check)
+        if entry.drain_timer is not None:
+            entry.drain_timer.cancel()
         self._teller.forget(entry)
         self._own.remove(entry.id, now)
         self._note_changed()
@@ -371,11 +365,13 @@ class Provider:
             entry.meter.report(load, now)
 
     def _step_drain(self, service: str, target: Registration | OwnNode, now: float) -> None:
+        if target.drain_timer is not None:
+            target.drain_timer.cancel()
         if target.drain is not None:
             target.drain = target.drain.at(now)
             deadline = target.drain.next_deadline(now)
             if deadline is not None:
-                self._timers.set(deadline, DrainDue(service))
+                target.drain_timer = self._timers.set(deadline, DrainDue(service))
             elif isinstance(target, Registration):
                 self._end(target, "drained", now)
                 return

@@ -21,6 +21,12 @@ from gossipd.services.instance import worst
 from gossipd.services.own import OwnService
 from gossipd.value import replace
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from gossipd.timers import Handle
+
 
 class Registration:
     """One service of this node.
@@ -34,6 +40,7 @@ class Registration:
     __slots__ = (
         "checks",
         "drain",
+        "drain_timer",
         "is_load_armed",
         "is_output_armed",
         "maintenance",
@@ -52,6 +59,7 @@ class Registration:
         self.maintenance = ""
         """Why an operator took it out."""
         self.drain: Drain | None = None
+        self.drain_timer: Handle[Any] | None = None
         self.meter: LoadMeter | None = None
         self.told_state: ServiceState | None = None
         """What others know; ``None`` until the first telling."""
@@ -105,12 +113,22 @@ class OwnNode:
         zone: where it is.
     """
 
-    __slots__ = ("checks", "drain", "is_output_armed", "maintenance", "told", "told_at", "zone")
+    __slots__ = (
+        "checks",
+        "drain",
+        "drain_timer",
+        "is_output_armed",
+        "maintenance",
+        "told",
+        "told_at",
+        "zone",
+    )
 
     def __init__(self, zone: str) -> None:
         self.zone = zone
         self.maintenance = ""
         self.drain: Drain | None = None
+        self.drain_timer: Handle[Any] | None = None
         self.checks: list[Check] = []
         self.told = NodeState()
         """What others know."""

@@ -59,7 +59,7 @@ class Shelves:
     """All services as this node sees them.
 
     Args:
-        config: the guard's numbers; may be replaced while the node runs.
+        config: the guard's numbers; read when they are needed.
         owners: what the cluster thinks of those who register services.
         replica: what they registered.
         outbox: for ``ServiceChanged`` and ``GuardChanged``.
@@ -74,7 +74,7 @@ class Shelves:
         outbox: Outbox[CatalogEffect, CatalogEvent],
         index: int,
     ) -> None:
-        self.config = config
+        self._config = config
         self.index = index
         """Of the newest change of any service."""
         self._owners = owners
@@ -204,18 +204,19 @@ class Shelves:
         again: list[Key] = []
         for shelf in touched.values():
             guard = shelf.guard
-            lost = len(guard.lost)
-            if not lost and not guard.holds:
+            if not guard.lost and not guard.holds:
                 continue
-            changed = guard.holds
-            again += guard.judge(shelf.sound, self.config, now)
-            if guard.holds != changed:
-                shelf.look_again()
-                self._summaries = None
-                lost = len(guard.lost)
-                self._outbox.events.append(
-                    GuardChanged(shelf.name, guard.holds, lost, shelf.sound + lost)
-                )
+            held = guard.holds
+            flipped = guard.judge(shelf.sound, self._config, now)
+            if guard.holds == held:
+                continue
+            again += flipped
+            shelf.look_again()
+            self._summaries = None
+            lost = len(flipped)
+            self._outbox.events.append(
+                GuardChanged(shelf.name, guard.holds, lost, shelf.sound + lost)
+            )
         return again
 
     def _place_again(self, owner: str, id: str, told: dict[str, Shelf]) -> None:

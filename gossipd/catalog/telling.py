@@ -21,6 +21,7 @@ from gossipd.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from random import Random
     from typing import Any
 
     from gossipd.catalog.own_records import OwnRecords
@@ -31,6 +32,8 @@ TOGETHER = 10.0
 """Of what waits, so many are told at a time (or all that do)."""
 SOON = 0.05
 """Seconds after which what waits is looked at again, at the earliest."""
+SPREAD = 0.1
+"""Of the interval between tellings of outputs, so much is left to chance."""
 LOADS_LEAVE = 0.5
 """Changes of weight leave so much of what may be told at once to changes of status."""
 
@@ -55,35 +58,34 @@ class Teller:
     """Hands what is to be told to ``own``, at its time.
 
     Args:
-        config: the rates; ``reconfigure`` replaces it.
+        config: the rates; read when they are needed.
         own: where records of this node are written.
         timers: where ours are set.
+        random: the injected random stream.
     """
 
     __slots__ = (
         "_allowance",
+        "_config",
         "_is_tell_armed",
         "_own",
+        "_random",
         "_timers",
         "_waiting",
         "_waiting_loads",
-        "config",
     )
 
-    def __init__(self, config: CatalogConfig, own: OwnRecords, timers: Timers[Any]) -> None:
-        self.config = config
+    def __init__(
+        self, config: CatalogConfig, own: OwnRecords, timers: Timers[Any], random: Random
+    ) -> None:
+        self._config = config
         self._own = own
         self._timers = timers
-        self._allowance = Allowance(config.changes_per_second, 0.0)
+        self._random = random
+        self._allowance = Allowance(config)
         self._waiting: dict[str, Registration] = {}
         self._waiting_loads: dict[str, Registration] = {}
         self._is_tell_armed = False
-
-    def reconfigure(self, config: CatalogConfig, now: float) -> None:
-        """Go on with other rates."""
-        if config.changes_per_second != self.config.changes_per_second:
-            self._allowance = Allowance(config.changes_per_second, now)
-        self.config = config
 
     # -- services ---------------------------------------------------------------
 
@@ -91,6 +93,7 @@ class Teller:
         """Tell of a service that was just registered, whatever the rate."""
         if entry.told_state is None and entry.state() == state_before_any(entry.service):
             entry.told_state = entry.state()  # what everybody takes it for until told otherwise
+        self.forget(entry)
         self._put_state(entry, now)
         self._tell_outputs(entry, now, at_once=True)
 
@@ -173,19 +176,19 @@ class Teller:
         meter = entry.meter
         if meter is None:
             return
-        due_at = meter.told_at + self.config.load_interval
+        due_at = meter.told_at + self._config.load_interval
         if now >= due_at and meter.is_news(now):
             meter.tell(now)
-            due_at = now + self.config.load_interval
+            due_at = now + self._config.load_interval
         if not entry.is_load_armed and (meter.is_news(now) or meter.is_moving(now)):
             entry.is_load_armed = True
-            self._timers.set(max(due_at, now + self.config.load_interval / 2), LoadDue(entry.id))
+            self._timers.set(max(due_at, now + self._config.load_interval / 2), LoadDue(entry.id))
 
     def _tell_outputs(self, entry: Registration, now: float, *, at_once: bool) -> None:
         outputs = entry.outputs()
         if outputs == entry.told_outputs:
             return
-        due_at = entry.outputs_told_at + self.config.output_interval
+        due_at = entry.outputs_told_at + self._config.output_interval
         if at_once or now >= due_at:
             entry.outputs_told_at = now
             with suppress(UsageError):  # no room: as with what changes too often, a later one is
@@ -193,7 +196,11 @@ class Teller:
                 entry.told_outputs = outputs
         elif not entry.is_output_armed:
             entry.is_output_armed = True
-            self._timers.set(due_at, OutputDue(entry.id))
+            self._timers.set(self._spread(due_at), OutputDue(entry.id))
+
+    def _spread(self, due_at: float) -> float:
+        """Return a moment somewhat later, so that services begun together are not told together."""
+        return due_at + SPREAD * self._config.output_interval * self._random.random()
 
     def _arm_tell(self, now: float) -> None:
         if not self._is_tell_armed:
@@ -210,11 +217,11 @@ class Teller:
         state = node.state()
         if state == node.told:
             return
-        due_at = node.told_at + self.config.output_interval
+        due_at = node.told_at + self._config.output_interval
         if now < due_at and without_outputs(state) == without_outputs(node.told):
             if not node.is_output_armed:
                 node.is_output_armed = True
-                self._timers.set(due_at, OutputDue(""))
+                self._timers.set(self._spread(due_at), OutputDue(""))
             return
         node.told_at = now
         with suppress(UsageError):

@@ -96,3 +96,13 @@ def test_what_cannot_be_drained_is_refused(bench: CatalogBench) -> None:
     for seconds in (math.inf, math.nan):
         with pytest.raises(UsageError, match="seconds is"):
             bench.provider.drain("web", seconds, 1.0)
+
+
+def test_drains_that_replace_each_other_leave_one_timer(bench: CatalogBench) -> None:
+    for seconds in range(1, 50):
+        bench.provider.drain("web", float(seconds), 1.0)
+        bench.provider.drain("", float(seconds), 1.0)
+    assert len(bench.timers) == 2
+    bench.provider.deregister("web", 2.0)
+    bench.provider.drain("", 0.0, 2.0)
+    assert len(bench.timers) == 0

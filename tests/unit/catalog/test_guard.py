@@ -96,7 +96,7 @@ def test_it_lets_go_when_most_have_returned() -> None:
     bench.join("e", 60.0)
     assert not bench.view("web").is_guarded
     assert passing(bench) == "abcdehi"
-    assert bench.events(GuardChanged) == [GuardChanged("web", False, 0, 7)]
+    assert bench.events(GuardChanged) == [GuardChanged("web", False, 2, 9)]
 
 
 def test_it_lets_go_when_the_lost_have_left() -> None:
