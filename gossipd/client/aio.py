@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from gossipd.client.aio_link import AsyncLink, Inbox
+from gossipd.client.aio_services import AsyncServiceCalls
 from gossipd.client.connection import (
     DaemonUnreachable,
     RequestRefused,
@@ -75,7 +76,7 @@ class _Reader(Generic[T]):
             raise StopAsyncIteration from None
 
 
-class AsyncClient:
+class AsyncClient(AsyncServiceCalls):
     """A connection to a daemon; enter it as an async context manager, again to reconnect.
 
     Args:
@@ -113,6 +114,9 @@ class AsyncClient:
                 await self._link.ask(requests.Auth(self._auth))
             yield self
 
+    def _another(self) -> AsyncClient:
+        return AsyncClient(str(self.endpoint), auth=self._auth)
+
     async def members(self) -> list[MemberRecord]:
         """Return all members of every status, sorted by name."""
         return _sorted_members(await self._ask(requests.Plain("members")))
@@ -135,9 +139,13 @@ class AsyncClient:
         """
         return read_joined_untrusted(await self._ask(requests.Join(addresses, replay)))
 
-    async def leave(self) -> None:
-        """Make the daemon leave the cluster gracefully and end."""
-        await self._ask(requests.Plain("leave"))
+    async def leave(self, *, drain: float | None = None) -> None:
+        """Make the daemon leave the cluster gracefully and end.
+
+        Args:
+            drain: seconds before it, in which consumers turn away from its services.
+        """
+        await self._ask(requests.Leave(drain or 0.0))
 
     async def force_leave(self, node: str, *, prune: bool = False) -> None:
         """Declare that ``node`` left; with ``prune`` it is forgotten at once."""

@@ -92,6 +92,7 @@ class AsyncLink:
         self._over: GossipdError | None = None
         self._stream: anyio.abc.ByteStream
         self._sending: anyio.Lock
+        self._ended: anyio.Event
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
@@ -99,7 +100,7 @@ class AsyncLink:
         failure: Exception | None = None
         self._connection, self._over = Connection(), None  # entered again, it begins afresh
         self._stream = await _connect(self.endpoint)
-        self._sending = anyio.Lock()
+        self._sending, self._ended = anyio.Lock(), anyio.Event()
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._read)
@@ -129,21 +130,37 @@ class AsyncLink:
     @asynccontextmanager
     async def following(self, request: requests.Request) -> AsyncIterator[tuple[int, Inbox]]:
         """Send a request that opens records; stops them when the context is left."""
+        seq, inbox = await self.follow(request)
+        try:
+            yield seq, inbox
+        finally:
+            await self.unfollow(seq, inbox)
+
+    async def follow(self, request: requests.Request) -> tuple[int, Inbox]:
+        """Send a request that opens records; return its number, and where they arrive."""
         is_query = request.command == "query"
         inbox = Inbox(QUERY_RECORDS_MAX if is_query else RECORDS_MAX)
         seq, data = self._connection.request(request)
         self._inboxes[seq] = inbox
         try:
             await self._transact(request.command, seq, data)
-            yield seq, inbox
-        finally:
-            del self._inboxes[seq]
-            inbox.close()
-            is_done = is_query and not self._connection.expects(seq)
-            if self._over is None and not is_done:
-                # Told even when the caller was cancelled, or records would go on.
-                with anyio.move_on_after(1, shield=True):
-                    await self._send(self._connection.request(requests.Stop(seq))[1])
+        except BaseException:
+            await self.unfollow(seq, inbox)
+            raise
+        return seq, inbox
+
+    async def unfollow(self, seq: int, inbox: Inbox) -> None:
+        """Stop the records of ``seq``, unless they are over."""
+        del self._inboxes[seq]
+        inbox.close()
+        if self._over is None and self._connection.expects(seq):
+            # Told even when the caller was cancelled, or records would go on.
+            with anyio.move_on_after(1, shield=True):
+                await self._send(self._connection.request(requests.Stop(seq))[1])
+
+    async def wait_for_end(self) -> None:
+        """Return when the daemon is gone."""
+        await self._ended.wait()
 
     async def next_record(self, inbox: Inbox) -> tuple[object, int]:
         """Return (record, 0), or (None, count) after the records before a loss."""
@@ -214,6 +231,7 @@ class AsyncLink:
         if self._over is not None:
             return
         self._over = error
+        self._ended.set()
         for waiting in self._waiting.values():
             if not waiting.answered.is_set():
                 waiting.error = error

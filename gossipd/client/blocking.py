@@ -12,6 +12,7 @@ import os
 from gossipd.client.connection import as_payload, as_timeout_ns
 from gossipd.client.endpoint import find_auth, find_endpoint
 from gossipd.client.link import Link, NoAnswer
+from gossipd.client.services import ServiceCalls
 from gossipd.query import requests
 from gossipd.query.records import (
     EventRecord,
@@ -45,7 +46,7 @@ REPLY_SECONDS = 60.0
 """How long a command may take; a join tries dead addresses for up to 10 s each."""
 
 
-class Client:
+class Client(ServiceCalls):
     """A connection to a daemon; use it as a context manager.
 
     Args:
@@ -126,9 +127,13 @@ class Client:
         """
         return read_joined_untrusted(self._link.ask(requests.Join(addresses, replay)))
 
-    def leave(self) -> None:
-        """Make the daemon leave the cluster gracefully and end."""
-        self._link.ask(requests.Plain("leave"))
+    def leave(self, *, drain: float | None = None) -> None:
+        """Make the daemon leave the cluster gracefully and end.
+
+        Args:
+            drain: seconds before it, in which consumers turn away from its services.
+        """
+        self._link.ask(requests.Leave(drain or 0.0))
 
     def force_leave(self, node: str, *, prune: bool = False) -> None:
         """Declare that ``node`` left; with ``prune`` it is forgotten at once."""
@@ -369,22 +374,22 @@ class Client:
 class Events:
     """The events of one stream, in order; a ``for`` over them ends with the daemon."""
 
-    __slots__ = ("_link", "_seq")
+    __slots__ = ("_link", "seq")
 
     def __init__(self, link: Link, seq: int) -> None:
         self._link = link
-        self._seq = seq
+        self.seq = seq
 
     def __iter__(self) -> Events:
         return self
 
     def __next__(self) -> EventRecord:
-        return read_event_untrusted(self._link.next_record(self._seq)[1])
+        return read_event_untrusted(self._link.next_record(self.seq)[1])
 
     def next_within(self, seconds: float) -> EventRecord | None:
         """Return the next event, ``None`` if none comes within ``seconds``."""
         try:
-            body = self._link.next_record(self._seq, timeout=max(seconds, 0.001))[1]
+            body = self._link.next_record(self.seq, timeout=max(seconds, 0.001))[1]
         except NoAnswer:
             return None
         return read_event_untrusted(body)
@@ -394,7 +399,7 @@ class Events:
 
         For callers that look afresh after each event: of a burst, once is enough.
         """
-        return self._link.drop_records(self._seq)
+        return self._link.drop_records(self.seq)
 
 
 def _by_name(member: MemberRecord) -> str:

@@ -120,6 +120,24 @@ class Link:
                 self._keep(message)
         return self._records[seq].clear()
 
+    def wait_for_end(self) -> None:
+        """Return when the daemon is gone, or ``shut_down`` was called; records are kept."""
+        self._socket.settimeout(None)
+        try:
+            while True:
+                message = self._next_message()
+                if isinstance(message, Record):
+                    self._keep(message)
+        except GossipdError:
+            return
+
+    def shut_down(self) -> None:
+        """Hang up, also while another thread waits; the socket is still to be closed."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # it has ended by itself
+
     def forget(self, seq: int) -> None:
         """Note that the records of ``seq`` are over."""
         self._connection.forget(seq)

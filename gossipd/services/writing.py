@@ -19,6 +19,10 @@ from gossipd.services.definition import (
 from gossipd.services.reading_checks import default_status
 from gossipd.value import fields_of
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 def write_service(service: Service, *, with_checks: bool = True) -> dict[str, object]:
     """Return the table that describes ``service``.
@@ -42,6 +46,20 @@ def write_service(service: Service, *, with_checks: bool = True) -> dict[str, ob
     if with_checks and service.checks:
         table["checks"] = [write_check(check) for check in service.checks]
     return table
+
+
+def service_table(
+    service: str | Service | Mapping[str, object], fields: Mapping[str, object]
+) -> dict[str, object]:
+    """Return the table of ``service``, which may be its name alone, with further ``fields``."""
+    if isinstance(service, Service):
+        return write_service(service) | dict(fields)
+    return {"name": service, **fields} if isinstance(service, str) else {**service, **fields}
+
+
+def check_table(check: CheckDefinition | Mapping[str, object]) -> dict[str, object]:
+    """Return the table of ``check``."""
+    return write_check(check) if isinstance(check, CheckDefinition) else dict(check)
 
 
 def write_check(check: CheckDefinition) -> dict[str, object]:
