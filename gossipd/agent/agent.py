@@ -7,6 +7,7 @@
     │   ├─ keeper.run            the keyring file, if there is one
     │   ├─ streams.run           accept, one task a stream
     │   ├─ handlers.run          one task a running script, if there are handlers
+    │   ├─ registrar.run         one task a check, the file of services, if there are any
     │   ├─ applications.run      coalesced events, queries that nobody answers
     │   └─ keeping.write         the snapshot, where one is kept
     └─ faces nursery             ends first
@@ -46,7 +47,7 @@ from gossipd.agent.state.opening import open_state
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.load import Loaded
 from gossipd.config.origin import Origin
-from gossipd.errors import Unavailable
+from gossipd.errors import ConfigError, Unavailable
 from gossipd.node.events import NodeEvent
 from gossipd.rpc.server import Limits, serve_rpc
 from gossipd.serf.events import NameVoted
@@ -146,28 +147,27 @@ async def _run(
         async with trio.open_nursery() as faces:
             handle = AgentHandle(parts, faces, lambda done: _left(lifecycle, done))
             lifecycle = Lifecycle(
-                config, log, handle.leave, handle.reload, partial(_dump, parts, errors)
+                config,
+                log,
+                lambda drain: handle.leave(drain=drain),
+                handle.reload,
+                partial(_dump, parts, errors),
+                handle.hurry_leave,
             )
             retry_join = RetryJoin(config, parts.joiner, handle.is_alone, log.say, lifecycle.fail)
             handle.make_reloader = partial(
                 _reloader, loaded, reread, handle, parts, lifecycle, retry_join
             )
-            await faces.start(_serve_rpc, parts, handle)
-            faces.start_soon(parts.collector.run)
-            _send_metrics(parts, faces)
-            if signals is not None:
-                faces.start_soon(lifecycle.watch, signals)
-            if config.discover:
-                faces.start_soon(_discover, parts)
-            introduce(config, parts.machine, log)
-            if keeping is not None:
-                faces.start_soon(keeping.rejoin, driver, parts.machine.streams)
-            faces.start_soon(
-                enter, config, parts.joiner, log, lifecycle, handle, retry_join, task_status
-            )
+            try:
+                parts.begin_services()
+            except ConfigError as error:
+                lifecycle.fail(error)
+            else:
+                await _open_faces(parts, faces, handle, lifecycle, signals, retry_join, task_status)
             await lifecycle.wait()
             if keeping is not None:
                 await keeping.finish()
+            await parts.finish_services()
             log.release()
             parts.end_readers()
             await parts.finish_handlers(lifecycle.hurried)
@@ -177,6 +177,29 @@ async def _run(
             faces.cancel_scope.cancel()
         gossip.cancel_scope.cancel()
     return lifecycle
+
+
+async def _open_faces(
+    parts: Parts,
+    nursery: trio.Nursery,
+    handle: AgentHandle,
+    lifecycle: Lifecycle,
+    signals: AsyncIterator[int] | None,
+    retry_join: RetryJoin,
+    task_status: trio.TaskStatus[AgentHandle],
+) -> None:
+    config, log, keeping = parts.config, parts.log, parts.keeping
+    await nursery.start(_serve_rpc, parts, handle)
+    nursery.start_soon(parts.collector.run)
+    _send_metrics(parts, nursery)
+    if signals is not None:
+        nursery.start_soon(lifecycle.watch, signals)
+    if config.discover:
+        nursery.start_soon(_discover, parts)
+    introduce(config, parts.machine, log)
+    if keeping is not None:
+        nursery.start_soon(keeping.rejoin, parts.driver, parts.machine.streams)
+    nursery.start_soon(enter, config, parts.joiner, log, lifecycle, handle, retry_join, task_status)
 
 
 def _reloader(
@@ -199,6 +222,7 @@ def _reloader(
         lifecycle=lifecycle,
         retry_join=retry_join,
         set_handlers=handle.set_handlers,
+        set_services=parts.set_services if parts.config.node.catalog.enabled else None,
         set_verification=lambda incoming, outgoing: driver.step(
             driver.node.set_verification, incoming, outgoing
         ),

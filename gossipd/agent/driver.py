@@ -38,6 +38,7 @@ from gossipd.serf.question import KeyCommand, Question
 from gossipd.value import replace
 
 if TYPE_CHECKING:
+    from gossipd.catalog.effects import StartCheck, StopCheck
     from gossipd.services.definition import CheckDefinition, Service
     from gossipd.services.instance import Instance, ServiceChange, ServiceSummary, ServiceView
     from gossipd.services.own import OwnServices
@@ -165,6 +166,8 @@ class Driver:
         self._streams: StreamSink | None = None
         self.save_keys: Callable[[SaveKeyring], None] | None = None
         """Who writes the keyring file; set it before ``start`` of a node that saves keys."""
+        self.run_check: Callable[[StartCheck | StopCheck], None] | None = None
+        """Who runs checks; set before ``start`` of a node that registers services."""
         self._observe = observe
         self.journal: Recorder | None = None
         """Set before ``start`` where events are recorded before they are shown."""
@@ -276,6 +279,11 @@ class Driver:
                 streams.write(effect.stream, bytes(effect.data))
             case CloseStream():
                 streams.close(effect.stream)
+            case SendPacket():
+                raise AssertionError("datagrams leave in the step itself")
+            case _:
+                assert self.run_check is not None, "run_check is set before start()"
+                self.run_check(effect)
 
     # -- time -----------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from gossipd.serf.roster import MEMBERS_MAX
 from gossipd.wire.serf_messages import MemberStatus
 
 if TYPE_CHECKING:
+    from gossipd.agent.operations import Operation
     from gossipd.agent.reload import Reloader
     from gossipd.config.settings import Setting
 
@@ -71,6 +72,8 @@ class AgentHandle(ServiceFace):
         self.make_reloader: Callable[[], Reloader] | None = None
         """Set by who starts the agent; without it nothing can be reloaded."""
         self._reloader: Reloader | None = None
+        self._drain_ends: trio.Event | None = None
+        """Set when a leave need not wait for its drain any longer."""
 
     def now(self) -> float:
         """Return the clock the view's times are in (seconds, monotonic)."""
@@ -137,23 +140,34 @@ class AgentHandle(ServiceFace):
             self._log.say("WARN", f"agent: error joining: {error}")
         return result
 
-    async def leave(self) -> None:
+    async def leave(self, *, drain: float = 0.0) -> None:
         """Leave gracefully; the agent ends afterwards, also when the caller is cancelled.
+
+        Args:
+            drain: seconds in which consumers of the services of this node turn away first;
+                a node without services leaves at once. ``hurry_leave`` cuts it short.
 
         Raises:
             UsageError: a leave is already in progress.
             Unavailable: it could not be completed.
         """
-        operation = self._driver.begin(self._driver.node.leave)
-        if self._driver.journal is not None:
-            self._driver.journal.leave()
+        if self._drain_ends is not None:
+            raise UsageError("Leave already in progress")
+        node = self._parts.node
+        operation: Operation | None = None
+        if drain > 0 and node.own_services().services:
+            self._log.say("INFO", f"agent: draining services for {drain:g}s before the leave")
+            self._driver.step(node.drain, "", drain)
+            self._drain_ends = trio.Event()
+        else:
+            operation = self._begin_leave()
         over = trio.Event()
-        failure: list[Unavailable] = []
+        failure: list[Unavailable | UsageError] = []
 
         async def see_through() -> None:
             try:
-                await operation.wait()
-            except Unavailable as error:
+                await (operation or await self._leave_drained(drain)).wait()
+            except (Unavailable, UsageError) as error:
                 failure.append(error)
             over.set()
             self._left(not failure)
@@ -162,6 +176,27 @@ class AgentHandle(ServiceFace):
         await over.wait()
         if failure:
             raise failure[0]
+
+    def hurry_leave(self) -> bool:
+        """Leave now if a drain is waited for; return whether one was."""
+        if self._drain_ends is None or self._drain_ends.is_set():
+            return False
+        self._drain_ends.set()
+        return True
+
+    async def _leave_drained(self, seconds: float) -> Operation:
+        """Begin to leave when the drain is over."""
+        assert self._drain_ends is not None
+        with trio.move_on_after(seconds):
+            await self._drain_ends.wait()
+        self._drain_ends.set()
+        return self._begin_leave()
+
+    def _begin_leave(self) -> Operation:
+        operation = self._driver.begin(self._driver.node.leave)
+        if self._driver.journal is not None:
+            self._driver.journal.leave()
+        return operation
 
     async def force_leave(self, node: str, *, prune: bool = False) -> None:
         """Announce that ``node`` left; see ``NodeHandle.force_leave``."""

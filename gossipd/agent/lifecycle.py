@@ -1,7 +1,8 @@
 """How the agent ends: a signal, a leave, or a failure; and with which exit code.
 
-SIGINT and SIGTERM leave gracefully unless configured otherwise; a second one
-ends at once. SIGHUP reads the configuration again, SIGUSR1 writes the metrics.
+SIGINT and SIGTERM leave gracefully unless configured otherwise; a second one ends
+the drain that is waited for, and otherwise at once. SIGHUP reads the configuration
+again, SIGUSR1 writes the metrics.
 """
 
 from __future__ import annotations
@@ -28,24 +29,28 @@ class Lifecycle:
     Args:
         config: the leave switches and the cap of a leave.
         log: told what happens.
-        leave: leaves the cluster; calls ``finish`` by itself when it is over.
+        leave: leaves the cluster when services were drained for so many seconds; calls
+            ``finish`` by itself when it is over.
         reload: reads the configuration again and logs what comes of it.
         dump: writes the metrics of the last minute.
+        hurry: ends a drain that is waited for; returns whether there was one.
     """
 
     def __init__(
         self,
         config: AgentConfig,
         log: Logbook,
-        leave: Callable[[], Awaitable[None]],
+        leave: Callable[[float], Awaitable[None]],
         reload: Callable[[], Awaitable[object]],
         dump: Callable[[], None],
+        hurry: Callable[[], bool],
     ) -> None:
         self._config = config
         self._log = log
         self._leave = leave
         self._reload = reload
         self._dump = dump
+        self._hurry = hurry
         self._over = trio.Event()
         self.hurried = trio.Event()
         """Set by a second signal: nothing is to be waited for."""
@@ -81,6 +86,8 @@ class Lifecycle:
                     nursery.start_soon(self._reload_by_signal)
                 elif number == signal.SIGUSR1:
                     self._dump()
+                elif is_ending and self._hurry():
+                    self._log.show("==> Caught second signal, leaving without a further drain")
                 elif is_ending:
                     self._log.show("==> Caught second signal, exiting at once")
                     self.hurried.set()
@@ -106,9 +113,9 @@ class Lifecycle:
             return
         self._log.show("==> Gracefully shutting down agent...")
         self._log.say("INFO", "agent: requesting graceful leave from Serf")
-        with trio.move_on_after(config.leave_timeout) as scope:
+        with trio.move_on_after(config.leave_timeout + config.drain_on_leave) as scope:
             try:
-                await self._leave()
+                await self._leave(config.drain_on_leave)
             except UsageError:
                 await self._over.wait()  # a leave is under way already: it ends us
             except Unavailable as error:

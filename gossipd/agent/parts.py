@@ -12,7 +12,7 @@ import trio
 
 from gossipd.agent.driver import Driver
 from gossipd.agent.handlers.applications import TOLD, Applications, count_name
-from gossipd.agent.log.lines import LOGGED
+from gossipd.agent.log.lines import LOGGED, SERVICE_EVENTS
 from gossipd.agent.log.logbook import Logbook
 from gossipd.agent.machine import Surroundings
 from gossipd.agent.seeds.addresses import LookUp
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gossipd.agent.handlers.runner import Handlers
     from gossipd.agent.handlers.spec import Handler
     from gossipd.agent.service_wakes import ServiceWakes
+    from gossipd.agent.services.registrar import Registrar
     from gossipd.agent.state.keeping import Keeping
     from gossipd.agent.state.keyring_keeper import KeyringKeeper
 
@@ -64,7 +65,8 @@ class Parts:
         """Told every event that the log or applications are told, after them."""
         self.service_wakes: ServiceWakes | None = None
         """Who follows services; ``None`` until somebody does."""
-        node = self._node(state)
+        self._state = state
+        node = self.node = self._node(state)
         self.driver = Driver(node, machine.packets, self._observe, self.ledger)
         self.keeper = self._keyring_keeper(state.keyring_path)
         self.applications = Applications(
@@ -76,7 +78,9 @@ class Parts:
         )
         self._handlers = self._made_handlers(state.scripts, config) if state.scripts else None
         self._runners: trio.Nursery | None = None
-        """In which handlers run, until the agent ends."""
+        """In which handlers and checks run, until the agent ends."""
+        self._registrar: Registrar | None = None
+        self.driver.run_check = lambda effect: self.registrar().take_effect(effect)
         self.streams = Streams(machine.streams, self.driver, config.node.wire.stream_timeout)
         self.driver.attach(self.streams)
         self.collector = Collector(self.statistics, self.ledger)
@@ -90,7 +94,16 @@ class Parts:
         if handlers is not None and handlers.dropped:
             lost["handler-runs"] = handlers.dropped
         listed = {} if handlers is None else handlers.listed()
-        return replace(statistics, lost=lost, event_handlers=listed)
+        levels = self._service_levels()
+        return replace(statistics, lost=lost, event_handlers=listed, levels=levels)
+
+    def _service_levels(self) -> Mapping[str, float]:
+        registrar = self._registrar
+        if registrar is None and not self.node.services():
+            return {}
+        from gossipd.agent.services.levels import service_levels  # most daemons have none
+
+        return service_levels(self.node, 0 if registrar is None else len(registrar.checks))
 
     async def run_handlers(self, nursery: trio.Nursery) -> None:
         """Begin to run event handlers in ``nursery``; none need be configured yet."""
@@ -147,6 +160,51 @@ class Parts:
         self.applications.attach(handlers)
         return handlers
 
+    def begin_services(self) -> None:
+        """Register the services of the last run and of the configuration.
+
+        Raises:
+            ConfigError: the node cannot register one of the latter.
+        """
+        state = self._state
+        if state.services is not None or self.config.services:
+            self.registrar().begin(state.services, self.config.services)
+            state.services = None
+
+    def set_services(self, config: AgentConfig) -> None:
+        """Register the services of ``config`` instead of those of before, with its limits.
+
+        Raises:
+            ConfigError: the node cannot register one; nothing was changed.
+        """
+        catalog, at_start = config.node.catalog, self.config.node.catalog
+        if self._registrar is not None or config.services or catalog.zone != at_start.zone:
+            self.registrar().configure(config.services, catalog)
+
+    def registrar(self) -> Registrar:
+        """Return who registers services and runs checks, made when it is first needed."""
+        if self._registrar is None:
+            from gossipd.agent.services.registrar import Registrar  # most daemons have no service
+
+            self._registrar = Registrar(
+                self.node,
+                self.driver.step,
+                self.config.node.catalog,
+                random=Random(),
+                say=self.log.say,
+                tally=self.ledger,
+                path=self._state.services_path,
+                socket=self.machine.socket_path,
+            )
+            if self._runners is not None:
+                self._runners.start_soon(self._registrar.run)
+        return self._registrar
+
+    async def finish_services(self) -> None:
+        """Keep what is registered now."""
+        if self._registrar is not None:
+            await self._registrar.finish()
+
     def close(self) -> None:
         """Give back what is held outside of trio: the snapshot's lock."""
         if self.keeping is not None:
@@ -163,6 +221,7 @@ class Parts:
                 bind_port=machine.bound.port,
                 saves_keys=bool(state.keyring_path),
                 started_at=time.time(),
+                catalog_epoch=state.epoch,
                 memory=self.keeping.memory if self.keeping is not None else NO_MEMORY,
             )
         except UsageError as error:
@@ -187,7 +246,14 @@ class Parts:
             self.applications.take_in(event, now)
         if self.service_wakes is not None:
             self.service_wakes.take(event)
+        if kind.__module__ == SERVICE_EVENTS:
+            self._observe_services(event, now)
         self.watch(event)
+
+    def _observe_services(self, event: NodeEvent, now: float) -> None:
+        self.log.event(event, now)
+        if type(event).__name__ == "OwnServicesChanged" and self._state.services_path:
+            self.registrar().own_services_changed()
 
     def _identity(self) -> tuple[str, Mapping[str, str]]:
         """Return our name and tags as they are now."""

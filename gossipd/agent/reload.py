@@ -17,7 +17,15 @@ from gossipd.agent.lifecycle import Lifecycle
 from gossipd.agent.log.logbook import Logbook
 from gossipd.agent.seeds.retry_join import RetryJoin
 from gossipd.config.agent_model import AgentConfig
-from gossipd.config.changes import HANDLERS, LIVE, VERIFICATION, changes, tag_changes
+from gossipd.config.changes import (
+    CATALOG,
+    HANDLERS,
+    LIVE,
+    SERVICES,
+    VERIFICATION,
+    changes,
+    tag_changes,
+)
 from gossipd.config.load import Loaded
 from gossipd.config.origin import Origin
 from gossipd.errors import ConfigError, Unavailable, UsageError
@@ -54,6 +62,8 @@ class Reloader:
         retry_join: has the background seeds.
         set_handlers: brings other event handlers into effect, or raises ``ConfigError``;
             without it they wait for a restart.
+        set_services: registers other services than before, or raises ``ConfigError``;
+            without it they wait for a restart.
         set_verification: takes whether to refuse and not to send plaintext; without
             it these switches wait for a restart.
     """
@@ -69,6 +79,7 @@ class Reloader:
         lifecycle: Lifecycle,
         retry_join: RetryJoin,
         set_handlers: Callable[[AgentConfig], None] | None = None,
+        set_services: Callable[[AgentConfig], None] | None = None,
         set_verification: Callable[[bool, bool], None] | None = None,
     ) -> None:
         self._loaded = loaded
@@ -79,6 +90,7 @@ class Reloader:
         self._lifecycle = lifecycle
         self._retry_join = retry_join
         self._set_handlers = set_handlers
+        self._set_services = set_services
         self._set_verification = set_verification
         self._turn = trio.Lock()
 
@@ -136,9 +148,14 @@ class Reloader:
         """Apply everything but the tags, which are known to fit."""
         live = LIVE if self._set_handlers is None else (*LIVE, *HANDLERS)
         live_wire = () if self._set_verification is None else VERIFICATION
+        live_catalog: tuple[str, ...] = ()
+        if self._set_services is not None:
+            live, live_catalog = (*live, *SERVICES), CATALOG
         before, wanted = self._loaded.config, loaded.config
-        found = changes(before, wanted, live=live, live_wire=live_wire)
+        found = changes(before, wanted, live=live, live_wire=live_wire, live_catalog=live_catalog)
         config = found.config
+        if self._set_services is not None:
+            self._set_services(config)
         if self._set_handlers is not None:
             self._set_handlers(config)  # the last that may refuse
         self._driver.step(self._driver.node.reconfigure, config.node.swim, config.node.serf)

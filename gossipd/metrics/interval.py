@@ -57,6 +57,8 @@ def interval_between(before: Reading, after: Reading) -> Interval:
             counters[name] = Count(grown, grown)
     samples = dict(_samples(before, after))
     gauges = {name: float(getattr(after.statistics, field)) for field, name in names.GAUGES.items()}
+    for level, value in after.statistics.levels.items():
+        gauges[names.LEVELS + level.replace("_", ".", 1)] = value
     for field, value in after.runtime.items():
         gauges[names.RUNTIME + field] = value
     begin = math.floor((before.at + EARLY) / INTERVAL) * INTERVAL

@@ -62,6 +62,8 @@ GAUGES: Mapping[str, str] = {
 """Gauges by field of ``Statistics``."""
 
 RUNTIME = "runtime."
+LEVELS = "gossipd."
+"""Before the gauges of services, where a dot stands for the first underscore."""
 DROPPED = "gossipd.dropped."
 LOST = "gossipd.lost."
 REJECTED = "serf.coordinate.rejected"

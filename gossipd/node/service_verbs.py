@@ -133,6 +133,12 @@ class ServiceVerbs:
         """Index of the newest change of any service, as this node counts them."""
         return self._carriage.index
 
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of all records of services that this node holds, as they travel."""
+        catalog = self._carriage.catalog
+        return 0 if catalog is None else catalog.replica.bytes
+
     def service(self, name: str) -> ServiceView:
         """Return all instances of one service; the same object until one of them changes."""
         catalog = self._carriage.catalog

@@ -44,5 +44,7 @@ class Statistics(Value):
     """What they measured; seconds, or bytes of messages."""
     event_handlers: Mapping[str, str] = {}
     """Scripts by the filter they run for (``user:deploy``); the agent fills it in."""
+    levels: Mapping[str, float] = {}
+    """How much there is of what belongs to services, by name; empty without. The agent's."""
     snapshot: str = ""
     """``ok``, or since when and why it cannot be written; empty without one. The agent's."""

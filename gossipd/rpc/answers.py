@@ -233,6 +233,7 @@ def stats_message(
     serf = {name: str(getattr(s, name)) for name in _SERF_STATISTICS}
     serf["encrypted"] = "true" if s.encrypted else "false"
     snapshot = {"snapshot": s.snapshot} if s.snapshot else {}
+    catalog = {key: f"{level:.0f}" for key, level in sorted(s.levels.items())}
     sections: dict[str, dict[str, str]] = {
         "agent": {"name": view.name},
         "event_handlers": dict(s.event_handlers),
@@ -248,6 +249,7 @@ def stats_message(
             "suspected": str(len(view.suspicions)),
             "version": version,
         },
+        **({"gossipd_catalog": catalog} if catalog else {}),
         "gossipd_dropped": dict(_as_text(s.dropped)),
         "gossipd_lost": dict(_as_text(s.lost)),
         "gossipd_packets_received": dict(_as_text(s.packets_received)),

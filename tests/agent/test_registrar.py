@@ -123,8 +123,8 @@ def test_warnings_are_logged_once_and_the_zone_follows() -> None:
     for _ in range(2):
         bench.registrar.configure((service("odd"),))
     assert bench.lines == ["[WARN] agent: service 'odd': odd name"]
-    bench.registrar.configure((), "a")
-    bench.registrar.configure((), "b")
+    bench.registrar.configure((), CatalogConfig(zone="a"))
+    bench.registrar.configure((), CatalogConfig(zone="b"))
     assert ("zone", "b") in bench.node.calls
     assert ("zone", "a") not in bench.node.calls
 

@@ -7,7 +7,7 @@ from the moment when a client registers one.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -136,12 +136,12 @@ class Registrar:
                 self._say("INFO", f"agent: restored {kept} services of the last run")
         self.configure(services)
 
-    def configure(self, services: Sequence[Service], zone: str | None = None) -> None:
+    def configure(self, services: Sequence[Service], catalog: CatalogConfig | None = None) -> None:
         """Have registered what the configuration says now, instead of what it said before.
 
         Args:
             services: all of them; what ended by itself comes back.
-            zone: where this node is, if that changed.
+            catalog: where this node is and how many checks run at a time, if that changed.
 
         Raises:
             ConfigError: the node cannot register one; all is as it was.
@@ -160,11 +160,16 @@ class Registrar:
                 self._put_back(key)
             for service in gone:
                 self._put_back(service.id)
-            raise ConfigError(f"service {done[-1]!r}: {error}") from error
+            named = f"service {done[-1]!r}"
+            text = str(error) if str(error).startswith(named) else f"{named}: {error}"
+            raise ConfigError(text) from error
         self._configured = wanted
-        if zone is not None and zone != self._zone:
-            self._zone = zone
-            self._step(self._node.set_node_zone, zone)
+        if catalog is None:
+            return
+        self.checks.set_runs_max(catalog.check_runs_max)
+        if catalog.zone != self._zone:
+            self._zone = catalog.zone
+            self._step(self._node.set_node_zone, catalog.zone)
 
     def _register(self, service: Service) -> None:
         warnings = self._step(self._node.register_service, service, FROM_CONFIG)
@@ -191,11 +196,3 @@ class Registrar:
             self._step(self._node.deregister_service, key)
         except UsageError as error:
             self._say("WARN", f"agent: service '{key}': {error}")
-
-    def levels(self) -> Mapping[str, float]:
-        """Return what metrics show of what is registered here."""
-        own = self._node.own_services()
-        return {
-            "gossipd.services.own": len(own.services),
-            "gossipd.checks.own": len(self.checks),
-        }

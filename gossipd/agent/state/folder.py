@@ -13,6 +13,8 @@ FOLDER_MODE = 0o700
 SNAPSHOT = "snapshot"
 TAGS = "tags.json"
 KEYRING = "keyring.json"
+SERVICES = "services.json"
+EPOCH = "catalog-epoch"
 
 
 def with_state_folder(config: AgentConfig) -> AgentConfig:
@@ -37,3 +39,19 @@ def tags_file_of(config: AgentConfig) -> str:
     if config.tags_file or not config.data_dir:
         return config.tags_file
     return os.path.join(config.data_dir, TAGS)
+
+
+def services_file_of(config: AgentConfig) -> str:
+    """Return the path of the file in which registered services are kept, or nothing."""
+    return _of_catalog(config, SERVICES)
+
+
+def epoch_file_of(config: AgentConfig) -> str:
+    """Return the path of the file that remembers the catalog's epoch, or nothing."""
+    return _of_catalog(config, EPOCH)
+
+
+def _of_catalog(config: AgentConfig, name: str) -> str:
+    if not config.data_dir or not config.node.catalog.enabled:
+        return ""
+    return os.path.join(config.data_dir, name)

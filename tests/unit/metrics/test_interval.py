@@ -48,6 +48,12 @@ def test_nothing_happened_is_gauges_and_depths_only() -> None:
     assert interval.gauges["gossipd.members.alive"] == 1.0
 
 
+def test_levels_of_services_are_gauges() -> None:
+    statistics = replace(STATISTICS, levels={"services": 2, "instances_passing": 3})
+    gauges = interval_between(reading(), reading(BEGIN + 10, statistics)).gauges
+    assert (gauges["gossipd.services"], gauges["gossipd.instances.passing"]) == (2.0, 3.0)
+
+
 def test_counters_are_what_was_added_between() -> None:
     before = replace(STATISTICS, happened={"member-join": 2, "flap": 1}, lost={})
     after = replace(
