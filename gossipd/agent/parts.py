@@ -65,8 +65,7 @@ class Parts:
         """Told every event that the log or applications are told, after them."""
         self.service_wakes: ServiceWakes | None = None
         """Who follows services; ``None`` until somebody does."""
-        self._state = state
-        node = self.node = self._node(state)
+        node = self._node(state)
         self.driver = Driver(node, machine.packets, self._observe, self.ledger)
         self.keeper = self._keyring_keeper(state.keyring_path)
         self.applications = Applications(
@@ -79,6 +78,8 @@ class Parts:
         self._handlers = self._made_handlers(state.scripts, config) if state.scripts else None
         self._runners: trio.Nursery | None = None
         """In which handlers and checks run, until the agent ends."""
+        self.node = node
+        self._state = state
         self._registrar: Registrar | None = None
         self.driver.run_check = lambda effect: self.registrar().take_effect(effect)
         self.streams = Streams(machine.streams, self.driver, config.node.wire.stream_timeout)
@@ -241,13 +242,13 @@ class Parts:
         kind = type(event)  # nearly all are acks, which concern nobody here
         if kind in LOGGED:
             self.log.event(event, now)
+        elif kind.__module__ == SERVICE_EVENTS:
+            self._observe_services(event, now)
         if kind in TOLD:
             count_name(event, self.ledger)
             self.applications.take_in(event, now)
         if self.service_wakes is not None:
             self.service_wakes.take(event)
-        if kind.__module__ == SERVICE_EVENTS:
-            self._observe_services(event, now)
         self.watch(event)
 
     def _observe_services(self, event: NodeEvent, now: float) -> None:
