@@ -72,13 +72,15 @@ class Attempts:
         self._left -= 1
         return self._pick
 
-    def again(self, outcome: object, now: float) -> Pick | None:
+    def again(self, outcome: object, now: float, failed: bool | None = None) -> Pick | None:
         """An attempt ended; choose for the next, or return ``None``: ``outcome`` stands.
 
         Args:
             outcome: what the function returned, or the exception it raised.
+            failed: whether that is a failure, if it is known without the judge.
         """
-        failed = self._judge(outcome)
+        if failed is None:
+            failed = self._judge(outcome)
         self._pick.done(now, ok=not failed)
         if not failed or not self._may_retry(outcome, now):
             return None

@@ -110,6 +110,10 @@ class Balancer:
         for (owner, _), candidate in self._pool.candidates.items():
             candidate.distance = distances.get(owner)
 
+    def set_zone(self, zone: str) -> None:
+        """Say which zone is the caller's own; for the policy ``zone``."""
+        self._policy = make_policy(self.policy, self.settings, zone)
+
     def lost_sight(self, now: float) -> None:
         """The watch ended: go on with the last known set, and say so in ``snapshot``."""
         if self._stale_since is None:

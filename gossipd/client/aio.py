@@ -44,6 +44,7 @@ from gossipd.query.replies import (
 )
 
 if TYPE_CHECKING:
+    from gossipd.client.aio_balancing import AsyncServiceBalancer
     from gossipd.config.settings import Setting
     from gossipd.query.config_records import ReloadRecord
 
@@ -116,6 +117,21 @@ class AsyncClient(AsyncServiceCalls):
 
     def _another(self) -> AsyncClient:
         return AsyncClient(str(self.endpoint), auth=self._auth)
+
+    def balancer(self, name: str, *, policy: str = "p2c", **options: Any) -> AsyncServiceBalancer:
+        """Return what sends requests to the instances of service ``name``; see its class.
+
+        It follows the service on a connection of its own, in a task of its own.
+
+        Raises:
+            UsageError: the policy or an option is unknown or wrong.
+        """
+        from gossipd.client.aio_balancing import AsyncServiceBalancer
+
+        def connect() -> Any:
+            return AsyncClient(str(self.endpoint), auth=self._auth)
+
+        return AsyncServiceBalancer(name, connect, policy=policy, **options)
 
     async def members(self) -> list[MemberRecord]:
         """Return all members of every status, sorted by name."""

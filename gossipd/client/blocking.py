@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
+    from gossipd.client.balancing import ServiceBalancer
     from gossipd.config.settings import Setting
     from gossipd.query.config_records import ReloadRecord
 REPLY_SECONDS = 60.0
@@ -69,12 +70,12 @@ class Client(ServiceCalls):
         timeout: float | None = REPLY_SECONDS,
     ) -> None:
         self.endpoint = find_endpoint(socket, os.environ, os.geteuid())
+        self._token = find_auth(auth, os.environ)
         self._link = Link(self.endpoint, timeout)
         try:
             self._link.ask(requests.Handshake())
-            token = find_auth(auth, os.environ)
-            if token:
-                self._link.ask(requests.Auth(token))
+            if self._token:
+                self._link.ask(requests.Auth(self._token))
         except BaseException:
             self.close()
             raise
@@ -102,6 +103,22 @@ class Client(ServiceCalls):
     def close(self) -> None:
         """Close the connection; its streams end with it."""
         self._link.close()
+
+    def balancer(self, name: str, *, policy: str = "p2c", **options: Any) -> ServiceBalancer:
+        """Return what sends requests to the instances of service ``name``; see its class.
+
+        It follows the service on a connection of its own, may be used by several threads,
+        and goes on when this client is closed.
+
+        Raises:
+            UsageError: the policy or an option is unknown or wrong.
+        """
+        from gossipd.client.balancing import ServiceBalancer
+
+        def connect() -> Any:
+            return Client(str(self.endpoint), auth=self._token)
+
+        return ServiceBalancer(name, connect, policy=policy, **options)
 
     def members(self) -> list[MemberRecord]:
         """Return all members of every status, sorted by name."""
