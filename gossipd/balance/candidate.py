@@ -105,21 +105,18 @@ class Candidate:
             return 1.0
         return max(grown, self._settings.slow_start_least)
 
-    def cost(self, now: float, usual: float) -> float:
+    def cost(self, now: float) -> float:
         """Return what one more request would cost (Finagle): latency times the queue.
 
         A request that waits for its answer already tells how slow the instance is at
-        least, so one that hangs is seen before its first time-out.
-
-        Args:
-            usual: taken for the latency of one that was never asked.
+        least, so one that hangs is seen before its first time-out. One of which nothing is
+        known yet is worth a try: it costs nothing, and much while the try lasts.
         """
         # while it is tried again, what it was before its breaker opened says nothing
         known = None if self.breaker.state(now) == HALF_OPEN else self.latency.value(now)
-        if known is None and self._started:
-            # its first answer is still to come: one request is enough to find out
-            return UNPROVEN * (self.outstanding + 1)
-        latency = usual if known is None else known
+        if known is None:
+            return UNPROVEN * self.outstanding / self.weight(now)
+        latency = known
         for started in self._started.values():
             latency = max(latency, now - started)
             break

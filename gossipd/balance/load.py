@@ -7,9 +7,6 @@ if TYPE_CHECKING:
     from gossipd.balance.candidate import Candidate
     from gossipd.balance.draw import Draw
 
-FIRST_LATENCY = 0.01
-"""Seconds taken for two that were never asked: then their queues decide."""
-
 
 class LeastOutstanding:
     """The one with the fewest unanswered requests for its weight; of equals, any."""
@@ -46,8 +43,4 @@ class TwoChoices:
         first = int(draw.random.random() * len(pool))
         second = int(draw.random.random() * (len(pool) - 1))
         a, b = pool[first], pool[second + (second >= first)]
-        known_a, known_b = a.latency.value(now), b.latency.value(now)
-        # one that was never asked is taken to be as fast as the other
-        cost_a = a.cost(now, FIRST_LATENCY if known_b is None else known_b)
-        cost_b = b.cost(now, FIRST_LATENCY if known_a is None else known_a)
-        return a if cost_a <= cost_b else b
+        return a if a.cost(now) <= b.cost(now) else b

@@ -111,7 +111,8 @@ def simulate(
 
         def answered(then: float) -> None:
             following = calls.again(None if is_ok else Failure(), then)
-            watch_ejections(then)
+            if not is_ok:
+                watch_ejections(then)
             if following is not None:
                 outcome.retries += 1
                 send(following, calls, began, then)

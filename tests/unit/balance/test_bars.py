@@ -28,7 +28,8 @@ def test_p2c_sends_a_tenfold_slower_one_at_most_a_tenth(seed: int, rate: float) 
 def test_a_dead_one_gets_five_requests_and_no_caller_sees_it(policy: str, seed: int) -> None:
     outcome = simulate(three(fails_after=0.0005), policy, seed=seed)
     assert outcome.errors == 0
-    assert outcome.first_ejected["c"] <= 5
+    # power of two choices may ask it so rarely that it is not even ejected
+    assert outcome.first_ejected.get("c", outcome.requests["c"]) <= 5
     # and after that a trial now and then
     assert outcome.requests["c"] <= 12
 
@@ -37,7 +38,6 @@ def test_a_dead_one_gets_five_requests_and_no_caller_sees_it(policy: str, seed: 
 def test_one_that_hangs_gets_few_requests_before_its_first_time_out(seed: int) -> None:
     outcome = simulate(three(fails_after=1.0), P2C, seed=seed)
     assert outcome.errors == 0
-    # some get so few that they are not even ejected
     assert outcome.first_ejected.get("c", outcome.requests["c"]) <= 5
 
 
