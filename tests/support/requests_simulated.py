@@ -60,7 +60,7 @@ class Outcome:
     latencies: list[float] = field(default_factory=list)
     """Of calls, from beginning to end, retries included."""
     first_ejected: dict[str, int] = field(default_factory=dict)
-    """How many requests a server had got when it was first set aside."""
+    """How many requests a server had got when the first client first set it aside."""
 
     def share(self, name: str) -> float:
         """Return which part of all attempts ``name`` got."""
@@ -84,16 +84,27 @@ def simulate(
     rate: float = 200.0,
     seconds: float = 20.0,
     attempts: int = 3,
+    clients: int = 1,
     zone: str = "",
     distances: dict[str, float] | None = None,
     at: Sequence[tuple[float, Callable[[], None]]] = (),
 ) -> Outcome:
-    """Send Poisson requests through a balancer; ``at`` are changes of servers by time."""
+    """Send Poisson requests through the balancers of some clients.
+
+    Args:
+        servers: whom they ask.
+        rate: calls a second of all clients together.
+        clients: each has a balancer that knows nothing of the others.
+        at: changes of servers by time.
+    """
     random = Random(seed)
-    balancer = Balancer("web", Random(seed + 1), policy=policy, zone=zone)
     told = [instance(s.name, weight=s.weight, zone=s.zone) for s in servers]
-    balancer.apply(reset(*told), 0.0)
-    balancer.set_distances(distances or {})
+    balancers = []
+    for number in range(clients):
+        balancer = Balancer("web", Random(seed + 1 + number), policy=policy, zone=zone)
+        balancer.apply(reset(*told), 0.0)
+        balancer.set_distances(distances or {})
+        balancers.append(balancer)
     by_name = {server.name: server for server in servers}
     outcome = Outcome()
     queue: list[tuple[float, int, Callable[[float], None]]] = []
@@ -123,7 +134,7 @@ def simulate(
         schedule(ends, answered)
 
     def watch_ejections(now: float) -> None:
-        for report in balancer.snapshot(now).instances:
+        for report in balancers[0].snapshot(now).instances:
             if report.owner not in outcome.first_ejected and (
                 report.ejected_for or report.breaker != "closed"
             ):
@@ -132,6 +143,7 @@ def simulate(
     def call(now: float) -> None:
         outcome.calls += 1
         key = f"key-{random.randrange(1000)}"
+        balancer = balancers[int(random.random() * clients)] if clients > 1 else balancers[0]
         calls = Attempts(balancer, now, attempts=attempts, idempotent=True, key=key)
         send(calls.begin(now), calls, now, now)
         following = now + random.expovariate(rate)

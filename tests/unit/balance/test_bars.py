@@ -86,6 +86,20 @@ def test_one_that_dies_under_load_costs_no_caller_an_error(policy: str, seed: in
     assert outcome.share("c") > 0.08
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_slow_one_that_recovers_is_found_out(seed: int) -> None:
+    servers = three(latency=0.1)
+    slow = simulate(servers, P2C, seed=seed, rate=50.0, seconds=20.0).requests["c"]
+
+    def recover() -> None:
+        servers[2].latency = 0.01
+
+    servers = three(latency=0.1)
+    outcome = simulate(servers, P2C, seed=seed, rate=50.0, seconds=100.0, at=[(20.0, recover)])
+    # 80 seconds are left: a third of the requests were 1,333
+    assert outcome.requests["c"] - slow > 800
+
+
 def test_one_that_fails_every_third_request_is_ejected_by_its_rate() -> None:
     servers = [Server(name) for name in "abcde"]
     servers[4].failure_rate = 0.33
