@@ -80,7 +80,11 @@ class Attempts:
             failed: whether that is a failure, if it is known without the judge.
         """
         if failed is None:
-            failed = self._judge(outcome)
+            try:
+                failed = self._judge(outcome)
+            except BaseException:
+                self.give_up(now)
+                raise
         self._pick.done(now, ok=not failed)
         if not failed or not self._may_retry(outcome, now):
             return None

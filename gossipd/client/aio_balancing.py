@@ -115,10 +115,13 @@ class AsyncServiceBalancer:
                 # raised again below: the task group would wrap it in a group
                 failure = error
             tasks.cancel_scope.cancel()
+        self._balancer.lost_sight(anyio.current_time())
         if failure is not None:
             raise failure
 
     async def _wait_for_set(self) -> None:
+        if self._has_set:
+            return  # entered again, it has the set from before
         with anyio.move_on_after(self._wait):
             await self._settled.wait()
         if not self._has_set:

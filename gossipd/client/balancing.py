@@ -46,6 +46,10 @@ if TYPE_CHECKING:
         def close(self) -> None: ...
 
 
+CLOSE_SECONDS = 5.0
+"""How long ``close`` waits for the thread, which may be about to connect."""
+
+
 class ServiceBalancer:
     """Chooses instances of one service; use it as a context manager.
 
@@ -59,6 +63,7 @@ class ServiceBalancer:
         random: where chance comes from.
         settings: any of ``gossipd.balance.settings.BalanceSettings`` by name.
 
+    It is entered in the process that uses it: a thread does not survive a fork.
     Entering raises ``Unavailable`` when no set came in time, ``RequestRefused`` when the
     daemon knows no services.
 
@@ -97,12 +102,15 @@ class ServiceBalancer:
         """There is a set, or the daemon refuses to tell."""
         self._closing = threading.Event()
         self._trouble: Exception | None = None
-        self._thread = threading.Thread(
-            target=self._follow, name=f"gossipd balancer {name}", daemon=True
-        )
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
+        self._closing.clear()
+        self._thread = threading.Thread(
+            target=self._follow, name=f"gossipd balancer {self.name}", daemon=True
+        )
         self._thread.start()
+        # entered again, it has the set from before
         self._settled.wait(self._wait)
         if not self._has_set:
             self.close()
@@ -128,8 +136,8 @@ class ServiceBalancer:
         with self._lock:
             if self._connection is not None:
                 self._connection.shut_down()
-        if self._thread.is_alive():
-            self._thread.join(5.0)
+        if self._thread is not None:
+            self._thread.join(CLOSE_SECONDS)
 
     @property
     def instances(self) -> tuple[Instance, ...]:

@@ -152,6 +152,18 @@ def test_entering_fails_when_no_daemon_answers_or_it_refuses(backend: str) -> No
 
 
 @both
+def test_it_may_be_entered_again_and_keeps_what_it_knew(backend: str) -> None:
+    async def work(daemon: AsyncFakeDaemon) -> None:
+        web = balancer(daemon)
+        for _ in range(2):
+            async with web:
+                assert await web.call(owner) == "a"
+            assert web.snapshot().stale_for is not None
+
+    run(backend, work, A)
+
+
+@both
 def test_zone_and_distances_are_looked_up(backend: str) -> None:
     near, far = instance("a", zone="x"), instance("b", zone="y")
 

@@ -157,6 +157,28 @@ def test_entering_fails_when_no_daemon_answers_or_it_refuses() -> None:
         balancer(daemon).__enter__()
 
 
+def test_it_may_be_entered_again_and_keeps_what_it_knew() -> None:
+    daemon = FakeDaemon(reset(A, B, index=7))
+    web = balancer(daemon)
+    for _ in range(2):
+        with web:
+            assert web.call(lambda at: at.instance) in (A, B)
+        assert web.snapshot().stale_for is not None
+        assert len(web.instances) == 2
+    assert daemon.asked_from[0] == 0
+    assert set(daemon.asked_from[1:]) <= {7}
+
+
+def test_a_judge_that_raises_leaves_nothing_open() -> None:
+    def judge(outcome: object) -> bool:
+        raise ValueError(outcome)
+
+    with balancer(FakeDaemon(reset(A))) as web:
+        with pytest.raises(ValueError, match="fine"):
+            web.call(lambda at: "fine", is_failure=judge)
+        assert web.snapshot().instances[0].outstanding == 0
+
+
 def test_wrong_options_are_named() -> None:
     daemon = FakeDaemon(reset(A))
     with pytest.raises(UsageError, match=r"^policy: 'fastest'"):
