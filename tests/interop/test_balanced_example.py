@@ -13,15 +13,16 @@ import httpx
 import pytest
 
 import gossipd.client
+from gossipd.client.aio_balancing import AsyncServiceBalancer
 from gossipd.client.at import At
 from gossipd.client.balancing import ServiceBalancer
-from support.fake_watch import FakeDaemon
+from support.fake_watch import AsyncFakeDaemon, FakeDaemon
 from support.http_servers import Site
 from support.instances import instance, reset
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 EXAMPLE = DOCS / "examples" / "balanced.py"
-REQUESTS = 20
+REQUESTS = 12
 
 
 @pytest.fixture
@@ -84,6 +85,38 @@ def test_the_caller_sees_no_error_that_a_retry_could_avoid(
         assert failures["bad"] <= 5
         # power of two choices may have liked the other better all the time
         assert failures["bad"] >= 3 or policy == "p2c"
+
+
+@pytest.mark.parametrize("mode", ["killed", "hung", "500", "reset"])
+def test_the_async_example_sees_none_either(
+    mode: str,
+    sites: tuple[Site, Site],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class FakeClient:
+        async def __aenter__(self) -> FakeClient:
+            return self
+
+        async def __aexit__(self, *_: object) -> None:
+            """Nothing to end."""
+
+        def balancer(self, name: str) -> AsyncServiceBalancer:
+            told = reset(*(instance(site.name, port=site.port) for site in sites))
+            daemon = AsyncFakeDaemon(told)
+            daemons.append(daemon)
+            return AsyncServiceBalancer(name, daemon.connect, random=Random(len(daemons)))
+
+    daemons: list[AsyncFakeDaemon] = []
+    if mode == "killed":
+        sites[1].kill()
+    sites[1].mode = mode
+    monkeypatch.setattr(gossipd.client, "AsyncClient", FakeClient, raising=False)
+    for _ in range(4):  # each run is a new program, which knows nothing of the bad one yet
+        runpy.run_path(str(EXAMPLE.with_name("balanced_async.py")))
+    for daemon in daemons:
+        daemon.close()
+    assert capsys.readouterr().out.splitlines() == ["200 good"] * 4
 
 
 def test_a_slow_one_is_hardly_asked(
