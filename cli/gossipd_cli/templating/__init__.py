@@ -1,0 +1,1 @@
+"""``gossipd template``: configuration of other programs, written from what the cluster knows."""
