@@ -91,6 +91,8 @@ def as_click(command: Command) -> click.Command:
             words = values[argument.key]
             if len(words) > argument.at_most:
                 raise click.UsageError(f"got unexpected argument ({words[argument.at_most]})")
+            if 0 < len(words) < argument.at_least:
+                raise click.UsageError(f"got too few arguments: {argument.metavar}")
         sys.exit(exits.run_guarded(lambda: command.run(values)))
 
     parameters: list[click.Parameter] = [as_click_option(option) for option in command.options]

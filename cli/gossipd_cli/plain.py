@@ -139,13 +139,16 @@ def parse_plain(command: Command, words: Sequence[str]) -> dict[str, Any] | None
 
     Plain is: options spelled in full, as ``--name value`` or ``--name=value``,
     no ``--help``, numbers and pairs that are well formed, and the right
-    number of arguments.
+    number of arguments. What follows ``--`` are arguments.
     """
     values = starting_values(command)
     by_name = {name: option for option in command.options for name in option.spellings}
     arguments: list[str] = []
     rest = iter(words)
     for word in rest:
+        if word == "--":
+            arguments += rest
+            break
         if not word.startswith("-") or word == "-":
             arguments.append(word)
             continue
@@ -203,7 +206,10 @@ def _place(values: dict[str, Any], argument: Argument | None, words: list[str]) 
         return not words
     if not argument.at_least <= len(words) <= argument.at_most:
         return False
-    values[argument.key] = words[0] if argument.at_most == 1 else tuple(words)
+    if argument.at_most == 1:
+        values[argument.key] = words[0] if words else None
+    else:
+        values[argument.key] = tuple(words)
     return True
 
 

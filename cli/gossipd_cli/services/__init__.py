@@ -1,0 +1,1 @@
+"""Commands about services: what runs where, registering, watching, running."""
