@@ -75,6 +75,8 @@ class Host:
         """Which life of its process this is or was: 0 before the first boot."""
         self.is_powered = True
         self.is_frozen = False
+        self.is_deaf = False
+        """Whether it does not read what comes, while its timers go on."""
         self.begins_with: Formed | None = None
         """What the next life knows already when it begins."""
         self.born_knowing: Collection[str] = ()
@@ -91,7 +93,6 @@ class Host:
         self._make_node = make_node or make_unsealed_node
         self._clock = LocalClock(world)
         self._delay = 0.0
-        self._is_deaf = False
         self._is_told_mute = False
         """Whether the node knows that it cannot send."""
         self._is_starved = False
@@ -114,7 +115,7 @@ class Host:
     @property
     def is_hindered(self) -> bool:
         """Whether it is frozen, slow, starved, deaf or mute: up, but not healthy."""
-        blocked = self.is_frozen or self._is_deaf or self._outgoing.is_shut
+        blocked = self.is_frozen or self.is_deaf or self._outgoing.is_shut
         return blocked or self._is_starved or self._delay > 0
 
     @property
@@ -131,18 +132,6 @@ class Host:
     def delay(self) -> float:
         """Seconds by which it handles all input and every deadline late."""
         return self._delay
-
-    @property
-    def hindrance(self) -> str:
-        """What keeps it from working well, in words; empty when nothing does."""
-        if self.is_frozen:
-            return "frozen"
-        parts = ["not reading its input"] if self._is_deaf else []
-        if self._outgoing.is_shut:
-            parts.append("unable to send")
-        if self._delay:
-            parts.append(f"{self._delay:g} s late with everything")
-        return " and ".join(parts)
 
     @property
     def is_leaving(self) -> bool:
@@ -236,14 +225,14 @@ class Host:
 
     def block_receiving(self) -> None:
         """Stop reading input while timers go on (Lifeguard's blocked receiver)."""
-        self._is_deaf = True
+        self.is_deaf = True
         self._inbox.shut()
         self._deadline_waits = False  # timers do not wait for input that nobody reads
         self._arm()
 
     def unblock_receiving(self) -> None:
         """Read again; what waits is handled at once."""
-        self._is_deaf = False
+        self.is_deaf = False
         self._catch_up()
 
     def block_sending(self) -> None:
@@ -385,7 +374,7 @@ class Host:
             self._inbox.put(self.node.stream_failed, (stream, reason))
 
     def _catch_up(self) -> None:
-        if not (self.is_frozen or self._is_deaf):
+        if not (self.is_frozen or self.is_deaf):
             self._inbox.open()
         self._alarm.stop()
         self._arm()
@@ -448,7 +437,7 @@ class Host:
     def _on_deadline(self) -> None:
         if self.node is None or self.is_frozen:
             return
-        if self._is_starved and not self._is_deaf:
+        if self._is_starved and not self.is_deaf:
             self._deadline_waits = True
             self._inbox.put(self._handle_deadline, ())
         else:
@@ -465,7 +454,7 @@ class Host:
         self._keepsake = Keepsake(self.node)
         self.node = None
         self.is_powered = not power_lost
-        self.is_frozen = self._is_deaf = self._is_told_mute = False
+        self.is_frozen = self.is_deaf = self._is_told_mute = False
         self._delay = 0.0
         self._is_starved = self._deadline_waits = False
         self._alarm.stop()

@@ -52,6 +52,7 @@ from gossipd_sim.evidence import (
     Sync,
     says,
 )
+from gossipd_sim.hindrance import hindrance_of
 from gossipd_sim.host import Host
 from gossipd_sim.network import Datagram
 from gossipd_sim.observer import Watcher
@@ -156,7 +157,7 @@ class Provenance(Watcher):
         if flight.arrived_at is None:  # and not a copy
             flight.arrived_at = now
             flight.due_at = due_at
-            flight.found = host.hindrance or (BEHIND if due_at > now else "")
+            flight.found = hindrance_of(host) or (BEHIND if due_at > now else "")
             self.arrivals.setdefault(receiver.name, []).append(flight)
         for message in flight.messages:
             self._rounds.on_arrived(message, flight)
@@ -208,7 +209,7 @@ class Provenance(Watcher):
             self.syncs.setdefault(target, []).append(Sync(source, self._world.now))
         elif source == dialler:
             probe.stream_carried_at = self._world.now
-            probe.stream_found = self.hosts[target].hindrance
+            probe.stream_found = hindrance_of(self.hosts[target])
 
     def stream_failed(self, host: str, stream: int, reason: str) -> None:
         """Note why a ping by TCP came to nothing."""
@@ -386,7 +387,7 @@ class Provenance(Watcher):
             if machine.config.name != self.member:
                 continue
             if machine.is_up:
-                parts.append(machine.hindrance or ("leaving" if machine.is_leaving else "up"))
+                parts.append(hindrance_of(machine) or ("leaving" if machine.is_leaving else "up"))
             else:
                 parts.append("gone after a leave" if machine.has_left else "down")
         return " / ".join(parts)
