@@ -15,7 +15,7 @@ from gossipd.config.model import NodeConfig
 from gossipd.node.node import Node
 from gossipd.node.storage import Storage
 from gossipd.serf.memory import NO_MEMORY, Memory
-from gossipd_sim.formed import Formed
+from gossipd_sim.formed import Formed, epoch_of
 from gossipd_sim.world import World
 
 
@@ -30,6 +30,7 @@ class MakeNode(Protocol):
         entropy: Callable[[int], bytes],
         *,
         memory: Memory = NO_MEMORY,
+        catalog_epoch: int = 1,
     ) -> Node: ...
 
 
@@ -41,9 +42,19 @@ def make_unsealed_node(
     storage: Storage | None = None,
     *,
     memory: Memory = NO_MEMORY,
+    catalog_epoch: int = 1,
 ) -> Node:
     """Return a node that leaves it to the network whether packets are sealed."""
-    return Node(config, address, random, entropy, seals=False, storage=storage, memory=memory)
+    return Node(
+        config,
+        address,
+        random,
+        entropy,
+        seals=False,
+        storage=storage,
+        memory=memory,
+        catalog_epoch=catalog_epoch,
+    )
 
 
 class Entropy:
@@ -63,23 +74,35 @@ class Entropy:
         return self._random.randbytes(length)
 
 
+class Newborn(Protocol):
+    """The host whose process begins."""
+
+    name: str
+    life: int
+    config: NodeConfig
+
+    @property
+    def address(self) -> Address: ...
+
+
 def give_birth(
     world: World,
-    life: str,
-    config: NodeConfig,
-    address: Address,
-    formed: Formed | None,
-    memory: Memory,
-    make_node: MakeNode,
+    host: Newborn,
+    *,
+    formed: Formed | None = None,
+    memory: Memory = NO_MEMORY,
+    make_node: MakeNode = make_unsealed_node,
 ) -> Node:
-    """Return the node of the life that is called ``life``.
+    """Return the node of the life of ``host`` that begins now.
 
     One that begins in a cluster that is ``formed`` shares its tables, and is unsealed
     whatever ``make_node`` would make.
     """
+    life, config, address = f"{host.name} life {host.life}", host.config, host.address
     random = world.random(f"node of {life}")
     entropy = Entropy(world, f"entropy of {life}")
     if formed is None:
-        return make_node(config, address, random, entropy, memory=memory)
+        epoch = epoch_of(world.now, host.life)
+        return make_node(config, address, random, entropy, memory=memory, catalog_epoch=epoch)
     storage = formed.storage(random, round_robin=config.swim.round_robin)
-    return make_unsealed_node(config, address, random, entropy, storage)
+    return make_unsealed_node(config, address, random, entropy, storage, catalog_epoch=formed.epoch)

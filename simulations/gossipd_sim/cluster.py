@@ -20,6 +20,7 @@ from gossipd_sim.network import Network
 from gossipd_sim.observer import Observer, Violation
 from gossipd_sim.schedule import make_schedule
 from gossipd_sim.script import FORMED, Scenario
+from gossipd_sim.service_measures import ServiceMeasures
 from gossipd_sim.site import Site
 from gossipd_sim.streams import VirtualStreams
 from gossipd_sim.trace import Trace
@@ -83,6 +84,8 @@ class Cluster:
         """Plain faults of one moment each, in order of time."""
         self.truth = Truth(self.hosts, self.network, self.world)
         self._measures = Measures(self.truth, self.network, self.world)
+        rest_from = scenario.horizon - scenario.settle / 2
+        self._services = ServiceMeasures(self.truth, self.network, self.world, rest_from=rest_from)
         self._complaints = Complaints()
         self.observers.append(self.truth)  # before those who ask it
         self.observers.append(
@@ -92,6 +95,7 @@ class Cluster:
                 self.truth,
                 scenario.calm_from,
                 self._measures,
+                *([self._services] if self.has_services else []),
                 by_wire=by_wire,
             )
         )
@@ -140,6 +144,11 @@ class Cluster:
         """Whether its first members know each other from the start."""
         return self.scenario.bootstrap.kind == FORMED
 
+    @property
+    def has_services(self) -> bool:
+        """Whether any host takes part in the catalog."""
+        return any(host.config.catalog.enabled for host in self.hosts.values())
+
     def usual_laws(self, source: str, target: str) -> Laws:
         """Return the laws of a link while no fault touches it."""
         return self.law_book.between(source, target)
@@ -163,7 +172,7 @@ class Cluster:
             virtual_seconds=now,
             events_done=self.world.events_done,
             violations=tuple(self.violations),
-            measures=self._measures.values(),
+            measures=self._measures.values() | self._services.values(),
             sealed_bytes=self.network.sealed_bytes,
         )
 

@@ -24,6 +24,8 @@ from gossipd_sim.world import World
 
 UP, ABSENT, GONE, FROZEN = "up", "waiting to start", "down", "frozen"
 """States of a host, as far as what is possible depends on them."""
+EVICTED = "without an address"
+"""The state of a host that is down and whose address is another's."""
 
 
 class Stage(Protocol):

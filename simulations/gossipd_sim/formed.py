@@ -22,6 +22,14 @@ from gossipd.wire.messages import Versions
 from gossipd.wire.meta_tail import meta_tail
 from gossipd.wire.serf_messages import MemberStatus
 
+EPOCH_BEFORE = 1_700_000_000_000
+"""Milliseconds since 1970 when a run begins, as hosts without a disk know them."""
+
+
+def epoch_of(now: float, life: int) -> int:
+    """Return the epoch of what a life that begins at ``now`` registers: above those before."""
+    return EPOCH_BEFORE + round(now * 1000) + life
+
 
 class Formed:
     """What every member of a formed cluster knows.
@@ -31,12 +39,15 @@ class Formed:
     """
 
     def __init__(self, members: Iterable[tuple[Address, NodeConfig]]) -> None:
+        self.epoch = epoch_of(0.0, 1)
+        """Of what each of them registers."""
         versions = Versions()
         self._table: Base[Member] = Base()
         self._roster: Base[SerfMember] = Base()
         for address, config in members:
-            tail = meta_tail(1) if config.catalog.enabled else b""
-            name, meta = config.name, encode_own_tags(config.tags, tail)
+            name = config.name
+            tail = meta_tail(self.epoch) if config.catalog.enabled else b""
+            meta = encode_own_tags(config.tags, tail)
             self._table[name] = Member(
                 name, address, meta, versions, MemberState.ALIVE, incarnation=1, changed_at=0.0
             )

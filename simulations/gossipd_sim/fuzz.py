@@ -19,6 +19,7 @@ from gossipd.value import Value
 from gossipd_sim.document import Table
 from gossipd_sim.observer import Violation
 from gossipd_sim.random_faults import KINDS, Draft, move, newcomer
+from gossipd_sim.random_services import add_services
 from gossipd_sim.script import BOOTSTRAPS
 from gossipd_sim.world import split_seed
 
@@ -86,6 +87,8 @@ def random_document(seed: int, nodes_max: int = NODES_MAX) -> Table:
     for _ in range(random.randint(1, FAULTS_MAX)):
         random.choice(kinds)(draft)
     document["faults"] = sorted(draft.faults, key=_at)
+    services = Random(split_seed(seed, "services of fuzz"))
+    add_services(document, services, nodes, horizon - settle)
     return document
 
 

@@ -36,6 +36,7 @@ from gossipd_sim.keepsake import Keepsake, in_order_of_trial
 from gossipd_sim.network import Datagram, Portion
 from gossipd_sim.observer import Observer
 from gossipd_sim.outgoing import Outgoing
+from gossipd_sim.providing import Provided
 from gossipd_sim.trace import Trace
 from gossipd_sim.world import World
 
@@ -77,6 +78,8 @@ class Host:
         self.is_frozen = False
         self.is_deaf = False
         """Whether it does not read what comes, while its timers go on."""
+        self.provided = Provided()
+        """What its programs registered."""
         self.begins_with: Formed | None = None
         """What the next life knows already when it begins."""
         self.born_knowing: Collection[str] = ()
@@ -177,9 +180,8 @@ class Host:
         self._joiner = Joiner(self._world, self.command)
         formed, self.begins_with = self.begins_with, None
         self.born_knowing = formed.names if formed is not None else ()
-        life = f"{self.name} life {self.life}"
         self.node = give_birth(
-            self._world, life, self.config, self.address, formed, memory, self._make_node
+            self._world, self, formed=formed, memory=memory, make_node=self._make_node
         )
         self._network.attach(self)
         self._trace.note(self._world.now, self.name, "boot")
@@ -201,14 +203,16 @@ class Host:
             remember: it goes on at its last Lamport times and tries the members
                 that it last knew, one after another until one answers, as a daemon
                 with a snapshot does.
-                Otherwise it knows nobody until it is told to ``join``.
+                Otherwise it knows nobody, and no services, until it is told to.
         """
         self._die("restart", power_lost=False)
         if not remember or self._keepsake is None:
+            self.provided.forget()
             self.boot()
             return
         remembered = self._keepsake.read()
         self.boot(remembered.memory)
+        self.command(self._keepsake.restore_services)
         chance = self._world.random(f"rejoin of {self.name} life {self.life}")
         self._joiner.rejoin(in_order_of_trial(remembered, self.name, chance))
 

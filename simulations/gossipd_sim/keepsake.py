@@ -1,4 +1,6 @@
-"""What the disk of a host keeps of a life: the daemon's snapshot, written and read as text.
+"""What the disk of a host keeps of a life: the daemon's snapshot, and its services.
+
+The snapshot is written and read as text.
 
 A leave is not recorded: a host that is to remember does so after a leave too,
 as with the daemon's ``--rejoin``.
@@ -26,11 +28,18 @@ _LAST_CHANGES = {
 class Keepsake:
     """What the node of a life showed and knew when it ended."""
 
-    __slots__ = ("_memory", "_view")
+    __slots__ = ("_memory", "_view", "services")
 
     def __init__(self, node: Node) -> None:
         self._view: View = node.view()
         self._memory: Memory = node.memory()
+        self.services = node.own_services()
+        """What it registered, as the file of services holds it."""
+
+    def restore_services(self, node: Node, now: float) -> None:
+        """Register with ``node``, the next life, what the last one had."""
+        if self.services.services or self.services.node.maintenance:
+            node.restore_services(self.services, now)
 
     def read(self) -> Snapshot:
         """Return what the next life makes of the file."""

@@ -17,6 +17,7 @@ from gossipd.swim.events import MemberFailed, MemberRefuted, MemberSuspected
 from gossipd.wire.messages import Alive, Dead, PacketMessage, Suspect, UserPayload
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.agreement import Agreement
+from gossipd_sim.catalog_traffic import catalog_kind
 from gossipd_sim.checkers import insight
 from gossipd_sim.host import Host
 from gossipd_sim.network import TCP, UDP, Datagram, Network, size_of
@@ -122,7 +123,7 @@ class Measures:
         """Bytes of all datagrams sent so far, each under what its first message is; live."""
         return self._causes["bytes"]
 
-    def values(self) -> Mapping[str, object]:
+    def values(self) -> dict[str, object]:
         """Return all numbers by name; times in seconds."""
         now = self._world.now
         self._look(now)
@@ -257,6 +258,8 @@ class Measures:
 
 
 def _cause(messages: tuple[PacketMessage, ...]) -> str:
+    if messages and catalog_kind(messages[0]):
+        return "catalog"
     match messages[0] if messages else None:
         case Alive() | Suspect() | Dead() | UserPayload():
             return "gossip"

@@ -14,7 +14,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from random import Random
 
-from gossipd.config.model import PROFILES, SerfConfig, SwimConfig, WireConfig
+from gossipd.config.model import PROFILES, CatalogConfig, SerfConfig, SwimConfig, WireConfig
 from gossipd.config.values import (
     count_from,
     key_from,
@@ -26,6 +26,7 @@ from gossipd.errors import ConfigError, UsageError
 from gossipd.serf.filters import Audience
 from gossipd.serf.queries import INTERNAL_PREFIX
 from gossipd.serf.tags import encode_own_tags
+from gossipd.services.definition import STATUSES
 from gossipd.value import Value, fields_of, is_required
 from gossipd.wire.meta_tail import meta_tail
 from gossipd_sim.anomaly_faults import FAULTS_OF_ANOMALIES
@@ -41,6 +42,7 @@ from gossipd_sim.link_faults import FAULTS_OF_LINKS
 from gossipd_sim.schedule import make_schedule
 from gossipd_sim.script import BOOTSTRAPS, Bootstrap, LinkRule, Scenario, Special
 from gossipd_sim.selectors import HOSTS_MAX
+from gossipd_sim.service_faults import FAULTS_OF_SERVICES, ServiceFault
 from gossipd_sim.tables import (
     TableReader,
     duration_from,
@@ -67,6 +69,7 @@ _KINDS: tuple[type[Fault], ...] = (
     *FAULTS_OF_KEYS,
     *FAULTS_OF_LINKS,
     *FAULTS_OF_APPLICATIONS,
+    *FAULTS_OF_SERVICES,
     HostilePackets,
 )
 FAULTS = {kind.do: kind for kind in _KINDS}
@@ -75,6 +78,9 @@ FAULTS = {kind.do: kind for kind in _KINDS}
 INTERVAL_MIN = 1e-6
 """Seconds between two ticks of a node: with less, the virtual clock would hardly move."""
 
+INSTANCES_MAX = 2048
+"""Of one service at one host."""
+_SERVICE = re.compile(r"[a-z][a-z0-9-]{0,40}")
 _GROUP = re.compile(r"[a-z][a-z0-9_-]*")
 _NOT_A_GROUP = re.compile(r"n\d+|all|rest")
 
@@ -130,6 +136,7 @@ def _scenario(top: TableReader, name: str) -> Scenario:
         swim=_section(top, "swim", SwimConfig),
         serf=_section(top, "serf", SerfConfig),
         wire=_section(top, "wire", WireConfig),
+        catalog=_section(top, "catalog", CatalogConfig),
         keys=top.take("keys", _keys_from, ()),
         laws=Laws(**laws),  # type: ignore[arg-type]
         links=tuple(_link_rule(reader) for reader in top.tables("links")),
@@ -189,6 +196,7 @@ def _special(reader: TableReader) -> Special:
         swim=_section(reader, "swim", SwimConfig),
         serf=_section(reader, "serf", SerfConfig),
         wire=_section(reader, "wire", WireConfig),
+        catalog=_section(reader, "catalog", CatalogConfig),
         tags=reader.take("tags", _tags_from, {}),
     )
     reader.refuse_rest()
@@ -248,6 +256,8 @@ def _fault(reader: TableReader) -> Fault:
             Audience((), fault.tags)
         except UsageError as error:
             raise ScenarioError(f"{reader.path_of('tags')}: {error}") from error
+    if isinstance(fault, ServiceFault) and not (fault.service or fault.is_of_hosts):
+        raise ScenarioError(f"{reader.path_of('service')}: {word} is about a service: name one")
     if fault.stagger and not isinstance(fault, HostFault):
         raise ScenarioError(f"{reader.path_of('stagger')}: {word} does not befall single hosts")
     return fault
@@ -324,6 +334,27 @@ def _turns_from(value: object) -> int:
     return turns
 
 
+def _service_from(value: object) -> str:
+    name = text_from(value)
+    if not _SERVICE.fullmatch(name):
+        raise ConfigError(f"{name!r}: a service is named in small letters, digits and dashes")
+    return name
+
+
+def _instances_from(value: object) -> int:
+    count = count_from(value)
+    if not 1 <= count <= INSTANCES_MAX:
+        raise ConfigError(f"{value!r} instances are not within 1..{INSTANCES_MAX}")
+    return count
+
+
+def _status_from(value: object) -> str:
+    status = text_from(value)
+    if status not in STATUSES:
+        raise ConfigError(f"{status!r} is none of {', '.join(STATUSES)}")
+    return status
+
+
 def _bootstrap_from(value: object) -> Bootstrap:
     table = TableReader(value if isinstance(value, dict) else {"kind": value})
     default = Bootstrap()
@@ -365,5 +396,12 @@ _FIELDS: Mapping[str, Callable[[object], object]] = {
     "rate": _above_0,
     "median": duration_from,
     "sigma": sigma_from,
+    "service": _service_from,
+    "count": _instances_from,
+    "meta": tags_from,
+    "status": _status_from,
+    "output": text_from,
+    "load": share_from,
+    "reason": text_from,
 }
 """How each field of a fault is read."""

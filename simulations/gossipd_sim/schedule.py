@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from random import Random
 
-from gossipd.config.model import PROFILES, NodeConfig, SerfConfig, check_node_config
+from gossipd.config.model import PROFILES, CatalogConfig, NodeConfig, SerfConfig, check_node_config
 from gossipd.errors import ConfigError
 from gossipd.value import Value, replace
 from gossipd_sim.errors import ScenarioError, refusals_of
 from gossipd_sim.faults import Fault, HostFault, Start
 from gossipd_sim.law_book import LawBook
 from gossipd_sim.laws import Laws
-from gossipd_sim.script import AT_ONCE, FORMED, STAGGERED, Scenario
+from gossipd_sim.script import AT_ONCE, FORMED, STAGGERED, Scenario, Special
 from gossipd_sim.selectors import Selection, host_names, named_hosts
 from gossipd_sim.timeline import FAULTS_MAX, Timeline
 from gossipd_sim.workload import Churn
@@ -100,24 +100,31 @@ def _configs(
     def config(name: str, profile: str, *layers: Mapping[str, Mapping[str, object]]) -> NodeConfig:
         swim, wire = PROFILES[profile]
         serf = SerfConfig(coordinates=False, resolve_name_conflicts=False)
+        catalog = CatalogConfig(enabled=scenario.has_services)
         for layer in layers:
             swim = replace(swim, **layer["swim"])
             serf = replace(serf, **layer["serf"])
             wire = replace(wire, **layer["wire"])
-        return NodeConfig(name=name, keys=scenario.keys, swim=swim, serf=serf, wire=wire)
+            catalog = replace(catalog, **layer["catalog"])
+        keys = scenario.keys
+        return NodeConfig(name=name, keys=keys, swim=swim, serf=serf, wire=wire, catalog=catalog)
 
-    common = {"swim": scenario.swim, "serf": scenario.serf, "wire": scenario.wire}
+    common = _sections_of(scenario)
     configs = {name: config(name, scenario.profile, common) for name in names}
     _check(configs[names[0]], "")
     for index, special in enumerate(scenario.special):
         with refusals_of(f"special[{index}].hosts"):
             chosen = selection.pick(special.hosts)
-        own = {"swim": special.swim, "serf": special.serf, "wire": special.wire}
+        own = _sections_of(special)
         for name in chosen:
             made = config(name, special.profile or scenario.profile, common, own)
             configs[name] = replace(made, tags=special.tags)
         _check(configs[chosen[0]], f"special[{index}]")
     return configs
+
+
+def _sections_of(layer: Scenario | Special) -> dict[str, Mapping[str, object]]:
+    return {name: getattr(layer, name) for name in ("swim", "serf", "wire", "catalog")}
 
 
 def _check(config: NodeConfig, key: str) -> None:

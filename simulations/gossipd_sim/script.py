@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from gossipd.value import Value
 from gossipd_sim.faults import Fault
 from gossipd_sim.laws import Laws
+from gossipd_sim.service_faults import ServiceFault
 from gossipd_sim.workload import Churn
 
 ONE_SEED, AT_ONCE, STAGGERED, FORMED = "one seed", "at once", "staggered", "formed"
@@ -52,6 +53,7 @@ class Special(Value, kw_only=True):
     swim: Mapping[str, object] = {}
     serf: Mapping[str, object] = {}
     wire: Mapping[str, object] = {}
+    catalog: Mapping[str, object] = {}
     tags: Mapping[str, str] = {}
 
 
@@ -64,7 +66,8 @@ class Scenario(Value, kw_only=True):
     ``late``: hosts that wait for a ``start`` fault. ``checkers``: names of those
     that watch; empty is all, ``none`` is nobody. ``by_wire``: every packet and
     stream is sealed and opened again, as daemons do; the run is the same, slower,
-    and errors of the wire are seen.
+    and errors of the wire are seen. ``catalog``: settings of services; without them, and
+    without anybody who registers, hosts have no catalog and say nothing of one.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Scenario(Value, kw_only=True):
     swim: Mapping[str, object] = {}
     serf: Mapping[str, object] = {}
     wire: Mapping[str, object] = {}
+    catalog: Mapping[str, object] = {}
     keys: tuple[bytes, ...] = ()
     laws: Laws = Laws()
     links: tuple[LinkRule, ...] = ()
@@ -87,6 +91,11 @@ class Scenario(Value, kw_only=True):
     faults: tuple[Fault, ...] = ()
     checkers: tuple[str, ...] = ()
     by_wire: bool = False
+
+    @property
+    def has_services(self) -> bool:
+        """Whether hosts take part in the catalog: if anything is said of it, or registered."""
+        return bool(self.catalog) or any(isinstance(one, ServiceFault) for one in self.faults)
 
     @property
     def calm_from(self) -> float:

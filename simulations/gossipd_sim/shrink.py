@@ -195,6 +195,11 @@ def _with_nodes(document: Table, nodes: int, fewer: int) -> Table:
         del changed["late"]
         if late:
             changed["late"] = late
+    special = document.get("special", [])
+    assert isinstance(special, list)
+    kept_special = [_fault_with(one, renamed) for one in special]
+    if special:
+        changed["special"] = [one for one in kept_special if one is not None]
     changed["faults"] = [
         fault
         for fault in (_fault_with(fault, renamed) for fault in faults_of(document))

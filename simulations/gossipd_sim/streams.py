@@ -17,6 +17,7 @@ from collections import deque
 
 from gossipd.address import Address
 from gossipd.node.effects import OpenStream
+from gossipd_sim.catalog_traffic import streamed_kind
 from gossipd_sim.laws import TCP_HANG, TCP_OFF, TCP_RESET
 from gossipd_sim.network import TCP, Endpoint, Network, Portion, size_of
 from gossipd_sim.trace import Trace
@@ -172,6 +173,8 @@ class VirtualStreams:
         portion = end.outgoing[0]
         if portion is not None:
             self._network.sent.add(end.host.name, TCP, size_of(portion))
+            if kind := streamed_kind(portion):
+                self._network.sent.add(end.host.name, kind, size_of(portion))
         delay = self._latency(end.host.name, end.peer.host.name)
         self._world.after(delay, self._arrive, end, REPEAT_FIRST)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from gossipd.value import Value, replace
 from gossipd_sim.errors import ScenarioError, refusals_of
-from gossipd_sim.faults import ABSENT, GONE, Fault, ForceLeave, HostFault, Join, Start
+from gossipd_sim.faults import ABSENT, EVICTED, GONE, Fault, ForceLeave, HostFault, Join, Start
 from gossipd_sim.identity_faults import AddressReuse, NameClash
 from gossipd_sim.key_faults import KeyFault, Keyrings
 from gossipd_sim.link_faults import Calm, Heal, LinkLaws, OneWay, Open, Partition
@@ -20,9 +20,6 @@ from gossipd_sim.selectors import Selection, join_names, plain_names
 
 FAULTS_MAX = 100_000
 """A run has no more faults than this; more is a slip in ``times`` or ``every``."""
-
-EVICTED = "without an address"
-"""The state of a host that is down and whose address is another's."""
 
 
 class _Entry(Value):

@@ -14,12 +14,15 @@ from gossipd_sim.main import run_fuzz_task
 from gossipd_sim.random_faults import KINDS
 from gossipd_sim.scenario import FAULTS, read_scenario
 from gossipd_sim.schedule import make_schedule
+from gossipd_sim.service_faults import FAULTS_OF_SERVICES
 
 SEEDS = range(300)
 NEVER_BY_THEMSELVES = {"clash_ends", "restart", "event", "query"}
 """What only ends another, and what applications do: that is no fault."""
 NOT_AT_RANDOM = {"ask_install_key", "ask_use_key", "ask_remove_key"}
 """Who is down meanwhile is cut off afterwards, and has reason to be."""
+OF_SERVICES = {kind.do for kind in FAULTS_OF_SERVICES}
+"""What programs do: drawn apart, in some of the runs."""
 COMPANIONS = {
     *("heal", "open", "thaw", "unblock_sending", "unblock_receiving", "use_key", "remove_key"),
     "anomaly_over",
@@ -46,11 +49,20 @@ def test_every_kind_of_fault_occurs_and_no_run_has_all_of_them() -> None:
         faults = random_document(seed)["faults"]
         assert isinstance(faults, list)
         kinds = {fault["do"] for fault in faults}
-        assert len(kinds - COMPANIONS) <= len(KINDS) // 2 + 3  # newcomers bring a crash, and more
+        assert (
+            len(kinds - COMPANIONS - OF_SERVICES) <= len(KINDS) // 2 + 3
+        )  # newcomers bring a crash, and more
         for kind in sorted(kinds):
             seen[kind] += 1
     never = {kind for kind, times in seen.items() if times == 0}
     assert never == NEVER_BY_THEMSELVES | NOT_AT_RANDOM
+
+
+def test_some_runs_have_services_and_some_of_those_hosts_without_a_catalog() -> None:
+    scenarios = [read_scenario(write_toml(random_document(seed)), "f.toml") for seed in SEEDS]
+    share = sum(scenario.has_services for scenario in scenarios) / len(SEEDS)
+    assert 0.3 < share < 0.5
+    assert any(special.catalog for scenario in scenarios for special in scenario.special)
 
 
 def test_clusters_stay_within_the_asked_size() -> None:

@@ -23,6 +23,7 @@ from gossipd.node.effects import OpenStream
 from gossipd.node.events import NodeEvent
 from gossipd.node.node import Node
 from gossipd.serf.memory import NO_MEMORY, Memory
+from gossipd_sim.formed import epoch_of
 from gossipd_sim.host import Host
 from gossipd_sim.laws import Laws
 from gossipd_sim.network import Datagram, Endpoint, Portion
@@ -73,9 +74,10 @@ class Recording:
         entropy: Callable[[int], bytes],
         *,
         memory: Memory = NO_MEMORY,
+        catalog_epoch: int = 1,
     ) -> Node:
         """Return a node of which every input is recorded."""
-        node = Node(config, address, random, entropy, memory=memory)
+        node = Node(config, address, random, entropy, memory=memory, catalog_epoch=catalog_epoch)
         for verb in INPUTS:
             setattr(node, verb, self._recorded(verb, getattr(node, verb)))
         return node
@@ -244,7 +246,8 @@ def feed_trio(address: Address, inputs: list[Input]) -> list[Output]:
     outputs = Outputs(trio.current_time)
     life = World(SEED)
     entropy = life.random(f"entropy of {NAME} life 1").randbytes
-    node = Node(config(NAME), address, life.random(f"node of {NAME} life 1"), entropy)
+    chance, epoch = life.random(f"node of {NAME} life 1"), epoch_of(0.0, 1)
+    node = Node(config(NAME), address, chance, entropy, catalog_epoch=epoch)
 
     async def main() -> None:
         port = MemoryPacketPort(MemoryCarrier(outputs), address)  # type: ignore[arg-type]

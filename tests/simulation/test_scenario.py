@@ -293,6 +293,8 @@ def test_every_fault_has_a_word_and_a_readable_line() -> None:
         "median": 0.03,
         "key": bytes(16),
         "name": "deploy",
+        "service": "web",
+        "load": 0.5,
     }
     for word, kind in FAULTS.items():
         fields = {key: value for key, value in given.items() if key in kind.__match_args__}

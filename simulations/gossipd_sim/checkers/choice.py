@@ -19,6 +19,9 @@ from gossipd_sim.checkers.probing import Probing
 from gossipd_sim.checkers.queues import Queues
 from gossipd_sim.checkers.refutations import Refutations
 from gossipd_sim.checkers.rest import Rest
+from gossipd_sim.checkers.service_changes import ServiceChanges
+from gossipd_sim.checkers.service_records import ServiceRecords
+from gossipd_sim.checkers.service_rest import ServiceRest
 from gossipd_sim.checkers.suspicions import Suspicions
 from gossipd_sim.checkers.transmits import Transmits
 from gossipd_sim.checkers.visits import Visits
@@ -36,8 +39,12 @@ _ALONE: dict[str, Callable[[Complain], object]] = {
     "transmits": Transmits,
     "visits": Visits,
     "queues": Queues,
+    "service-changes": ServiceChanges,
 }
-_WITH_TRUTH = ("suspicions", "probing", "calm-deaths", "rest", "applications")
+_WITH_TRUTH = (
+    *("suspicions", "probing", "calm-deaths", "rest", "applications"),
+    *("service-records", "service-rest"),
+)
 NAMES: tuple[str, ...] = (DECODING, *_ALONE, *_WITH_TRUTH)
 """Every checker there is, in the order in which they are asked."""
 NONE = "none"
@@ -94,6 +101,10 @@ def make_inspector(
         checkers.append(Rest(complaints.of("rest"), truth, calm_from))
     if "applications" in names:
         checkers.append(Applications(complaints.of("applications"), truth))
+    if "service-records" in names:
+        checkers.append(ServiceRecords(complaints.of("service-records"), truth))
+    if "service-rest" in names:
+        checkers.append(ServiceRest(complaints.of("service-rest"), truth, calm_from))
     checkers += listeners
     decoding = None
     if listeners or DECODING in names or any(name in names for name in _WANT_MESSAGES):

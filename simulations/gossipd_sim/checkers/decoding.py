@@ -12,11 +12,13 @@ from collections.abc import Iterator, Sequence
 from gossipd.address import Address
 from gossipd.errors import WireError
 from gossipd.node.unsealed import UnsealedPacket
+from gossipd.wire.catalog_codec import decode_catalog_untrusted
 from gossipd.wire.codec import decode_untrusted
 from gossipd.wire.keyring import Keyring
 from gossipd.wire.messages import PacketMessage, UserPayload
 from gossipd.wire.packet import PacketLayers
 from gossipd.wire.serf_codec import decode_serf_untrusted
+from gossipd_sim.catalog_traffic import PRIVATE_FIRST
 from gossipd_sim.checkers.complaint import Complain
 from gossipd_sim.host import Host
 from gossipd_sim.network import Datagram
@@ -83,7 +85,10 @@ class Decoding:
         if message is None:
             message = decode_untrusted(part)
             if isinstance(message, UserPayload):
-                decode_serf_untrusted(message.payload)
+                if message.payload and message.payload[0] >= PRIVATE_FIRST:
+                    decode_catalog_untrusted(message.payload)
+                else:
+                    decode_serf_untrusted(message.payload)
             if len(self._decoded) >= PARTS_KEPT:
                 self._decoded.clear()
             self._decoded[part] = message

@@ -102,3 +102,16 @@ def is_for_all(node: Node, ltime: int, name: str) -> bool:
         if slot is not None and slot.ltime == ltime
         for event in slot.events
     )
+
+
+def catalog_floor(node: Node, owner: str) -> int:
+    """Return the version up to which all is known that ``owner`` said of its services."""
+    catalog = node._carriage.catalog
+    records = None if catalog is None else catalog.replica.records(owner)
+    return 0 if records is None else records.floor
+
+
+def catalog_queued(node: Node) -> int:
+    """Return how many of the catalog's messages wait to be gossiped."""
+    catalog = node._carriage.catalog
+    return 0 if catalog is None else catalog.queue_depth
