@@ -71,7 +71,11 @@ class Packer:
         return UnsealedPacket(None, (USER_TYPE + payload,), self._layers)
 
     def payloads(self, payloads: Sequence[bytes]) -> list[UnsealedPacket]:
-        """Return as few packets as hold these user messages, in order, and nothing else."""
+        """Return as few packets as hold these user messages, in order, and nothing else.
+
+        They are for gossipd nodes, which know checksums. A bit that turned in a record would
+        stay: replicas compare versions, not contents.
+        """
         room = self._budget - COMPOUND_OVERHEAD - self._layers.overhead
         packets: list[UnsealedPacket] = []
         parts: list[bytes] = []
@@ -79,12 +83,12 @@ class Packer:
         for payload in payloads:
             length = len(payload) + PAYLOAD_OVERHEAD
             if parts and (size + length > room or len(parts) == PARTS_MAX):
-                packets.append(UnsealedPacket(None, parts, self._layers))
+                packets.append(UnsealedPacket(None, parts, self._layers, checksum=True))
                 parts, size = [], 0
             parts.append(USER_TYPE + payload)
             size += length
         if parts:
-            packets.append(UnsealedPacket(None, parts, self._layers))
+            packets.append(UnsealedPacket(None, parts, self._layers, checksum=True))
         return packets
 
     def _take(self, limit: int) -> list[bytes]:

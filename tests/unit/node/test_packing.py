@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
+import pytest
+
+from gossipd.errors import WireError
 from gossipd.node.packing import COMPOUND_OVERHEAD, PART_OVERHEAD, Packer
 from gossipd.serf.serf import Serf
 from gossipd.swim.dissemination import BroadcastQueue
@@ -66,3 +69,14 @@ def test_a_flood_of_claims_leaves_room_for_what_serf_has_to_say() -> None:
 
 def test_what_claims_leave_free_is_for_payloads() -> None:
     assert gossip(2, 100)[:2] == (2, 22)
+
+
+def test_what_the_catalog_says_is_checked_for_turned_bits() -> None:
+    layers, queues = PacketLayers(compression=False, entropy=bytes), Queues(0, 0)
+    packer = Packer(layers, BUDGET, cast(Swim, queues), cast(Serf, queues))
+    packets = packer.payloads([b"\xc0" + bytes(799), b"\xc0" + bytes(799)])
+    assert [bytes(packet)[0] for packet in packets] == [12, 12]
+    garbled = bytearray(bytes(packets[0]))
+    garbled[400] ^= 1
+    with pytest.raises(WireError, match="CRC-32"):
+        layers.open_packet_untrusted(bytes(garbled))
