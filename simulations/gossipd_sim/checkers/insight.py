@@ -111,6 +111,11 @@ def catalog_floor(node: Node, owner: str) -> int:
     return 0 if records is None else records.floor
 
 
+def catalog_epoch(node: Node) -> int:
+    """Return which life of its own the node's records are of."""
+    return node._carriage._epoch
+
+
 def catalog_queued(node: Node) -> int:
     """Return how many of the catalog's messages wait to be gossiped."""
     catalog = node._carriage.catalog

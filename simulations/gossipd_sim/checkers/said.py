@@ -7,6 +7,7 @@ from typing import TypeAlias
 from gossipd.services.definition import CheckDefinition, Service
 from gossipd.services.instance import Instance
 from gossipd.value import replace
+from gossipd_sim.checkers import insight
 from gossipd_sim.host import Host
 
 Content: TypeAlias = tuple[object, ...]
@@ -40,11 +41,12 @@ class Said:
         if owner.node is None:
             return
         name = owner.config.name
+        life = (name, insight.catalog_epoch(owner.node))
+        newest = insight.catalog_floor(owner.node, name)
+        self._newest[life] = max(self._newest.get(life, 0), newest)
         for instance in owner.node.services_of(name):
-            told = self._contents.setdefault((name, instance.epoch, instance.service.id), {})
+            told = self._contents.setdefault((*life, instance.service.id), {})
             told.setdefault(instance.version, content_of(instance))
-            newest = self._newest.get((name, instance.epoch), 0)
-            self._newest[name, instance.epoch] = max(newest, instance.version)
 
     def contradiction(self, instance: Instance, *, is_whole: bool) -> str:
         """Return how ``instance`` differs from what its owner said; empty if it does not.
@@ -64,7 +66,7 @@ class Said:
         if exact is not None and is_whole:
             return f"its owner said otherwise: {_difference(exact, content)}"
         # several changes of one moment: only the last was taken down
-        if version > self._newest[owner, epoch]:
+        if version > self._newest.get((owner, epoch), 0):
             return f"its owner has come to version {self._newest[owner, epoch]} only"
         if all(content[0] != known[0] for known in told.values()):
             return "its owner never defined it so"

@@ -2,9 +2,10 @@
 
 After each step in which something changed: of one owner and epoch versions never
 fall; nothing is shown that its owner did not say (where bits turn on links without
-encryption that can happen); of an owner that left or is unknown nothing is shown;
-what a failed one held is critical, unless the mass-loss guard holds, and then it is
-doubtful; what a suspected one holds is doubtful. A host without a catalog shows none.
+encryption that can happen). Of an owner that left or is unknown nothing is shown; nothing
+of one that leaves passes; what a failed one held is critical, unless the mass-loss guard
+holds, and then it is doubtful; what a suspected one holds is doubtful. A host without a
+catalog shows nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from gossipd.catalog.events import OwnServicesChanged, ServiceChanged
 from gossipd.node.events import NodeEvent
 from gossipd.node.node import Node
 from gossipd.serf.events import MemberChange
-from gossipd.services.definition import CRITICAL
+from gossipd.services.definition import CRITICAL, PASSING
 from gossipd.services.instance import Instance
 from gossipd.swim.events import MemberFailed, MemberRefuted, MemberSuspected
 from gossipd.wire.serf_messages import MemberStatus
@@ -109,6 +110,9 @@ class ServiceRecords:
         elif member.status is MemberStatus.FAILED:
             if instance.status != CRITICAL and not instance.is_doubtful:
                 yield f"{what} is {instance.status} although {instance.owner} failed"
+        elif member.status is MemberStatus.LEAVING:
+            if instance.status == PASSING:
+                yield f"{what} is passing although {instance.owner} leaves"
         elif instance.owner in insight.suspicions(node) and not instance.is_doubtful:
             yield f"{what} is beyond doubt although {instance.owner} is suspected"
 

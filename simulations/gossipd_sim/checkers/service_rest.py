@@ -105,6 +105,8 @@ class ServiceRest:
         member = insight.roster(host.node).get(name)
         if member is None or member.status is not MemberStatus.ALIVE:
             return  # the business of rest.py
+        if self._may_be_garbled(host, owner):
+            return
         is_suspected = name in insight.suspicions(host.node)
         shown = {one.service.id: one for one in host.node.services_of(name)}
         said = {one.service.id: one for one in owner.node.services_of(name)}
@@ -116,16 +118,23 @@ class ServiceRest:
             ours, theirs = _plain(shown[both]), _plain(said[both])
             if is_suspected:
                 continue  # doubtful, as it has to be: with loss that may be so at any moment
-            if ours != theirs and not self._may_be_garbled(host, shown[both], said[both]):
+            if ours != theirs:
                 differs = [
                     field for field in FIELDS if getattr(ours, field) != getattr(theirs, field)
                 ]
                 yield f"shows another {', '.join(differs)} of {both} of {name} than it has"
 
-    def _may_be_garbled(self, host: Host, shown: Instance, said: Instance) -> bool:
-        """Say whether a bit may have turned in what ``host`` was told; versions are right then."""
+    def _may_be_garbled(self, host: Host, owner: Host) -> bool:
+        """Say whether a bit may have turned in what ``host`` holds for the node meta of ``owner``.
+
+        Then it waits for records of another life, until the owner says something new.
+        """
+        assert host.node is not None
+        assert owner.node is not None
+        entry = insight.entry(host.node, owner.config.name)
+        own = insight.entry(owner.node, owner.config.name)
         is_open = bool(self._truth.bits_turned) and not host.config.keys
-        return is_open and (shown.epoch, shown.version) == (said.epoch, said.version)
+        return is_open and entry is not None and own is not None and entry.meta != own.meta
 
     def _of_others(self, host: Host, group: list[Host]) -> Iterator[tuple[str, str]]:
         """Yield what ``host`` shows of owners that are not in ``group`` and yet usable."""
@@ -163,12 +172,16 @@ def _wrong_at_home(owner: Host) -> Iterator[str]:
 
 
 def _plain(instance: Instance) -> Instance:
-    """Return ``instance`` without what may differ between hosts that agree."""
+    """Return ``instance`` without what may differ between hosts that agree.
+
+    A version that looks like the one before is not told.
+    """
     checks = tuple(replace(check, output="") for check in instance.checks)
     return replace(
         instance,
         service=told_of(instance.service),
         checks=checks,
+        version=0,
         learned_at=0.0,
         suspected_at=None,
     )
