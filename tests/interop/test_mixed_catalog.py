@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from gossipd.client import Client
+from gossipd.client.blocking import Client
 from support.agents import GOSSIPD, SERF, AgentProcess
 from support.clusters import NewCluster, log_marks, trouble_since
 from support.waiting import wait_for
@@ -60,19 +60,19 @@ def test_services_reach_all_gossipd_nodes_and_disturb_no_serf(
     serfs, ours = cluster.of(SERF), cluster.of(GOSSIPD)
     marks = log_marks(cluster.agents)
     with Client(ours[0].options.rpc) as client:
-        client.register_service(name="web", id="before", port=80)  # told to joiners
+        client.register_service("web", id="before", port=80)  # told to joiners
     cluster.join_all(through=serfs[0])
     cluster.wait_until_all_met(5.0)
     wait_until_all_answer(ours, "web", {"before": "passing"})
 
     with Client(ours[1].options.rpc) as client:
-        client.register_service(name="web", id="after", port=81)
+        client.register_service("web", id="after", port=81)
         meta = {f"key-{number}": LONG_TEXT for number in range(10)}
-        client.register_service(name="big", port=82, meta=meta)
+        client.register_service("big", port=82, meta=meta)
     wait_until_all_answer(ours, "web", {"before": "passing", "after": "passing"})
     wait_until_all_answer(ours, "big", {"big": "passing"})
 
-    with Client(ours[2].options.rpc) as client, client.register(name="web", id="held", port=83):
+    with Client(ours[2].options.rpc) as client, client.register("web", id="held", port=83):
         wait_until_all_answer(
             ours, "web", {"before": "passing", "after": "passing", "held": "passing"}
         )

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.fleet import Fleet
-from gossipd.client import Client
+from gossipd.client.blocking import Client
 from gossipd.value import Value
 from support.agents import GOSSIPD, AgentProcess
 from support.rpc_probe import RpcProbe

@@ -14,7 +14,7 @@ from statistics import median
 from bench.capture import Capture
 from bench.fleet import Fleet
 from bench.usage import resident_mb
-from gossipd.client import Client
+from gossipd.client.blocking import Client
 from gossipd.value import Value
 from support.agents import GOSSIPD, AgentProcess
 from support.clusters import GOSSIP_PORT
@@ -85,7 +85,7 @@ def _register(agent: AgentProcess, number: int, count: int) -> None:
     with Client(agent.options.rpc) as client:
         for each in range(count):
             client.register_service(
-                name=f"service-{each % SERVICES}",
+                f"service-{each % SERVICES}",
                 id=f"instance-{number}-{each}",
                 port=1024 + each,
                 tags=["v1", "blue"],

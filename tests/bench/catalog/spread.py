@@ -30,8 +30,8 @@ SETTLE_SECONDS = 12.0
 """After the joins, until their claims are not sent any more."""
 PROVIDER = """
 import sys, time
-from gossipd.client import Client
-with Client(sys.argv[1]) as client, client.register(name="web", id=sys.argv[2], port=8080):
+from gossipd.client.blocking import Client
+with Client(sys.argv[1]) as client, client.register("web", id=sys.argv[2], port=8080):
     print("up", flush=True)
     time.sleep(600)
 """

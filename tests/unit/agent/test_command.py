@@ -98,7 +98,8 @@ def test_tags_that_no_packet_could_hold_are_refused_in_one_line(
     flags = {"bind": "127.0.0.1:0", "socket": str(tmp_path / "s"), "tags": ("big=" + "x" * 600,)}
     assert start_agent(flags) == 2
     assert capsys.readouterr().err == (
-        "gossipd agent: Encoded length of tags exceeds limit of 500 bytes (512 with catalog.enabled = false)\n"
+        "gossipd agent: Encoded length of tags exceeds limit of 500 bytes"
+        " (512 with catalog.enabled = false)\n"
     )
 
 
