@@ -22,6 +22,7 @@ Connect: TypeAlias = Callable[[], socket.socket]
 BODY_FOLLOWS = {
     "join", "members", "members-filtered", "stats", "get-coordinate",
     "install-key", "use-key", "remove-key", "list-keys",
+    "service-register", "service", "services", "services-of", "own-services",
 }  # fmt: skip
 READ_BYTES = 65536
 
