@@ -17,10 +17,10 @@ from gossipd.wire.catalog_messages import Known, Record
 from gossipd.wire.catalog_parts import (
     decode_node_state_untrusted,
     decode_outputs_untrusted,
-    decode_service_untrusted,
-    decode_state_untrusted,
-    shared_untrusted,
+    service_of_untrusted,
+    state_of_untrusted,
 )
+from gossipd.wire.reasons import MALFORMED
 
 RANGES_MAX = 64
 """Pieces known above the floor of an owner; with more they are forgotten and fetched."""
@@ -87,40 +87,44 @@ class Replica:
             Refused: there is no room for it.
             WireError: a part is not what it should be; nothing was changed.
         """
-        if not record.id:
+        id = record.id
+        if not id:
             return self._apply_node(records, record)
-        item = records.items.get(record.id)
-        gone = max(record.removed, item.removed if item is not None else 0)
-        has_service = record.service_version > max(gone, item.service_version if item else 0)
-        has_state = record.state_version > max(gone, item.state_version if item else 0)
-        has_outputs = record.outputs_version > max(gone, item.outputs_version if item else 0)
-        is_removed = record.removed > (item.removed if item is not None else 0)
+        item = records.items.get(id)
+        if item is None:
+            gone, have_service, have_state, have_outputs = record.removed, 0, 0, 0
+        else:
+            gone = max(record.removed, item.removed)
+            have_service, have_state = item.service_version, item.state_version
+            have_outputs = item.outputs_version
+        has_service = record.service_version > gone and record.service_version > have_service
+        has_state = record.state_version > gone and record.state_version > have_state
+        has_outputs = record.outputs_version > gone and record.outputs_version > have_outputs
+        is_removed = record.removed > (0 if item is None else item.removed)
         if not (has_service or has_state or has_outputs or is_removed):
             return False
         # decoded before anything is changed: a bad part leaves all as it was
-        service = (
-            shared_untrusted(decode_service_untrusted, record.service) if has_service else None
-        )
-        if service is not None and service.id != record.id:
-            raise WireError("malformed", "a definition of another id")
-        state = shared_untrusted(decode_state_untrusted, record.state) if has_state else None
+        service = service_of_untrusted(record.service) if has_service else None
+        if service is not None and service[1].id != id:
+            raise WireError(MALFORMED, "a definition of another id")
+        state = state_of_untrusted(record.state) if has_state else None
         outputs = decode_outputs_untrusted(record.outputs) if has_outputs else ()
-        before = item.encoded_bytes if item is not None else 0
-        more = len(record.service) + len(record.state) + len(record.outputs)
-        self._refuse_too_much(records, item, record, more)
+        before = 0 if item is None else item.encoded_bytes
+        self._refuse_too_much(records, item, record)
         if item is None:
-            item = records.items[record.id] = Item(record.id)
+            if service is not None:
+                id = service[1].id  # the same text only once
+            item = records.items[id] = Item(id)
             self.records_count += 1
         was_tombstone = item.is_tombstone
         if is_removed:
             item.remove(record.removed)
         if service is not None:
-            item.id = service.id  # one text instead of two
-            item.service, item.service_version = service, record.service_version
-            item.encoded_service = record.service
+            item.encoded_service, item.service = service
+            item.service_version = record.service_version
         if state is not None:
-            item.state, item.state_version = state, record.state_version
-            item.encoded_state = record.state
+            item.encoded_state, item.state = state
+            item.state_version = record.state_version
         if has_outputs:
             item.outputs, item.outputs_version = outputs, record.outputs_version
             item.encoded_outputs = record.outputs
@@ -138,10 +142,9 @@ class Replica:
         records.encoded_node = record.state
         return True
 
-    def _refuse_too_much(
-        self, records: OwnerRecords, item: Item | None, record: Record, more: int
-    ) -> None:
+    def _refuse_too_much(self, records: OwnerRecords, item: Item | None, record: Record) -> None:
         config = self._config
+        more = len(record.service) + len(record.state) + len(record.outputs)
         if item is None and len(records.items) >= TOMBSTONES_SHARE * config.records_max:
             raise Refused("owner-full", f"{records.name} has {len(records.items)} services")
         if records.bytes + more > config.node_bytes_max:

@@ -1,15 +1,15 @@
 """The parts of a catalog record as bytes: definition, state, outputs, and a node's state.
 
 Each is one msgpack array whose last elements are left out where they are the
-defaults. Of checks only what others see travels: id, name and kind. Equal bytes
-give the same value again, shared: thousands of instances differ in little.
+defaults. Of checks only what others see travels: id, name and kind. What many
+instances have in common (states, tags, meta, names) is shared, not copied.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from collections.abc import Hashable
+from typing import Any, Final, Generic, TypeVar
 
 from gossipd.errors import WireError
 from gossipd.services.definition import (
@@ -32,8 +32,10 @@ PART_BYTES_MAX: Final = 2**18
 """Of one part."""
 TEXT_BYTES_MAX: Final = 16_384
 """Of one text in it."""
-KEPT: Final = 16_384
-"""Decoded parts, and as many texts, that are shared."""
+KEPT: Final = 2048
+"""Values of each kind that are remembered to be shared."""
+SHARED_BYTES_MAX: Final = 64
+"""Of a text that is shared."""
 PORT_MAX: Final = 65_535
 
 _LETTERS: Final = {PASSING: "p", WARNING: "w", CRITICAL: "c"}
@@ -42,21 +44,57 @@ _NO_META: Final[dict[str, str]] = {}
 _NO_ADDRESSES: Final[dict[str, tuple[str, int]]] = {}
 
 V = TypeVar("V")
-
-_texts: dict[bytes, str] = {}
-_checks: dict[tuple[str, str, str], CheckDefinition] = {}
-_values: dict[tuple[Callable[[bytes], object], bytes], object] = {}
+K = TypeVar("K", bound=Hashable)
 
 
-def shared_untrusted(decode: Callable[[bytes], V], data: bytes) -> V:
-    """Return ``decode(data)``, the very same value for the same bytes where it is remembered."""
-    key = (decode, data)
-    value = _values.get(key)
-    if value is None:
-        if len(_values) >= KEPT:
-            _values.clear()
-        value = _values[key] = decode(data)
-    return value  # type: ignore[return-value]
+class Shared(Generic[K, V]):
+    """Values by what they are made of, the same one each time while it is remembered."""
+
+    __slots__ = ("_kept", "limit")
+
+    def __init__(self, limit: int = KEPT) -> None:
+        self.limit = limit
+        self._kept: dict[K, V] = {}
+
+    def get(self, key: K) -> V | None:
+        """Return the value made of ``key``, if it is remembered."""
+        return self._kept.get(key)
+
+    def keep(self, key: K, value: V) -> V:
+        """Remember ``value``, forgetting all others where there are too many; return it."""
+        if self.limit:
+            if len(self._kept) >= self.limit:
+                self._kept.clear()
+            self._kept[key] = value
+        return value
+
+
+_texts: Shared[bytes, str] = Shared()
+_tags: Shared[tuple[str, ...], tuple[str, ...]] = Shared()
+_metas: Shared[tuple[tuple[str, str], ...], dict[str, str]] = Shared()
+_checks: Shared[tuple[str, str, str], CheckDefinition] = Shared(512)
+_states: Shared[bytes, tuple[bytes, ServiceState]] = Shared()
+definitions: Shared[bytes, tuple[bytes, Service]] = Shared(0)
+"""Of use only where many nodes share a process: raise the limit there."""
+
+
+def service_of_untrusted(data: bytes) -> tuple[bytes, Service]:
+    """Return the definition of a service, and ``data`` or equal bytes that are shared.
+
+    Raises:
+        WireError: it is none.
+    """
+    known = definitions.get(data)
+    return known or definitions.keep(data, (data, decode_service_untrusted(data)))
+
+
+def state_of_untrusted(data: bytes) -> tuple[bytes, ServiceState]:
+    """Return the state of a service, and ``data`` or equal bytes that are shared.
+
+    Raises:
+        WireError: it is none.
+    """
+    return _states.get(data) or _states.keep(data, (data, decode_state_untrusted(data)))
 
 
 def encode_service(service: Service) -> bytes:
@@ -188,14 +226,11 @@ def _text_untrusted(value: Any, bytes_max: int = TEXT_BYTES_MAX) -> str:
         return ""
     if type(value) is not bytes or len(value) > bytes_max:
         raise WireError(MALFORMED, f"text of at most {bytes_max} bytes is expected")
-    text = _texts.get(value)
-    if text is None:
-        text = value.decode("utf-8", "surrogateescape")
-        if len(value) <= ID_BYTES_MAX:
-            if len(_texts) >= KEPT:
-                _texts.clear()
-            _texts[value] = text
-    return text
+    known = _texts.get(value)
+    if known is not None:
+        return known
+    text = value.decode("utf-8", "surrogateescape")
+    return _texts.keep(value, text) if len(value) <= SHARED_BYTES_MAX else text
 
 
 def _int_untrusted(value: Any, default: int, most: int) -> int:
@@ -223,7 +258,10 @@ def _list_untrusted(value: Any) -> list[Any]:
 
 
 def _texts_untrusted(value: Any) -> tuple[str, ...]:
-    return tuple([_text_untrusted(text) for text in _list_untrusted(value)])
+    if not value:
+        return ()
+    texts = tuple([_text_untrusted(text) for text in _list_untrusted(value)])
+    return _tags.get(texts) or _tags.keep(texts, texts)
 
 
 def _map_untrusted(value: Any) -> dict[Any, Any]:
@@ -235,9 +273,13 @@ def _map_untrusted(value: Any) -> dict[Any, Any]:
 def _meta_untrusted(value: Any) -> dict[str, str]:
     if not value:
         return _NO_META
-    return {
-        _text_untrusted(key): _text_untrusted(text) for key, text in _map_untrusted(value).items()
-    }
+    items = tuple(
+        [
+            (_text_untrusted(key), _text_untrusted(text))
+            for key, text in _map_untrusted(value).items()
+        ]
+    )
+    return _metas.get(items) or _metas.keep(items, dict(items))
 
 
 def _tagged_untrusted(value: Any) -> dict[str, tuple[str, int]]:
@@ -265,13 +307,10 @@ def _check_untrusted(value: Any) -> CheckDefinition:
     fields = _list_untrusted(value)
     if len(fields) < 3:
         raise WireError(MALFORMED, "a check has an id, a name and a kind")
-    id, name, kind = (_text_untrusted(field, ID_BYTES_MAX) for field in fields[:3])
-    check = _checks.get((id, name, kind))
-    if check is None:
-        if len(_checks) >= KEPT:
-            _checks.clear()
-        check = _checks[id, name, kind] = CheckDefinition(id=id, name=name, kind=kind)
-    return check
+    id = text_untrusted(fields[0], ID_BYTES_MAX)
+    name, kind = _text_untrusted(fields[1], ID_BYTES_MAX), _text_untrusted(fields[2], ID_BYTES_MAX)
+    key = (id, name, kind)
+    return _checks.get(key) or _checks.keep(key, CheckDefinition(id=id, name=name, kind=kind))
 
 
 def _check_state_untrusted(value: Any) -> CheckState:

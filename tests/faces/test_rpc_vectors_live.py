@@ -18,7 +18,7 @@ import trio
 import trio.testing
 
 from gossipd.agent.handle import AgentHandle
-from gossipd.config.model import NodeConfig
+from gossipd.config.model import CatalogConfig, NodeConfig
 from gossipd.rpc.server import Limits
 from gossipd.rpc.service import Service
 from gossipd.serf.events import QueryReceived
@@ -88,7 +88,9 @@ class Cluster:
     ) -> None:
         nursery = nursery or self.nursery
         running = Running(self.network, name, ip)
-        node = NodeConfig(name=name, tags=tags, keys=(key,) if key else ())
+        # as one of Serf's: with services announced, tags would have twelve bytes less
+        catalog = CatalogConfig(enabled=False)
+        node = NodeConfig(name=name, tags=tags, keys=(key,) if key else (), catalog=catalog)
         running.config = replace(running.config, node=node)
         handle = self.handles[name] = await running.start(nursery)
         if self.handles[name] is not next(iter(self.handles.values())):

@@ -61,6 +61,8 @@ class NodeNet:
         self.random = Random(seed)
         self.machines: dict[Address, Machine] = {}
         self.cut: set[tuple[Address, Address]] = set()
+        self.loss = 0.0
+        """Share of datagrams that are lost."""
         self.packets: list[tuple[float, Address, Address, bytes]] = []
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._order = 0
@@ -126,6 +128,10 @@ class NodeNet:
             for other in right:
                 self.cut |= {(one.address, other.address), (other.address, one.address)}
 
+    def heal(self) -> None:
+        """Mend every link."""
+        self.cut.clear()
+
     # -- the loop ---------------------------------------------------------------
 
     def run(self, seconds: float) -> None:
@@ -184,6 +190,9 @@ class NodeNet:
         return target
 
     def _deliver(self, sender: Machine, to: Address, data: bytes) -> None:
+        if self.loss and self.random.random() < self.loss:
+            return
+
         def arrive() -> None:
             target = self._reachable(sender, to)
             if target is not None:
