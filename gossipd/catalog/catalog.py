@@ -48,8 +48,9 @@ HEARD_MAX = 1024
 """News remembered as bytes: each comes several times while it spreads."""
 VERSION_JUMP_MAX = 2**20
 """No owner changes so much between two things that we hear of it."""
-FRESH_BYTES_MAX = 8192
-"""More own changes than so many bytes at once are announced, and fetched by stream."""
+FRESH_BYTES_MAX = 2048
+"""More own changes than so many bytes at once are announced, and fetched: gossip would carry
+each of them a dozen times to everybody."""
 REFUTATION_PAUSE = 5.0
 """Seconds between two epochs: each makes everybody forget and fetch our records."""
 REUNION_PAUSE = (0.2, 0.8)
@@ -159,6 +160,7 @@ class Catalog:
             if before is not None and before.status == OWNER_FAILED:
                 self._expect_reunion(name, now)
             if not had_peers:
+                self.flush(now)
                 self._spreading.arm(now)
 
     def remove_member(self, name: str, now: float) -> None:
@@ -186,9 +188,11 @@ class Catalog:
 
     def flush(self, now: float) -> None:
         """Tell what is new, of ours and of others; after each step."""
-        if self._own.has_fresh:
+        may_hurry = False
+        if self._own.has_fresh and self._spreading.may_hurry(now):
+            may_hurry = True
             self._tell_own()
-        self._spreading.flush(now)
+        self._spreading.flush(now, may_hurry=may_hurry)
 
     def _receive(self, payload: bytes, source: Address, now: float) -> None:
         if self._made_at is None:
@@ -436,6 +440,8 @@ class Catalog:
         while (timer := self.timers.pop_due(now)) is not None:
             match timer:
                 case SpreadTick():
+                    if self._own.has_fresh:  # what came too fast, now told together
+                        self._tell_own()
                     self._spreading.on_tick(now)
                 case GapDue():
                     self._gaps.on_due(timer, now)

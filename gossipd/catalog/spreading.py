@@ -41,8 +41,8 @@ class Spreading:
     """
 
     __slots__ = (
-        "_config", "_haste", "_is_armed", "_is_blocked", "_is_new", "_origin", "_outbox",
-        "_owners", "_packet_bytes", "_queue", "_random", "_timers",
+        "_config", "_haste", "_is_armed", "_is_blocked", "_is_new", "_is_wanted", "_origin",
+        "_outbox", "_owners", "_packet_bytes", "_queue", "_random", "_timers",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +66,7 @@ class Spreading:
         self._is_armed = False
         self._is_blocked = False
         self._is_new = False
+        self._is_wanted = False
 
     @property
     def depth(self) -> int:
@@ -83,26 +84,37 @@ class Spreading:
             self._queue.prune(QUEUE_MAX)
         self._is_new = True
 
-    def flush(self, now: float) -> None:
+    def may_hurry(self, now: float) -> bool:
+        """Say whether what is new may go out now, and count that it does; or have a tick come."""
+        if not self._owners.peers:
+            return False
+        if self._config.eager_gossip and not self._is_blocked and self._haste.take(now):
+            return True
+        self._is_wanted = True
+        self.arm(now)
+        return False
+
+    def flush(self, now: float, *, may_hurry: bool = False) -> None:
         """Send what is new at once, if that was not done too often; the rest at ticks."""
         if not self._is_new or not self._owners.peers:
             return
         self._is_new = False
-        config = self._config
-        if config.eager_gossip and not self._is_blocked and self._haste.take(now):
+        if may_hurry or self.may_hurry(now):
             self._send()
         self.arm(now)
 
     def on_tick(self, now: float) -> None:
         """Tell a few peers what waits."""
-        self._is_armed = False
+        self._is_armed = self._is_wanted = self._is_new = False
         if not self._is_blocked:
             self._send()
             self.arm(now)
 
     def arm(self, now: float) -> None:
         """Make sure that a tick comes while anything waits and there is somebody to tell."""
-        if self._is_armed or self._is_blocked or not self._queue.length or not self._owners.peers:
+        if self._is_armed or self._is_blocked or not self._owners.peers:
+            return
+        if not (self._queue.length or self._is_wanted):
             return
         interval = self._config.gossip_interval
         ticks = int((now - self._origin) / interval) + 1
