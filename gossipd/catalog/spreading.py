@@ -25,6 +25,9 @@ PART_OVERHEAD = 3
 """Bytes that a message costs inside a packet: its length, and the type of user messages."""
 PACKETS_MAX = 4
 """To one peer at once."""
+TIMES_MIN = 10
+"""A message is sent so often by each node, less only among few. Up to nine members memberlist's
+four would leave out one node in a hundred, until the next push/pull."""
 QUEUE_MAX = 2048
 """Messages that wait; the most transmitted are dropped above it, repair brings them."""
 BYTES_NEWS = "catalog-bytes-news"
@@ -133,7 +136,8 @@ class Spreading:
 
     def _send(self) -> None:
         config, queue = self._config, self._queue
-        times = retransmit_limit(config.retransmit_mult, self._owners.peers + 1)
+        peers = self._owners.peers
+        times = max(retransmit_limit(config.retransmit_mult, peers + 1), min(TIMES_MIN, 2 * peers))
         for peer in self._owners.choose(max(1, config.gossip_nodes), self._random):
             payloads = queue.take(PACKETS_MAX * self._packet_bytes, PART_OVERHEAD, times)
             if not payloads:
