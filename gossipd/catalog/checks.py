@@ -84,6 +84,7 @@ class Check:
         """Go on with what was known before a restart, until the first result."""
         self.output = output
         self.grace_until = now
+        self.expires_at = now + self.definition.ttl
         self._note_status(status, now)
 
     def take_result(self, result: str, output: str, now: float) -> bool:

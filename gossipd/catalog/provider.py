@@ -434,7 +434,10 @@ class Provider:
             self._remembered[own.service.id] = own
             if known is not None:
                 self._remember_again(known, now)
+                self._follow_aliases(now)
                 self._teller.tell(known, now)
+                for check in known.checks:
+                    self._checks.arm(check)
             elif own.source == FROM_CLIENT:
                 self._restore_one(own.service, now)
             elif own.source != FROM_CONFIG:

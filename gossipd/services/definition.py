@@ -106,7 +106,7 @@ class ServiceState(Value, kw_only=True):
     weight: int = 1
     """In force now: by the definition, the load, and a drain."""
     load: float | None = None
-    """As last reported, 0 is idle and 1 is full; ``None`` if it never was."""
+    """What counts of the reports, damped: 0 is idle, 1 is full; ``None`` if there was none."""
     maintenance: str = ""
     """Why it takes no part; empty is that it does."""
     is_draining: bool = False

@@ -180,6 +180,7 @@ class Pair:
             assert [one.key for one in view.instances] == sorted(shown)
             assert guards.get(name, was_held) == self.model.holds[name]
             assert (name in told) == (view.instances != views[name].instances)
+            assert name in told or view.is_guarded == was_held
             self.follow(name)
         assert len(told) == len(set(told))
         self.check_summaries()

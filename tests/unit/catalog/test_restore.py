@@ -115,3 +115,14 @@ def test_what_is_too_much_by_now_is_not_restored_and_that_is_said() -> None:
     (event,) = bench.events(ServiceEnded)
     assert isinstance(event, ServiceEnded)
     assert (event.service, event.reason[:13]) == ("web", "not restored:")
+
+
+def test_a_ttl_check_registered_before_the_restore_gets_one_whole_ttl_too() -> None:
+    _, own = saved(FROM_CONFIG)
+    bench = CatalogBench()
+    bench.provider.register(WEB, FROM_CONFIG, 500.0)
+    bench.provider.restore(own, 505.0)
+    bench.run_until(514.9)
+    assert bench.own_status("web") == "passing"
+    bench.run_until(515.0)
+    assert bench.own_status("web") == "critical"
