@@ -15,6 +15,8 @@ from gossipd.services.own import FROM_CLIENT, FROM_CONFIG, FROM_CONNECTION
 
 LABEL_BYTES_MAX = 63
 """Of one part of a DNS name (RFC 1035, section 2.3.4)."""
+NODE_CHECKS_MAX = 32
+"""Of the node itself: they travel together."""
 REASON_BYTES_MAX = 512
 """Of why something is in maintenance."""
 _LABEL_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")

@@ -29,12 +29,11 @@ REPORTED_KINDS = (TTL, HELD)
 """What providers report."""
 
 
-def cut_output(output: str) -> str:
-    """Return at most ``OUTPUT_BYTES_MAX`` bytes of ``output``, whole characters."""
-    if len(output) * 4 <= OUTPUT_BYTES_MAX and output.isascii():
+def cut_output(output: str, bytes_max: int = OUTPUT_BYTES_MAX) -> str:
+    """Return at most ``bytes_max`` bytes of ``output``, whole characters."""
+    if len(output) <= bytes_max and output.isascii():
         return output
-    encoded = output.encode("utf-8", "replace")
-    return encoded[:OUTPUT_BYTES_MAX].decode("utf-8", "ignore")
+    return output.encode("utf-8", "replace")[:bytes_max].decode("utf-8", "ignore")
 
 
 class Check:

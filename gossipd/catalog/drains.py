@@ -34,3 +34,9 @@ class Drain(Value):
             if now < deadline:
                 return deadline
         return None
+
+
+class DrainDue(Value):
+    """Timer: the drain of a service (empty: of the node) takes its next step."""
+
+    service: str

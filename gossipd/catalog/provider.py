@@ -14,6 +14,7 @@ from random import Random
 from typing import TypeAlias
 
 from gossipd.catalog.admission import (
+    NODE_CHECKS_MAX,
     REASON_BYTES_MAX,
     refuse_checks,
     refuse_source,
@@ -22,17 +23,18 @@ from gossipd.catalog.admission import (
 )
 from gossipd.catalog.allowance import Allowance
 from gossipd.catalog.checks import REPORTED_KINDS, Check, is_run
-from gossipd.catalog.drains import Drain
+from gossipd.catalog.drains import Drain, DrainDue
 from gossipd.catalog.effects import CatalogEffect
 from gossipd.catalog.events import CatalogEvent, CheckChanged, OwnServicesChanged, ServiceEnded
+from gossipd.catalog.last_run import LastRun
 from gossipd.catalog.loads import LoadMeter
 from gossipd.catalog.own_checks import CheckDue, OwnChecks, status_behind
 from gossipd.catalog.registration import OwnNode, Registration
 from gossipd.catalog.telling import LoadDue, OutputDue, TellDue, Teller
-from gossipd.errors import Unavailable, UsageError
+from gossipd.errors import Unavailable, UsageError, WireError
 from gossipd.services.definition import CRITICAL, PASSING, STATUSES, CheckDefinition, Service
-from gossipd.services.own import FROM_CLIENT, FROM_CONFIG, OwnService, OwnServices
-from gossipd.value import Value, replace
+from gossipd.services.own import FROM_CLIENT, FROM_CONFIG, FROM_CONNECTION, OwnServices
+from gossipd.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,12 +44,6 @@ if TYPE_CHECKING:
     from gossipd.config.model import CatalogConfig
     from gossipd.outbox import Outbox
     from gossipd.timers import Timers
-
-
-class DrainDue(Value):
-    """Timer: the drain of a service (empty: of the node) takes its next step."""
-
-    service: str
 
 
 ProviderTimer: TypeAlias = CheckDue | DrainDue | TellDue | OutputDue | LoadDue
@@ -81,8 +77,7 @@ class Provider:
         self._checks = OwnChecks(timers, outbox)
         self._registrations = Allowance(config)
         self._teller = Teller(config, own, timers, random)
-        self._remembered: dict[str, OwnService] = {}
-        """Of the last run, until somebody registers it again."""
+        self._last_run = LastRun()
 
     def own(self) -> OwnServices:
         """Return all that this node registers, sorted by id."""
@@ -114,7 +109,7 @@ class Provider:
             return warnings
         if source != FROM_CONFIG:
             self._refuse_too_often(now)
-        self._own.put_service(service, now)
+        self._say(service, now)
         self._enter(service, source, known, now)
         return warnings
 
@@ -125,6 +120,21 @@ class Provider:
             UsageError: this node registers none of that id.
         """
         self._remove(self._entry(service), now)
+
+    def _say(self, service: Service, now: float) -> None:
+        """Tell others what a service is.
+
+        Raises:
+            UsageError: it is too large, or cannot travel; nothing was changed.
+        """
+        if not service.id:
+            raise UsageError("service '' has no id: a text that is not empty is accepted")
+        try:
+            self._own.put_service(service, now)
+        except WireError as error:
+            raise UsageError(f"service {service.id!r} cannot travel: {error.detail}") from error
+        except UnicodeEncodeError as error:
+            raise UsageError(f"service {service.id!r} has text that is not Unicode") from error
 
     def _services(self) -> Iterator[Service]:
         return (entry.service for entry in self._entries.values())
@@ -160,7 +170,7 @@ class Provider:
                 self._checks.end(check)
         if known is None:
             entry = self._entries[service.id] = Registration(service, source, checks)
-            self._remember_again(entry, now)
+            self._last_run.give_back(entry, now)
         else:
             entry = known
             entry.service, entry.checks = service, checks
@@ -207,6 +217,11 @@ class Provider:
         known = self._checks.get(check.id)
         if known is not None and known.definition == check:
             return
+        if known is None and len(self._node.checks) >= NODE_CHECKS_MAX:
+            raise UsageError(
+                f"check {check.id!r}: this node has {NODE_CHECKS_MAX} checks of its own already, "
+                "more are not accepted"
+            )
         if is_run(check) and known is None and self._checks.runs >= self._config.checks_max:
             raise UsageError(
                 f"check {check.id!r}: this node runs {self._checks.runs} already, "
@@ -328,9 +343,10 @@ class Provider:
             UsageError: this node registers none of that id, or the reason is too long.
         """
         target = self._entry(service) if service else self._node
-        if reason is not None and len(reason.encode("utf-8", "replace")) > REASON_BYTES_MAX:
+        said = b"" if reason is None else (reason or "maintenance").encode("utf-8", "replace")
+        if len(said) > REASON_BYTES_MAX:
             raise UsageError(f"reason: at most {REASON_BYTES_MAX} bytes are accepted")
-        target.maintenance = "" if reason is None else reason or "maintenance"
+        target.maintenance = said.decode()
         self._note_changed()
         self._follow_aliases(now)
         self._tell_of(service, now)
@@ -430,41 +446,27 @@ class Provider:
         for own in saved.services:
             if own.state.is_draining:
                 continue
+            if own.source != FROM_CONNECTION:
+                self._last_run.keep(own)
             known = self._entries.get(own.service.id)
-            self._remembered[own.service.id] = own
             if known is not None:
-                self._remember_again(known, now)
+                self._last_run.give_back(known, now)
                 self._follow_aliases(now)
                 self._teller.tell(known, now)
                 for check in known.checks:
                     self._checks.arm(check)
             elif own.source == FROM_CLIENT:
                 self._restore_one(own.service, now)
-            elif own.source != FROM_CONFIG:
-                del self._remembered[own.service.id]
 
     def _restore_one(self, service: Service, now: float) -> None:
         try:
             self._refuse_too_many(service, None)
             refuse_checks(service.checks, service.id, FROM_CLIENT, self._checks.get)
-            self._own.put_service(service, now)
+            self._say(service, now)
         except UsageError as error:
             self._outbox.events.append(ServiceEnded(service.id, f"not restored: {error}"))
             return
         self._enter(service, FROM_CLIENT, None, now)
-
-    def _remember_again(self, entry: Registration, now: float) -> None:
-        """Go on with what the last run knew of a service."""
-        own = self._remembered.pop(entry.id, None)
-        if own is None:
-            return
-        entry.maintenance = own.state.maintenance
-        before = {check.id: check for check in own.service.checks}
-        states = {check.id: check for check in own.checks}
-        for check in entry.checks:
-            state = states.get(check.definition.id)
-            if state is not None and before.get(check.definition.id) == check.definition:
-                check.take_over(state.status, state.output, now)
 
     def _note_changed(self) -> None:
         events = self._outbox.events

@@ -6,7 +6,7 @@ and decides nothing (``provider.py``).
 
 from __future__ import annotations
 
-from gossipd.catalog.checks import Check
+from gossipd.catalog.checks import Check, cut_output
 from gossipd.catalog.drains import Drain
 from gossipd.catalog.loads import LoadMeter, weight_under
 from gossipd.services.definition import (
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gossipd.timers import Handle
+
+NODE_OUTPUT_BYTES_MAX = 2048
+"""Of what a check of the node says: all of them travel together."""
 
 
 class Registration:
@@ -142,8 +145,13 @@ class OwnNode:
             zone=self.zone,
             maintenance=self.maintenance or drained,
             is_draining=self.drain is not None,
-            checks=tuple(check.state for check in self.checks),
+            checks=tuple(_shortened(check.state) for check in self.checks),
         )
+
+
+def _shortened(state: CheckState) -> CheckState:
+    output = cut_output(state.output, NODE_OUTPUT_BYTES_MAX)
+    return CheckState(state.id, state.name, state.kind, state.status, output)
 
 
 def state_before_any(service: Service) -> ServiceState:

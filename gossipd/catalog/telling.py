@@ -16,7 +16,7 @@ from gossipd.catalog.registration import (
     state_before_any,
     without_outputs,
 )
-from gossipd.errors import UsageError
+from gossipd.errors import UsageError, WireError
 from gossipd.value import Value
 
 TYPE_CHECKING = False
@@ -165,7 +165,7 @@ class Teller:
             return
         try:
             self._own.put_state(entry.id, state, now)
-        except UsageError:
+        except (UsageError, WireError):
             # all that this node may say is full: it is told when there is room again
             self._wait(entry, now)
         else:
@@ -191,7 +191,9 @@ class Teller:
         due_at = entry.outputs_told_at + self._config.output_interval
         if at_once or now >= due_at:
             entry.outputs_told_at = now
-            with suppress(UsageError):  # no room: as with what changes too often, a later one is
+            with suppress(
+                UsageError, WireError
+            ):  # no room: as with what changes too often, a later one is
                 self._own.put_outputs(entry.id, outputs, now)
                 entry.told_outputs = outputs
         elif not entry.is_output_armed:
@@ -224,7 +226,7 @@ class Teller:
                 self._timers.set(self._spread(due_at), OutputDue(""))
             return
         node.told_at = now
-        with suppress(UsageError):
+        with suppress(UsageError, WireError):
             self._own.put_node(state, now)
             node.told = state
 

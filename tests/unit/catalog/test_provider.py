@@ -176,3 +176,44 @@ def test_a_zone_of_the_node_is_told_with_its_first_service() -> None:
     assert bench.puts == []
     bench.provider.register(WEB, FROM_CLIENT, 1.0)
     assert bench.view("web").instances[0].zone == "eu-1"
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        Service(id="😀" * 100, name="web"),
+        Service(id="web", name="😀" * 100),
+        Service(id="", name="web"),
+        Service(id="web", name="web", meta={"text": "\ud800"}),
+        Service(id="web", name="web", meta={"text": "x" * 20_000}),
+        Service(id="web", name="web", weight=70_000),
+    ],
+)
+def test_what_could_not_travel_is_refused_and_changes_nothing(
+    bench: CatalogBench, service: Service
+) -> None:
+    with pytest.raises(UsageError, match=r"^service '"):
+        bench.provider.register(service, FROM_CLIENT, 1.0)
+    assert bench.provider.own().services == ()
+    bench.provider.register(WEB, FROM_CLIENT, 1.0)
+    assert bench.own_status("web") == "passing"
+
+
+def test_checks_of_the_node_are_bounded_and_what_they_print_too(bench: CatalogBench) -> None:
+    for number in range(32):
+        check = CheckDefinition(id=f"c{number}", kind="ttl", ttl=10.0)
+        bench.provider.register_check(check, "", 1.0)
+        bench.provider.report_check(check.id, "passing", "x" * 9000, None, 1.0)
+    bench.run_until(5.0)
+    with pytest.raises(UsageError, match="32 checks of its own already"):
+        bench.provider.register_check(CheckDefinition(id="more"), "", 1.0)
+    records = bench.replica.records("us")
+    assert records is not None
+    assert [len(check.output) for check in records.node.checks] == [2048] * 32
+
+
+def test_words_that_are_no_text_do_no_harm(bench: CatalogBench) -> None:
+    bench.provider.register(with_checks(CheckDefinition(id="t")), FROM_CLIENT, 1.0)
+    bench.provider.report_check("t", "passing", "bad \ud800 \x00", None, 1.0)
+    bench.provider.set_maintenance("web", "bad \ud800", 1.0)
+    assert bench.view("web").instances[0].maintenance == "bad ?"
