@@ -17,6 +17,7 @@ from gossipd.agent.log.logbook import Logbook
 from gossipd.agent.machine import Surroundings
 from gossipd.agent.seeds.addresses import LookUp
 from gossipd.agent.seeds.join import Joiner
+from gossipd.agent.state.folder import epoch_file_of
 from gossipd.agent.state.opening import State
 from gossipd.agent.streams import Streams
 from gossipd.config.agent_model import AgentConfig
@@ -202,9 +203,16 @@ class Parts:
         return self._registrar
 
     async def finish_services(self) -> None:
-        """Keep what is registered now."""
+        """Keep what is registered now, and the epoch if it grew: the next one is above it."""
         if self._registrar is not None:
             await self._registrar.finish()
+        path, epoch = epoch_file_of(self.config), self.node.catalog_epoch
+        if path and epoch > self._state.epoch:
+            from gossipd.agent.state.epoch_file import keep_epoch  # seldom: somebody forged ours
+
+            note = await trio.to_thread.run_sync(keep_epoch, path, epoch)
+            if note:
+                self.log.say("WARN", f"agent: {note}")
 
     def close(self) -> None:
         """Give back what is held outside of trio: the snapshot's lock."""

@@ -7,7 +7,6 @@ source and key in front.
 from __future__ import annotations
 
 import binascii
-import math
 
 from gossipd.duration import read_duration
 from gossipd.errors import ConfigError
@@ -32,7 +31,7 @@ def number_from(value: object) -> float:
         number = float(value) if isinstance(value, int | float | str) else -1.0
     except (ValueError, OverflowError):
         number = -1.0
-    if isinstance(value, bool) or not math.isfinite(number) or number < 0:
+    if isinstance(value, bool) or not 0 <= number < float("inf"):
         raise ConfigError(f"{value!r} is not a number from 0 on")
     return number
 

@@ -82,6 +82,11 @@ class Carriage:
         return self._config.catalog.enabled
 
     @property
+    def epoch(self) -> int:
+        """Which life of ours we announce."""
+        return self._epoch
+
+    @property
     def index(self) -> int:
         """Of the newest change of any service."""
         return self._index if self.catalog is None else self.catalog.shelves.index

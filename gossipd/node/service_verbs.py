@@ -134,6 +134,11 @@ class ServiceVerbs:
         return self._carriage.index
 
     @property
+    def catalog_epoch(self) -> int:
+        """Which life of this node its records are of: it grows when we refute a forgery."""
+        return self._carriage.epoch
+
+    @property
     def record_bytes(self) -> int:
         """Bytes of all records of services that this node holds, as they travel."""
         catalog = self._carriage.catalog

@@ -248,6 +248,20 @@ async def test_a_registration_is_on_disk_soon_and_survives_a_crash(
     nursery.cancel_scope.cancel()
 
 
+async def test_an_epoch_that_grew_while_the_node_ran_is_kept(
+    network: MemoryNetwork, nursery: trio.Nursery, tmp_path: Path
+) -> None:
+    agent = Agent(network, "a", "10.0.0.1")
+    agent.folder = str(tmp_path)
+    await agent.start(nursery)
+    epoch = agent.node.catalog_epoch
+    assert (tmp_path / "catalog-epoch").read_text() == f"{epoch}\n"
+    agent.node._carriage.announced(epoch + 7)
+    await agent.end()
+    assert (tmp_path / "catalog-epoch").read_text() == f"{epoch + 7}\n"
+    nursery.cancel_scope.cancel()
+
+
 async def two(network: MemoryNetwork, nursery: trio.Nursery, more: str) -> tuple[Agent, Agent]:
     a = Agent(network, "a", "10.0.0.1", f"{more}\n{WEB}")
     b = Agent(network, "b", "10.0.0.2", 'start_join = ["10.0.0.1"]')
