@@ -117,6 +117,7 @@ class Lifecycle:
             try:
                 await self._leave(config.drain_on_leave)
             except UsageError:
+                self._hurry()
                 await self._over.wait()  # a leave is under way already: it ends us
             except Unavailable as error:
                 self._log.say("ERR", f"agent: leave failed: {error}")

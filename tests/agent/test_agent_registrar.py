@@ -331,3 +331,16 @@ async def test_a_leave_by_command_may_ask_for_a_drain_and_only_one_does(
     await b.handle.leave(drain=10.0)  # it has no service, so nobody is waited for
     assert trio.current_time() - began < 5
     nursery.cancel_scope.cancel()
+
+
+async def test_a_signal_ends_the_drain_that_a_command_asked_for(
+    network: MemoryNetwork, nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    a, _ = await two(network, nursery, "")
+    began = trio.current_time()
+    with trio.move_on_after(1):
+        await a.handle.leave(drain=3600.0)
+    await a.signal_in.send(signal.SIGTERM)
+    await a.ended.wait()
+    assert a.exit_code == 0
+    assert trio.current_time() - began < 10

@@ -8,6 +8,8 @@ from random import Random
 import pytest
 import trio
 import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gossipd.agent.checks.http import TlsContexts, check_http
 from gossipd.agent.checks.result import Result
@@ -18,6 +20,7 @@ from gossipd.services.definition import (
     HTTP,
     OUTPUT_BYTES_MAX,
     PASSING,
+    STATUSES,
     WARNING,
     CheckDefinition,
 )
@@ -263,6 +266,39 @@ async def test_silence_and_a_dribble_end_with_the_time(
         assert said == [Result(CRITICAL, "timed out after 5s")]
         runner.stop("c")
     nursery.cancel_scope.cancel()
+
+
+PIECES = st.sampled_from(
+    [
+        b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 302 Go\r\n", b"HTTP/1.1 100 Continue\r\n", b"\r\n",
+        b"Location: /x\r\n", b"Location: //[\r\n", b"Content-Length: 3\r\n", b"X-Load: 1e9\r\n",
+        b"Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n", b"0\r\n", b"ffffffffff\r\n", b"abc",
+        b"Connection: Upgrade\r\n", b"HTTP/1.1 101 Switch\r\n", b"HTTP/2 200\r\n",
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.lists(PIECES | st.binary(max_size=20), max_size=8), min_size=1, max_size=3))
+def test_whatever_a_server_says_is_a_result(answers: list[list[bytes]]) -> None:
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            web = Web(nursery)
+
+            async def serve(stream: trio.abc.Stream, request: bytes) -> None:
+                for piece in answers[len(web.asked) % len(answers)]:
+                    await stream.send_all(piece)
+
+            web.serve = serve
+            result = await web.check()
+            assert result.status in STATUSES
+            assert result.output.startswith(("GET http://web", "redirected "))
+            assert len(result.output.encode()) <= OUTPUT_BYTES_MAX
+            assert len(web.asked) <= 6
+            assert result.load is None or 0.0 <= result.load <= 1.0
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,13 @@ def test_files_are_compared_with_what_they_said_before() -> None:
     bench.registrar.configure((service("web"), service("db", 2), service("new")))
     assert bench.held() == {"web": 1, "db": 2, "new": 1}
     assert bench.node.calls == [("deregister", "mail"), ("register", "db"), ("register", "new")]
+    bench.lines.clear()
+    bench.registrar.configure((service("web", 9), *(service(f"s{n}") for n in range(30))))
+    said = "[INFO] agent: services of the configuration"
+    assert [line.removeprefix(said)[:31] for line in bench.lines] == [
+        " registered: s0, s1, s2, s3, s4", " replaced: web", " taken back: db, new",
+    ]  # fmt: skip
+    assert bench.lines[0].endswith("s19 and 10 more")
     bench.registrar.configure(())
     assert bench.held() == {}
 
@@ -105,7 +112,10 @@ def test_what_clients_registered_is_left_alone_and_what_ended_by_itself_comes_ba
     mine = OwnService(service=service("mine"), state=ServiceState(), source=FROM_CLIENT)
     bench.registrar.begin(OwnServices(services=(mine,)), (service("web"),))
     assert bench.held() == {"mine": 1, "web": 1}
-    assert bench.lines == ["[INFO] agent: restored 1 services of the last run"]
+    assert bench.lines == [
+        "[INFO] agent: restored 1 services of the last run",
+        "[INFO] agent: services of the configuration registered: web",
+    ]
     bench.node.deregister_service("web", 0.0)
     bench.registrar.configure((service("web"),))
     assert bench.held() == {"mine": 1, "web": 1}
@@ -122,7 +132,10 @@ def test_warnings_are_logged_once_and_the_zone_follows() -> None:
     bench = Bench()
     for _ in range(2):
         bench.registrar.configure((service("odd"),))
-    assert bench.lines == ["[WARN] agent: service 'odd': odd name"]
+    assert bench.lines == [
+        "[WARN] agent: service 'odd': odd name",
+        "[INFO] agent: services of the configuration registered: odd",
+    ]
     bench.registrar.configure((), CatalogConfig(zone="a"))
     bench.registrar.configure((), CatalogConfig(zone="b"))
     assert ("zone", "b") in bench.node.calls

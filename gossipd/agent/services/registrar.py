@@ -7,7 +7,7 @@ from the moment when a client registers one.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from gossipd.config.model import CatalogConfig
     from gossipd.services.definition import Service
     from gossipd.services.own import OwnServices
+
+
+SHOWN_MAX = 20
+"""Services that are named in one line of the log."""
 
 
 class ServiceNode(Protocol):
@@ -163,6 +167,7 @@ class Registrar:
             named = f"service {done[-1]!r}"
             text = str(error) if str(error).startswith(named) else f"{named}: {error}"
             raise ConfigError(text) from error
+        self._tell(self._configured, wanted)
         self._configured = wanted
         if catalog is None:
             return
@@ -170,6 +175,18 @@ class Registrar:
         if catalog.zone != self._zone:
             self._zone = catalog.zone
             self._step(self._node.set_node_zone, catalog.zone)
+
+    def _tell(self, before: Mapping[str, Service], after: Mapping[str, Service]) -> None:
+        """Say what the files changed, by id."""
+        for what, keys in (
+            ("registered", [key for key in after if key not in before]),
+            ("replaced", [key for key in after if before.get(key, after[key]) != after[key]]),
+            ("taken back", [key for key in before if key not in after]),
+        ):
+            if keys:
+                more = f" and {len(keys) - SHOWN_MAX} more" if len(keys) > SHOWN_MAX else ""
+                names = ", ".join(keys[:SHOWN_MAX])
+                self._say("INFO", f"agent: services of the configuration {what}: {names}{more}")
 
     def _register(self, service: Service) -> None:
         warnings = self._step(self._node.register_service, service, FROM_CONFIG)
