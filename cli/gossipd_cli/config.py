@@ -67,8 +67,13 @@ def _check(paths: Sequence[str], wants_json: bool) -> int:
     if services:
         loaded, found = examine(files, {}, {}, node_name=name, services=services)
         files.extend(services)
-    complaints = (*unread, *found, *(() if loaded is None else _complaints_of_tags(loaded)))
-    warnings = () if loaded is None else loaded.config.warnings
+    complaints = [*unread, *found]
+    warnings: list[str] = []
+    if loaded is not None:
+        complaints.extend(_complaints_of_tags(loaded))
+        warnings.extend(loaded.config.warnings)
+        if loaded.config.services:
+            _rehearse(loaded, complaints, warnings)
     if wants_json:
         sys.stdout.write(
             as_json(
@@ -76,7 +81,7 @@ def _check(paths: Sequence[str], wants_json: bool) -> int:
                     "files": [file.name for file in files],
                     "ok": not complaints,
                     "complaints": [_as_map(complaint) for complaint in complaints],
-                    "warnings": list(warnings),
+                    "warnings": warnings,
                 }
             )
         )
@@ -105,6 +110,19 @@ def _complaints_of_tags(loaded: Loaded) -> Iterator[Complaint]:
         longest = max(tags, key=lambda tag: len(tags[tag]))
         origin = loaded.origins.get(f"tags.{longest}", (DEFAULT,))[-1]
         yield Complaint(origin, f"tags.{longest}", str(error))
+
+
+def _rehearse(loaded: Loaded, complaints: list[Complaint], warnings: list[str]) -> None:
+    """Add what a node would say if it registered the services."""
+    from gossipd.agent.services.rehearsal import rehearse
+    from gossipd.config.origin import DEFAULT, Complaint
+
+    config = loaded.config
+    for service, refusal, warned in rehearse(config.node, config.services):
+        origin = loaded.origins.get(f"service.{service.id}", (DEFAULT,))[-1]
+        if refusal:
+            complaints.append(Complaint(origin, "service", refusal))
+        warnings.extend(f"{origin}: service {service.id!r}: {text}" for text in warned)
 
 
 def _as_map(complaint: Complaint) -> dict[str, object]:

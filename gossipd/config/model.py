@@ -168,7 +168,7 @@ class CatalogConfig(Value, kw_only=True):
     guard_window: float = 30.0
     """What at once means, in seconds."""
     checks_max: int = 1024
-    """Checks that this node runs."""
+    """Checks by HTTP, TCP and script that this node runs at most."""
     check_runs_max: int = 32
     """Checks that run at the same time; further ones wait."""
 

@@ -64,3 +64,20 @@ def test_config_check_looks_at_them_too(folder: Path) -> None:
     done = CliRunner().invoke(command, ["check", str(folder / "g.toml")])
     assert done.exit_code == 2
     assert "services_dir /nowhere: it is not a folder" in done.stderr
+
+
+def test_config_check_knows_what_a_node_would_refuse_and_warn_of(tmp_path: Path) -> None:
+    file = tmp_path / "g.toml"
+    meta = "".join(f'k{n} = "{"x" * 400}"\n' for n in range(60))
+    file.write_text(
+        '[[service]]\nname = "held"\ncheck = { held = true }\n'
+        f'[[service]]\nname = "large"\n[service.meta]\n{meta}'
+        '[[service]]\nname = "not for DNS"\n'
+    )
+    done = CliRunner().invoke(command, ["check", str(file)])
+    assert done.exit_code == 2
+    first, second = done.stderr.splitlines()
+    assert first.startswith(f"{file}:1: service: check ")
+    assert second.startswith(f"{file}:4: service: service 'large' is ")
+    assert "catalog.record_bytes_max" in second
+    assert f"warning: {file}:67: service 'not for DNS': " in done.stdout

@@ -95,7 +95,7 @@ def test_what_the_node_cannot_hold_is_refused_at_the_start() -> None:
     ):
         file = ConfigFile(
             "g.toml",
-            f"[catalog]\n{key} = 1\n{WEB}checks = [{{ttl = 1}}, {{ttl = 2}}]\n"
+            f"[catalog]\n{key} = 1\n{WEB}checks = [{{tcp = 'a:2'}}, {{ttl = 3}}, {{tcp = 'a:1'}}]\n"
             "[[service]]\nname = 'b'\n",
         )
         assert complaints(file) == [f"g.toml:2: {words}"]
