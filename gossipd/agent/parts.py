@@ -82,6 +82,7 @@ class Parts:
         self.node = node
         self._state = state
         self._registrar: Registrar | None = None
+        self._catalog = config.node.catalog
         self.driver.run_check = lambda effect: self.registrar().take_effect(effect)
         self.streams = Streams(machine.streams, self.driver, config.node.wire.stream_timeout)
         self.driver.attach(self.streams)
@@ -179,9 +180,16 @@ class Parts:
         Raises:
             ConfigError: the node cannot register one; nothing was changed.
         """
-        catalog, at_start = config.node.catalog, self.config.node.catalog
-        if self._registrar is not None or config.services or catalog.zone != at_start.zone:
-            self.registrar().configure(config.services, catalog)
+        before, catalog = self._catalog, config.node.catalog
+        self.driver.step(self.node.reconfigure_catalog, catalog)
+        try:
+            if self._registrar is not None or config.services:
+                self.registrar().configure(config.services)
+                self.registrar().checks.set_runs_max(catalog.check_runs_max)
+        except ConfigError:
+            self.driver.step(self.node.reconfigure_catalog, before)
+            raise
+        self._catalog = catalog
 
     def registrar(self) -> Registrar:
         """Return who registers services and runs checks, made when it is first needed."""
@@ -191,7 +199,7 @@ class Parts:
             self._registrar = Registrar(
                 self.node,
                 self.driver.step,
-                self.config.node.catalog,
+                self._catalog.check_runs_max,
                 random=Random(),
                 say=self.log.say,
                 tally=self.ledger,

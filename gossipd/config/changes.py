@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gossipd.config.agent_model import AgentConfig
-from gossipd.config.model import FIXED, NodeConfig, with_fixed
+from gossipd.config.model import FIXED, CatalogConfig, NodeConfig, with_fixed
 from gossipd.config.options import FILE_ONLY, OPTIONS
 from gossipd.value import Value, fields_of, replace
 
@@ -22,7 +22,7 @@ LIVE = (
 """Fields of ``AgentConfig`` that any running agent can follow."""
 SERVICES = ("services", "services_dir", "drain_on_leave")
 """Fields of ``AgentConfig`` that an agent with a catalog can follow."""
-CATALOG = ("zone", "check_runs_max")
+CATALOG = tuple(field for field in fields_of(CatalogConfig) if field not in FIXED["catalog"])
 """Fields of ``catalog`` that it can follow."""
 HANDLERS = ("event_handlers", "handler_timeout", "handlers_max")
 VERIFICATION = ("verify_incoming", "verify_outgoing")

@@ -220,6 +220,7 @@ PROFILES: dict[str, tuple[SwimConfig, WireConfig]] = {
 FIXED: dict[str, tuple[str, ...]] = {
     "swim": ("round_robin", "probe_stagger"),
     "serf": ("event_buffer", "query_buffer", "resolve_name_conflicts", "coordinates"),
+    "catalog": ("enabled",),
 }
 """Fields of the sections that matter at the start only; all of ``wire`` are of that kind."""
 

@@ -12,13 +12,14 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from gossipd.address import Address
-from gossipd.config.model import NodeConfig
+from gossipd.config.model import CatalogConfig, NodeConfig
 from gossipd.errors import WireError
 from gossipd.outbox import Outbox
 from gossipd.serf.serf import Serf
 from gossipd.swim.member import MemberState
 from gossipd.swim.swim import Swim
 from gossipd.timers import Timers
+from gossipd.value import replace
 from gossipd.wire.dialect import pack, unpack_untrusted
 from gossipd.wire.meta_tail import CATALOG_PROTOCOL, epoch_of_untrusted, meta_tail
 from gossipd.wire.serf_messages import MemberStatus
@@ -150,6 +151,14 @@ class Carriage:
             for name in self._serf.members:
                 self._put(name, now)
         return catalog
+
+    def reconfigure(self, catalog: CatalogConfig, now: float) -> None:
+        """Write other settings where the rooms of the catalog read them."""
+        ours = self._config.catalog
+        zone = ours.zone
+        ours.take_over(replace(catalog, enabled=ours.enabled))
+        if self.catalog is not None and zone != catalog.zone:
+            self.catalog.provider.set_node_zone(catalog.zone, now)
 
     def member_changed(self, name: str, now: float) -> None:
         """Something about how ``name`` stands may have changed."""

@@ -91,7 +91,12 @@ class Node(ServiceVerbs):
     ) -> None:
         check_node_config(config)
         # our own copies: the rooms read them when they need them, and ``reconfigure`` writes here
-        config = replace(config, swim=replace(config.swim), serf=replace(config.serf))
+        config = replace(
+            config,
+            swim=replace(config.swim),
+            serf=replace(config.serf),
+            catalog=replace(config.catalog),
+        )
         tail = meta_tail(catalog_epoch) if config.catalog.enabled else b""
         encode_own_tags(config.tags, tail)  # refused now, not when others wait for the start
         self._config = config

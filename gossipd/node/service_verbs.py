@@ -13,6 +13,7 @@ from gossipd.node.carriage import Carriage
 
 if TYPE_CHECKING:
     from gossipd.catalog.catalog import Catalog
+    from gossipd.config.model import CatalogConfig
     from gossipd.services.definition import CheckDefinition, Service
     from gossipd.services.instance import Instance, ServiceChange, ServiceSummary, ServiceView
     from gossipd.services.own import OwnServices
@@ -119,6 +120,11 @@ class ServiceVerbs:
     def restore_services(self, own: OwnServices, now: float) -> None:
         """Register again what a former life registered, with its last state."""
         self._catalog(now).provider.restore(own, now)
+        self._settle(now)
+
+    def reconfigure_catalog(self, catalog: CatalogConfig, now: float) -> None:
+        """Go by other limits and another zone from now on; whether there is a catalog stays."""
+        self._carriage.reconfigure(catalog, now)
         self._settle(now)
 
     def set_node_zone(self, zone: str, now: float) -> None:

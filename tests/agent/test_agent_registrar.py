@@ -190,10 +190,22 @@ async def test_a_reload_registers_replaces_and_takes_back(
     assert report.needs_restart == ()
     assert {key: own.service.port for key, own in agent.own().items()} == {"mine": 0, "web": 81}
     assert agent.node.own_services().node.zone == "west"
-    agent.file = f'{WEB}[[service]]\nname = "mine"\n'
+    assert (await agent.handle.reload()).applied == ()
+    agent.file = f"[catalog]\nrecords_max = 2\n{WEB}"
+    assert set((await agent.handle.reload()).applied) == {
+        "service", "catalog.zone", "catalog.records_max",
+    }  # fmt: skip
+    agent.file = f"[catalog]\nrecords_max = 9\n{WEB}{DB}"  # one more, with the mine of a client
+    await agent.handle.reload()
+    agent.file = f"[catalog]\nrecords_max = 2\n{WEB.replace('80', '81')}"
+    await agent.handle.reload()
+    agent.file = f'[catalog]\nrecords_max = 9\n{WEB}[[service]]\nname = "mine"\n'
     with pytest.raises(ConfigError, match="service 'mine'"):
         await agent.handle.reload()
     assert {key: own.service.port for key, own in agent.own().items()} == {"mine": 0, "web": 81}
+    agent.file = f"[catalog]\nrecords_max = 2\n{WEB.replace('80', '81')}{DB}"
+    with pytest.raises(ConfigError, match="records_max"):
+        await agent.handle.reload()
     agent.file = f'{WEB}prot = "x"\n'
     with pytest.raises(ConfigError, match=r"^g.toml:4: service: prot: unknown field"):
         await agent.handle.reload()

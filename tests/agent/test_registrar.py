@@ -10,7 +10,6 @@ import trio
 from gossipd.agent.checks.result import Result
 from gossipd.agent.services.registrar import Registrar
 from gossipd.catalog.effects import StartCheck, StopCheck
-from gossipd.config.model import CatalogConfig
 from gossipd.errors import ConfigError, UsageError
 from gossipd.ledger import Ledger
 from gossipd.services.definition import CheckDefinition, Service, ServiceState
@@ -50,9 +49,6 @@ class Node:
     def restore_services(self, own: OwnServices, now: float) -> None:
         self.registered.update({one.service.id: one for one in own.services})
 
-    def set_node_zone(self, zone: str, now: float) -> None:
-        self.calls.append(("zone", zone))
-
     def own_services(self) -> OwnServices:
         return OwnServices(services=tuple(self.registered.values()))
 
@@ -64,7 +60,7 @@ class Bench:
         self.registrar = Registrar(
             self.node,
             lambda call, *args: call(*args, 7.0),
-            CatalogConfig(zone="a"),
+            4,
             random=Random(1),
             say=lambda level, text: self.lines.append(f"[{level}] {text}"),
             tally=Ledger(),
@@ -128,7 +124,7 @@ def test_what_clients_registered_is_left_alone_and_what_ended_by_itself_comes_ba
     assert bench.node.registered["mine"].source == FROM_CLIENT
 
 
-def test_warnings_are_logged_once_and_the_zone_follows() -> None:
+def test_warnings_are_logged_once() -> None:
     bench = Bench()
     for _ in range(2):
         bench.registrar.configure((service("odd"),))
@@ -136,10 +132,6 @@ def test_warnings_are_logged_once_and_the_zone_follows() -> None:
         "[WARN] agent: service 'odd': odd name",
         "[INFO] agent: services of the configuration registered: odd",
     ]
-    bench.registrar.configure((), CatalogConfig(zone="a"))
-    bench.registrar.configure((), CatalogConfig(zone="b"))
-    assert ("zone", "b") in bench.node.calls
-    assert ("zone", "a") not in bench.node.calls
 
 
 async def test_results_of_checks_go_to_the_node(

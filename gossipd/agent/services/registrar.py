@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from gossipd.agent.checks.result import Result
     from gossipd.agent.services.keeper import ServicesKeeper
-    from gossipd.config.model import CatalogConfig
     from gossipd.services.definition import Service
     from gossipd.services.own import OwnServices
 
@@ -40,7 +39,6 @@ class ServiceNode(Protocol):
         self, check: str, status: str, output: str, load: float | None, now: float
     ) -> None: ...
     def restore_services(self, own: OwnServices, now: float) -> None: ...
-    def set_node_zone(self, zone: str, now: float) -> None: ...
     def own_services(self) -> OwnServices: ...
 
 
@@ -54,7 +52,7 @@ class Registrar:
     Args:
         node: told what is registered and what checks found.
         step: how its calls are run.
-        catalog: how many checks run at a time, and where this node is.
+        runs_max: checks that run at a time.
         random: for jitter.
         say: writes a line to the log: level and text.
         tally: where runs of checks are counted.
@@ -66,7 +64,7 @@ class Registrar:
         self,
         node: ServiceNode,
         step: Step,
-        catalog: CatalogConfig,
+        runs_max: int,
         *,
         random: Random,
         say: Callable[[str, str], None],
@@ -77,12 +75,11 @@ class Registrar:
         self._node = node
         self._step = step
         self._say = say
-        self._zone = catalog.zone
         self._configured: dict[str, Service] = {}
         runs = Runs({b"GOSSIPD_SOCKET": os.fsencode(socket)} if socket else {})
         self.checks = CheckRunner(
             self._report,
-            runs_max=catalog.check_runs_max,
+            runs_max=runs_max,
             random=random,
             say=say,
             tally=tally,
@@ -140,12 +137,11 @@ class Registrar:
                 self._say("INFO", f"agent: restored {kept} services of the last run")
         self.configure(services)
 
-    def configure(self, services: Sequence[Service], catalog: CatalogConfig | None = None) -> None:
+    def configure(self, services: Sequence[Service]) -> None:
         """Have registered what the configuration says now, instead of what it said before.
 
         Args:
             services: all of them; what ended by itself comes back.
-            catalog: where this node is and how many checks run at a time, if that changed.
 
         Raises:
             ConfigError: the node cannot register one; all is as it was.
@@ -169,12 +165,6 @@ class Registrar:
             raise ConfigError(text) from error
         self._tell(self._configured, wanted)
         self._configured = wanted
-        if catalog is None:
-            return
-        self.checks.set_runs_max(catalog.check_runs_max)
-        if catalog.zone != self._zone:
-            self._zone = catalog.zone
-            self._step(self._node.set_node_zone, catalog.zone)
 
     def _tell(self, before: Mapping[str, Service], after: Mapping[str, Service]) -> None:
         """Say what the files changed, by id."""

@@ -79,9 +79,13 @@ def test_services_and_some_of_the_catalog_are_applied_where_the_agent_can() -> N
         "service", "services_dir", "catalog.zone", "catalog.check_runs_max", "catalog.records_max",
     }  # fmt: skip
     found = changes(OLD, new, live=(*LIVE, *SERVICES), live_catalog=CATALOG)
-    assert found.needs_restart == ("catalog.records_max",)
+    assert found.needs_restart == ()
     assert found.config.services == new.services
-    assert found.config.node.catalog == CatalogConfig(zone="b", check_runs_max=2)
+    assert found.config.node.catalog == catalog
+    off = replace(OLD, node=NodeConfig(name="a", catalog=CatalogConfig(enabled=False)))
+    found = changes(OLD, off, live=(*LIVE, *SERVICES), live_catalog=CATALOG)
+    assert found.needs_restart == ("catalog.enabled",)
+    assert found.config == OLD
 
 
 def test_verification_is_applied_where_the_agent_can() -> None:
