@@ -46,7 +46,7 @@ from gossipd.agent.seeds.retry_join import RetryJoin
 from gossipd.agent.state.opening import open_state
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.load import Loaded
-from gossipd.config.origin import Origin
+from gossipd.config.origin import Origin, placed
 from gossipd.errors import ConfigError, Unavailable
 from gossipd.node.events import NodeEvent
 from gossipd.rpc.server import Limits, serve_rpc
@@ -161,7 +161,7 @@ async def _run(
             try:
                 parts.begin_services()
             except ConfigError as error:
-                lifecycle.fail(error)
+                lifecycle.fail(placed(error, loaded.origins))
             else:
                 await _open_faces(parts, faces, handle, lifecycle, signals, retry_join, task_status)
             await lifecycle.wait()

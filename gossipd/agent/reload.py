@@ -27,7 +27,7 @@ from gossipd.config.changes import (
     tag_changes,
 )
 from gossipd.config.load import Loaded
-from gossipd.config.origin import Origin
+from gossipd.config.origin import Origin, placed
 from gossipd.errors import ConfigError, Unavailable, UsageError
 from gossipd.node.handle import ReloadReport
 from gossipd.value import replace
@@ -155,7 +155,10 @@ class Reloader:
         found = changes(before, wanted, live=live, live_wire=live_wire, live_catalog=live_catalog)
         config = found.config
         if self._set_services is not None:
-            self._set_services(config)
+            try:
+                self._set_services(config)
+            except ConfigError as error:
+                raise placed(error, loaded.origins) from error
         if self._set_handlers is not None:
             self._set_handlers(config)  # the last that may refuse
         self._driver.step(self._driver.node.reconfigure, config.node.swim, config.node.serf)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
+from gossipd.errors import ConfigError
 from gossipd.value import Value
 
 
@@ -48,6 +50,12 @@ class ConfigFile(Value):
     def is_json(self) -> bool:
         """It is JSON by its name, or begins as no TOML can: Serf reads JSON of any name."""
         return self.name.endswith(".json") or self.text.lstrip()[:1] == "{"
+
+
+def placed(error: ConfigError, origins: Mapping[str, tuple[Origin, ...]]) -> ConfigError:
+    """Return ``error`` with the place of the setting at fault before it, if that is known."""
+    found = origins.get(error.key, ())
+    return ConfigError(f"{found[-1]}: {error}", key=error.key) if found else error
 
 
 def syntax_complaint(file: ConfigFile, error: Exception) -> Complaint:

@@ -133,8 +133,10 @@ async def test_a_service_that_cannot_be_registered_ends_the_start(
         "".join(f'k{i} = "{"x" * 100}"\n' for i in range(10))
     )
     agent = Agent(network, "a", "10.0.0.1", long)
-    with pytest.raises(ConfigError, match=r"^service 'web' is .* bytes long as it travels"):
-        await run_agent(agent.read().config, machine=network.machine("10.0.0.1"))
+    loaded, machine = agent.read(), network.machine("10.0.0.1")
+    words = r"^g.toml:3: service 'web' is .* bytes long as it travels"
+    with pytest.raises(ConfigError, match=words):
+        await run_agent(loaded.config, origins=loaded.origins, machine=machine)
 
 
 async def test_results_of_checks_change_what_others_see_and_the_log_tells(
@@ -200,7 +202,9 @@ async def test_a_reload_registers_replaces_and_takes_back(
     agent.file = f"[catalog]\nrecords_max = 2\n{WEB.replace('80', '81')}"
     await agent.handle.reload()
     agent.file = f'[catalog]\nrecords_max = 9\n{WEB}[[service]]\nname = "mine"\n'
-    with pytest.raises(ConfigError, match="service 'mine'"):
+    with pytest.raises(
+        ConfigError, match=r"^g.toml:6: service 'mine'|^g.toml:6: service id 'mine'"
+    ):
         await agent.handle.reload()
     assert {key: own.service.port for key, own in agent.own().items()} == {"mine": 0, "web": 81}
     agent.file = f"[catalog]\nrecords_max = 2\n{WEB.replace('80', '81')}{DB}"

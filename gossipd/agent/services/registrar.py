@@ -162,7 +162,7 @@ class Registrar:
                 self._put_back(service.id)
             named = f"service {done[-1]!r}"
             text = str(error) if str(error).startswith(named) else f"{named}: {error}"
-            raise ConfigError(text) from error
+            raise ConfigError(text, key=f"service.{done[-1]}") from error
         self._tell(self._configured, wanted)
         self._configured = wanted
 
