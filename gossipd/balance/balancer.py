@@ -7,6 +7,8 @@ clock: ``client/balancing.py`` has both.
 
 from __future__ import annotations
 
+import math
+
 from gossipd.balance.draw import Draw
 from gossipd.balance.no_instance import NoInstance
 from gossipd.balance.outliers import Outliers
@@ -105,7 +107,11 @@ class Balancer:
         self.set_distances(self._distances)
 
     def set_distances(self, distances: Mapping[str, float]) -> None:
-        """Say how far each owner is, as round trips in seconds; for the policy ``nearest``."""
+        """Say how far each owner is, as round trips in seconds; for the policy ``nearest``.
+
+        What is no time is left out: distances come from coordinates, and those from peers.
+        """
+        distances = {owner: d for owner, d in distances.items() if 0 <= d < math.inf}
         self._distances = distances
         for (owner, _), candidate in self._pool.candidates.items():
             candidate.distance = distances.get(owner)

@@ -94,6 +94,10 @@ class Candidate:
         """Return its weight in force, less while it is new; above 0."""
         return max(self.instance.weight, 1) * self.warmth(now)
 
+    def registered_weight(self, now: float) -> float:
+        """Return the weight that its provider registered, which follows no load."""
+        return max(self.instance.service.weight, 1) * self.warmth(now)
+
     def warmth(self, now: float) -> float:
         """Return which part of a full share it gets, 1 unless it is new."""
         window = self._settings.slow_start

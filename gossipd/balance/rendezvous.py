@@ -3,7 +3,8 @@
 Weighted: ``-weight / ln(u)`` with u from the hash of key and instance, so that
 each instance wins its share of the keys, and a change of one instance moves
 only keys from or to it (Thaler and Ravishankar; weights by Schindelhauer and
-Schomaker). All clients agree without talking: the hash is of names alone.
+Schomaker). Weights are those registered: if they followed the load, keys would
+wander with it. All clients agree without talking: the hash is of names alone.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def score_of(candidate: Candidate, seed: int, now: float) -> float:
         candidate.hash_seed = digest(b"%d:%b%b" % (len(owner), owner, service))
     # the middle of a cell, so that it is neither 0 nor 1
     chance = ((mixed(seed ^ candidate.hash_seed) >> 12) + 0.5) / (1 << 52)
-    return -candidate.weight(now) / math.log(chance)
+    return -candidate.registered_weight(now) / math.log(chance)
 
 
 def digest(data: bytes) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from random import Random
 from typing import Any
 
@@ -224,6 +225,22 @@ def test_distances_hold_for_instances_that_come_later() -> None:
     assert picked(made) == {"b"}
     made.apply(change(UP, C), 1.0)
     assert picked(made) == {"c"}
+
+
+@pytest.mark.parametrize("nonsense", [math.nan, math.inf, -1.0])
+def test_distances_that_are_no_times_are_not_known(nonsense: float) -> None:
+    made = balancer(A, B, policy="nearest")
+    made.set_distances({"a": nonsense, "b": 0.01})
+    assert picked(made) == {"b"}
+    made.set_distances({"a": nonsense, "b": nonsense})
+    assert picked(made) == {"a", "b"}
+
+
+def test_keys_do_not_wander_with_the_load() -> None:
+    made = balancer(instance("a", weight=8), instance("b", weight=8), policy="hash")
+    before = [made.pick(0.0, key=f"{n}").instance.owner for n in range(50)]
+    made.apply(change(CHANGED, made.instances[0], weight=2, load=0.9), 1.0)
+    assert [made.pick(1.0, key=f"{n}").instance.owner for n in range(50)] == before
 
 
 FIELDS = st.fixed_dictionaries(
