@@ -12,7 +12,7 @@ import math
 from gossipd.balance.draw import Draw
 from gossipd.balance.no_instance import NoInstance
 from gossipd.balance.outliers import Outliers
-from gossipd.balance.policies import P2C, make_policy
+from gossipd.balance.policies import HASH, P2C, make_policy
 from gossipd.balance.pool import Pool
 from gossipd.balance.reports import BalancerReport, InstanceReport
 from gossipd.balance.retry_budget import RetryBudget
@@ -90,6 +90,7 @@ class Balancer:
         self._pool = Pool(self.settings)
         self._outliers = Outliers(self.settings)
         self._picks = 0
+        self._open = 0
         self._distances: Mapping[str, float] = {}
         self._stale_since: float | None = None
 
@@ -150,7 +151,12 @@ class Balancer:
         if not pool:
             raise NoInstance(self._why_none(exclude))
         everyone = self._pool.candidates.values()
-        candidate = self._policy.choose(Draw(pool, everyone, key, now, self._random))
+        draw = Draw(pool, everyone, key, now, self._random)
+        candidate = self._policy.choose(draw)
+        if self._is_crowded(candidate):
+            rest = [c for c in pool if not self._is_crowded(c)]
+            candidate = self._policy.choose(draw.among(rest)) if rest else candidate
+        self._open += 1
         self._picks += 1
         is_trial = candidate.start(self._picks, now)
         return Pick(self, candidate, self._picks, is_trial=is_trial)
@@ -159,6 +165,7 @@ class Balancer:
         self, candidate: Candidate, ok: bool | None, took: float, now: float, *, is_trial: bool
     ) -> None:
         """Take in how a request ended; called by ``Pick.done``."""
+        self._open -= 1
         turned = candidate.breaker.finish(ok, now, self._random, is_trial=is_trial)
         if ok is None:
             return
@@ -185,6 +192,17 @@ class Balancer:
             retries_left=self.budget.left(now),
             instances=tuple([_report(candidates[key], now) for key in sorted(candidates)]),
         )
+
+    def _is_crowded(self, candidate: Candidate) -> bool:
+        """Whether its queue is out of all proportion to the others', as of one that hangs."""
+        if candidate.outstanding < self.settings.crowd_least or self.policy == HASH:
+            return False
+        weight = candidate.instance.weight
+        other_weights = self._pool.weights - weight
+        if other_weights <= 0:
+            return False
+        fair = (self._open - candidate.outstanding) * weight / other_weights
+        return candidate.outstanding > self.settings.crowd_factor * (fair + 1)
 
     def _why_none(self, exclude: Collection[tuple[str, str]]) -> str:
         known = len(self._pool.candidates)

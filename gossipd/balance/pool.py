@@ -34,12 +34,15 @@ class Pool:
         "_troubled",
         "candidates",
         "is_guarded",
+        "weights",
     )
 
     def __init__(self, settings: BalanceSettings) -> None:
         self._settings = settings
         self.candidates: dict[Key, Candidate] = {}
         self.is_guarded = False
+        self.weights = 0
+        """Of all that may take requests, together."""
         self._certain: list[Candidate] = []
         self._doubtful: list[Candidate] = []
         self._leaving: list[Candidate] = []
@@ -128,6 +131,7 @@ class Pool:
     def _sort(self) -> None:
         ordered = [self.candidates[key] for key in sorted(self.candidates)]
         takers = [c for c in ordered if c.takes_requests]
+        self.weights = sum(c.instance.weight for c in takers)
         self._certain = [c for c in takers if not c.instance.is_doubtful]
         self._doubtful = [c for c in takers if c.instance.is_doubtful]
         self._leaving = [c for c in ordered if not c.takes_requests and _still_answers(c.instance)]

@@ -39,6 +39,10 @@ class BalanceSettings(Value, kw_only=True):
     eject_time_max: float = 300.0
     eject_share_max: float = 0.5
     """At most this share of the instances is ejected at a time (one, if there are two)."""
+    crowd_least: int = 5
+    """An instance with so many open requests is passed over while it has more than
+    ``crowd_factor`` times its part of the others'; not with the policy ``hash``."""
+    crowd_factor: float = 3.0
     slow_start: float = 10.0
     """How long a newcomer's share grows until it is a full one; 0 turns it off."""
     slow_start_least: float = 0.1
@@ -88,7 +92,7 @@ SHARES = (
     "slow_start_least",
     "panic_threshold",
 )
-COUNTS = ("breaker_failures", "breaker_trials", "eject_failures", "eject_requests")
+COUNTS = ("breaker_failures", "breaker_trials", "eject_failures", "eject_requests", "crowd_least")
 POSITIVE = (
     *COUNTS,
     "latency_memory",

@@ -243,6 +243,30 @@ def test_keys_do_not_wander_with_the_load() -> None:
     assert [made.pick(1.0, key=f"{n}").instance.owner for n in range(50)] == before
 
 
+def test_a_queue_out_of_proportion_is_passed_over() -> None:
+    made = balancer(A, B, C)
+    for _ in range(300):
+        pick = made.pick(0.0)
+        if pick.instance != B:  # which hangs
+            pick.done(0.0, latency=0.01)
+    waiting = [report.outstanding for report in made.snapshot(0.0).instances]
+    assert waiting == [0, 5, 0]
+
+
+def test_queues_in_proportion_to_weights_are_no_crowd() -> None:
+    made = balancer(instance("a", weight=1), instance("b", weight=9), policy="weighted")
+    for _ in range(100):
+        made.pick(0.0)
+    assert [report.outstanding for report in made.snapshot(0.0).instances] == [10, 90]
+    alone = balancer(A)
+    assert [alone.pick(0.0).instance for _ in range(50)] == [A] * 50
+
+
+def test_a_hot_key_stays_where_it_is() -> None:
+    made = balancer(A, B, C, policy="hash")
+    assert len({made.pick(0.0, key="hot").instance.owner for _ in range(50)}) == 1
+
+
 FIELDS = st.fixed_dictionaries(
     {
         "status": st.sampled_from([PASSING, WARNING, CRITICAL]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gossipd.balance.policies import LEAST, P2C, POLICIES
+from gossipd.balance.policies import HASH, LEAST, P2C, POLICIES
 from support.requests_simulated import Outcome, Server, simulate
 
 SEEDS = range(3)
@@ -39,6 +39,15 @@ def test_one_that_hangs_gets_few_requests_before_its_first_time_out(seed: int) -
     outcome = simulate(three(fails_after=1.0), P2C, seed=seed)
     assert outcome.errors == 0
     assert outcome.first_ejected.get("c", outcome.requests["c"]) <= 5
+
+
+@pytest.mark.parametrize("policy", [policy for policy in POLICIES if policy != HASH])
+@pytest.mark.parametrize("rate", [200.0, 1000.0])
+def test_whatever_the_policy_few_requests_wait_for_one_that_hangs(policy: str, rate: float) -> None:
+    outcome = simulate(three(fails_after=1.0), policy, rate=rate, seconds=5.0)
+    assert outcome.errors == 0
+    asked = outcome.first_ejected.get("c", outcome.requests["c"])
+    assert asked <= (20 if rate < 1000.0 else 40)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
