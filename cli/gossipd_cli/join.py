@@ -31,8 +31,13 @@ def _join(values: Mapping[str, Any]) -> int:
 
 
 def _leave(values: Mapping[str, Any]) -> int:
+    drain: float | None = values["drain"]
     with connect(values) as client:
-        client.leave()
+        if drain is None:
+            client.leave()
+        else:
+            client.timeout = (client.timeout or 0.0) + drain
+            client.leave(drain=drain)
     sys.stdout.write(as_json({"left": True}) if values["json"] else "Graceful leave complete\n")
     return exits.DONE
 
@@ -70,8 +75,21 @@ JOIN = Command(
 LEAVE = Command(
     "leave",
     _leave,
-    help="Leave the cluster gracefully; the daemon ends when the others know.",
-    options=(JSON_OPTION, *SOCKET_OPTIONS),
+    help="""Leave the cluster gracefully; the daemon ends when the others know.
+
+    With --drain consumers of this node's services are given that time to turn
+    away first.
+    """,
+    options=(
+        Option(
+            "--drain",
+            help="Drain this node's services for so long before.",
+            kind="number",
+            metavar="SECONDS",
+        ),
+        JSON_OPTION,
+        *SOCKET_OPTIONS,
+    ),
 )
 
 FORCE_LEAVE = Command(

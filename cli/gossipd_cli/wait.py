@@ -38,7 +38,9 @@ class _Wish:
         if self.node is None and values["status"]:
             raise UsageError("--status is of a node: name it with --node")
         if self.members is None and self.alive is None and self.node is None:
-            raise UsageError("say what to wait for: --members N, --alive N or --node NAME")
+            raise UsageError(
+                "say what to wait for: --members N, --alive N, --node NAME or --service NAME"
+            )
 
     def missing(self, members: Sequence[MemberRecord]) -> list[str]:
         """Return what does not hold yet, in words; empty when everything does."""
@@ -59,6 +61,12 @@ class _Wish:
 
 def _wait(values: Mapping[str, Any]) -> int:
     """Wait; with a timeout also for the daemon itself, which may be starting just now."""
+    if values["service"] is not None:
+        from gossipd_cli.services.waiting import wait_for_service  # few calls need it
+
+        return wait_for_service(values)
+    if values["passing"] is not None:
+        raise UsageError("--passing is of a service: name it with --service")
     wish = _Wish(values)
     started = time.monotonic()
     timeout: float | None = values["timeout"]
@@ -144,6 +152,13 @@ WAIT = Command(
             help="With --node: alive (default), leaving (or already left), left, failed.",
             metavar="STATUS",
             choices=STATUSES,
+        ),
+        Option("--service", help="Instances of the service NAME pass.", metavar="NAME"),
+        Option(
+            "--passing",
+            help="With --service: so many of them (default: 1).",
+            kind="count",
+            metavar="N",
         ),
         Option(
             "--timeout",

@@ -35,6 +35,9 @@ class RpcThread:
         assert self._started.wait(10)
 
     def stop(self) -> None:
+        """End the server; a second time nothing happens."""
+        if not self._thread.is_alive():
+            return
         self._token.run_sync_soon(self._scope.cancel)
         self._thread.join(10)
 

@@ -92,10 +92,10 @@ def remarks(instance: Instance, now: float) -> str:
         words.append(f"node {instance.owner_status}")
     if instance.is_doubtful:
         words.append("doubtful")
-    if instance.maintenance:
-        words.append(f"maintenance: {instance.maintenance}")
     if instance.is_draining:
         words.append("draining")
+    elif instance.maintenance:
+        words.append(f"maintenance: {instance.maintenance}")
     if instance.load is not None:
         words.append(f"load {instance.load:g}")
     words += [_check_words(check) for check in instance.checks if check.status != "passing"]

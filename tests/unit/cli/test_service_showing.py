@@ -46,7 +46,6 @@ def test_instances_are_a_line_each_and_say_why() -> None:
         owner_status="suspect",
         suspected_at=98.8,
         is_doubtful=True,
-        is_draining=True,
         maintenance="new\ndisk",
         load=0.5,
         learned_at=-100.0,
@@ -60,12 +59,14 @@ def test_instances_are_a_line_each_and_say_why() -> None:
     assert first == "a  web  10.0.0.1:80  passing   weight 1  3s ago  v1"
     assert second == (
         "b  web  [::1]:80     critical  weight 0  3m ago      node suspected for 1.2 s; doubtful;"
-        f" maintenance: new\\ndisk; draining; load 0.5; up critical (503 {53 * 'x'}...)"
+        f" maintenance: new\\ndisk; load 0.5; up critical (503 {53 * 'x'}...)"
     )
 
 
 def test_a_failed_node_is_a_reason() -> None:
     assert remarks(replace(make_instance(), owner_status="failed"), 0.0) == "node failed"
+    draining = replace(make_instance(), is_draining=True, maintenance="draining")
+    assert remarks(draining, 0.0) == "draining"
 
 
 def test_an_instance_as_json_has_ages_and_no_clock_of_ours() -> None:
