@@ -1,4 +1,4 @@
-"""``gossipd watch`` and ``run`` while the cluster and the daemon change."""
+"""``gossipd watch``, ``run`` and ``template --watch`` while the cluster and the daemon change."""
 
 from __future__ import annotations
 
@@ -217,3 +217,68 @@ def test_a_daemon_that_is_not_there_yet_is_waited_for(server: RpcThread, tmp_pat
         assert run.error_line() == "gossipd: waiting for the daemon"
         with rpc_thread(tmp_path):
             assert run.rest() == (0, "hi\n", "")
+
+
+def test_a_template_is_rendered_when_something_changes(server: RpcThread, tmp_path: Path) -> None:
+    template, out = tmp_path / "t.j2", tmp_path / "out"
+    template.write_text(
+        "{% for i in service('web') %}{{ i.endpoint }}\n{% endfor %}"
+        "{% for s in services() %}{{ s.name }}\n{% endfor %}"
+        "{% for m in members(status='alive') %}{{ m.name }}\n{% endfor %}{{ node }}\n"
+    )
+    show(server, A)
+    words = ["--out", str(out), "--watch", "--exec", f"cat {out}; echo end"]
+    with started("template", str(template), *words) as run:
+
+        def rendered() -> list[str]:
+            return list(iter(run.error_line, "end"))
+
+        assert rendered() == ["10.0.0.1:80", "web", "a", "b", "a"]
+        show(server, B)
+        assert rendered() == ["10.0.0.1:80", "10.0.0.2:80", "web", "a", "b", "a"]
+        show(server, make_instance("db"))  # a service of which the template knows nothing yet
+        assert rendered()[2:4] == ["db", "web"]
+        hide(server, A)
+        assert rendered() == ["10.0.0.2:80", "db", "web", "a", "b", "a"]
+        assert run.end(signal.SIGTERM) == (0, "", "")
+    assert out.read_text().startswith("10.0.0.2:80\n")
+    assert not list(tmp_path.glob(".gossipd-*"))
+
+
+def test_a_template_that_fails_keeps_the_file_and_tries_again(
+    server: RpcThread, tmp_path: Path
+) -> None:
+    template, out = tmp_path / "t.j2", tmp_path / "out"
+    template.write_text("ok\n{% for i in service('web') %}{{ i.meta.must }}\n{% endfor %}")
+    words = ["--out", str(out), "--watch", "--check", "! grep -q bad {}"]
+    with started("template", str(template), *words, "--exec", "echo done") as run:
+        assert run.error_line() == "done"
+        show(server, A)
+        assert run.error_line() == f"gossipd: {template}:2: 'dict object' has no attribute 'must'"
+        assert out.read_text() == "ok\n"
+        show(server, make_instance(meta={"must": "bad"}))
+        assert "--check: exit code 1" in run.error_line()
+        assert out.read_text() == "ok\n"
+        show(server, make_instance(meta={"must": "good"}))
+        assert run.error_line() == "done"
+        assert out.read_text() == "ok\ngood\n"
+        assert run.end(signal.SIGINT)[0] == 0
+
+
+def test_a_template_waits_for_a_daemon_that_restarts(server: RpcThread, tmp_path: Path) -> None:
+    template, out = tmp_path / "t.j2", tmp_path / "out"
+    template.write_text("{{ service('web') | length }}\n")
+    show(server, A)
+    words = ["--out", str(out), "--watch", "--exec", "echo done"]
+    with started("template", str(template), *words, patience=0.5) as run:
+        assert run.error_line() == "done"
+        server.stop()
+        assert "trying again" in run.error_line()
+        os.unlink(server.path)
+        server.handle.hide("a", "web")
+        with rpc_thread(tmp_path, server.handle) as again:
+            assert out.read_text() == "1\n"
+            show(again, A)
+            show(again, B)
+            assert run.error_line() == "done"  # not before the daemon had its time
+            assert out.read_text() == "2\n"

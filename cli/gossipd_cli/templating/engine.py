@@ -102,14 +102,18 @@ class Template:
         globals_ = self._environment.make_globals(None)
         self._template = jinja2.Template.from_code(self._environment, code, globals_)
 
-    def render(self, source: Source) -> tuple[str, Asked]:
+    def render(self, source: Source, asked: Asked | None = None) -> tuple[str, Asked]:
         """Return the text for the cluster as ``source`` shows it, and what was asked for.
+
+        Args:
+            source: answers the template.
+            asked: notes what was asked for, also if rendering fails.
 
         Raises:
             TemplateError: with the line at fault.
             GossipdError: as ``source`` raises it.
         """
-        asked = Asked()
+        asked = Asked() if asked is None else asked
         try:
             text = self._template.render(self._names(source, asked))
         except GossipdError:
