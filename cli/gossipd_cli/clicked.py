@@ -97,13 +97,15 @@ def as_click(command: Command) -> click.Command:
 
     parameters: list[click.Parameter] = [as_click_option(option) for option in command.options]
     if argument is not None:
+        completion = offering(argument.words, only_first=argument.key, known=argument.offers)
+        extra = file_type(argument.metavar) or {"shell_complete": completion}
         parameters.append(
             click.Argument(
                 [argument.key],
                 metavar=argument.metavar,
                 nargs=1 if argument.at_most == 1 else -1,
                 required=argument.at_least > 0,
-                shell_complete=offering(argument.words, only_first=argument.key),
+                **extra,
             )
         )
     made = _Switching(command.name, params=parameters, callback=call, help=command.help)
@@ -111,20 +113,30 @@ def as_click(command: Command) -> click.Command:
     return made
 
 
-def offering(words: Sequence[str], *, only_first: str = "") -> Completion:
+def offering(words: Sequence[str], *, only_first: str = "", known: str = "") -> Completion:
     """Return what makes a shell offer ``words``; other values are taken all the same.
 
     Args:
         words: in the order in which they are shown.
         only_first: key of an argument of several words, of which only the first is one of these.
+        known: names that the daemon is asked for, as ``offers.py`` has them.
     """
 
     def complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
         if only_first and ctx.params.get(only_first):
             return []
-        return [word for word in words if word.startswith(incomplete)]
+        offered = [*words, *_known(ctx, known)] if known else words
+        return [word for word in offered if word.startswith(incomplete)]
 
     return complete
+
+
+def _known(ctx: click.Context, kind: str) -> list[str]:
+    from gossipd_cli.offers import known_names
+
+    shared = ctx.parent.params if ctx.parent is not None else {}
+    socket, auth = (ctx.params.get(key) or shared.get(key) for key in ("socket", "rpc_auth"))
+    return known_names(kind, socket, auth)
 
 
 def file_type(metavar: str) -> dict[str, Any]:
@@ -157,6 +169,8 @@ def as_click_option(option: Option) -> click.Option:
         extra |= {"type": click.Choice(option.choices, case_sensitive=False)}
     elif option.kind == "text":
         extra |= file_type(option.metavar)
+    if option.offers:
+        extra |= {"shell_complete": offering((), known=option.offers)}
     return click.Option([*option.names, option.key], **extra)
 
 

@@ -26,9 +26,10 @@ class Option:
         metavar: how the value is shown in ``--help``.
         default: what a missing ``text``, ``switch``, ``number`` or ``count`` means.
         choices: the only values of a ``text``, if there is such a list.
+        offers: which names of the daemon's a shell offers, as ``offers.py`` has them.
     """
 
-    __slots__ = ("choices", "default", "help", "key", "kind", "metavar", "names")
+    __slots__ = ("choices", "default", "help", "key", "kind", "metavar", "names", "offers")
 
     def __init__(
         self,
@@ -38,7 +39,9 @@ class Option:
         metavar: str = "TEXT",
         default: str | float | None = None,
         choices: tuple[str, ...] = (),
+        offers: str = "",
     ) -> None:
+        self.offers = offers
         self.names = names
         self.key = names[-1].lstrip("-").replace("-", "_")
         self.help = help
@@ -59,10 +62,11 @@ class Option:
 class Argument:
     """The words behind the options: between ``at_least`` and ``at_most`` of them.
 
-    ``words`` are those that a shell offers for the first one.
+    ``words`` are those that a shell offers for the first one, ``offers`` says which names of
+    the daemon's are.
     """
 
-    __slots__ = ("at_least", "at_most", "key", "metavar", "words")
+    __slots__ = ("at_least", "at_most", "key", "metavar", "offers", "words")
 
     def __init__(
         self,
@@ -71,7 +75,9 @@ class Argument:
         at_least: int = 1,
         at_most: int = 1,
         words: tuple[str, ...] = (),
+        offers: str = "",
     ) -> None:
+        self.offers = offers
         self.words = words
         self.key = key
         self.metavar = metavar

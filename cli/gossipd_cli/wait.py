@@ -153,7 +153,12 @@ WAIT = Command(
             metavar="STATUS",
             choices=STATUSES,
         ),
-        Option("--service", help="Instances of the service NAME pass.", metavar="NAME"),
+        Option(
+            "--service",
+            help="Instances of the service NAME pass.",
+            metavar="NAME",
+            offers="services",
+        ),
         Option(
             "--passing",
             help="With --service: so many of them (default: 1).",

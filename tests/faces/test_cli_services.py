@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from gossipd.errors import UsageError
 from gossipd.services.definition import Service
 from gossipd.services.own import FROM_CLIENT
 from gossipd.value import replace
-from gossipd_cli.main import main
+from gossipd_cli.main import click_group, main
 from support.cli_daemon import found_daemon
 from support.rpc_thread import RpcThread
 from support.template_source import make_instance
@@ -406,3 +409,62 @@ def test_doubtful_instances_and_a_guard_are_told(
     show(server, replace(make_instance(owner="b"), owner_status="failed", is_doubtful=True))
     assert main(["service", "web"]) == 0
     assert capsys.readouterr().out.rstrip().endswith("node failed; doubtful")
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        (["service", ""], ["db", "web"]),
+        (["watch", "w"], ["web"]),
+        (["impact", "d"], ["db"]),
+        (["wait", "--service", ""], ["db", "web"]),
+        (["run", "--needs", "d"], ["db"]),
+        (["service", "web", "--near", ""], ["a", "b", "c"]),
+        (["deregister", ""], ["mine"]),
+        (["drain", "m"], ["mine"]),
+        (["report", ""], ["service:mine"]),
+        (["report", "service:mine", ""], []),
+        (["maint", ""], ["on", "off"]),
+        (["register", "--file", ""], ["FILES"]),
+        (["template", ""], ["FILES"]),
+    ],
+)
+def test_a_shell_is_offered_what_the_daemon_knows(
+    cluster: RpcThread, line: list[str], offered: list[str]
+) -> None:
+    show(cluster, make_instance("$(reboot)"), make_instance("-x"), make_instance("a\nb"))
+    assert main(["register", "mine", "--check", "ttl:30s"]) == 0
+    *words, incomplete = line
+    found = ShellComplete(click_group(), {}, "gossipd", "X").get_completions(words, incomplete)
+    shown = ["FILES" if item.type == "file" else item.value for item in found]
+    assert [word for word in shown if word != "mine" or "mine" in offered] == offered
+
+
+def test_a_shell_is_offered_nothing_without_a_daemon(tmp_path: Path) -> None:
+    words = ["service", "--socket", str(tmp_path / "none.sock")]
+    assert ShellComplete(click_group(), {}, "gossipd", "X").get_completions(words, "") == []
+
+
+@pytest.mark.parametrize(
+    "words", [["services"], ["service", "web"], ["register", "web"], ["wait", "--service", "web"]]
+)
+def test_commands_load_nothing_heavy(cluster: RpcThread, words: list[str]) -> None:
+    code = (
+        "import sys; before = set(sys.modules);"
+        f"from gossipd_cli.main import main; code = main({words!r});"
+        "print(' '.join(set(sys.modules) - before)); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr
+    heavy = {
+        "click", "trio", "anyio", "asyncio", "jinja2", "dataclasses", "typing", "re", "json",
+        "logging", "subprocess", "ipaddress", "threading", "gossipd.node", "gossipd.catalog",
+    }  # fmt: skip
+    assert set(done.stdout.splitlines()[-1].split()) & heavy == set()

@@ -27,7 +27,13 @@ DEFINING_OPTIONS = (
         metavar="LABEL=HOST:PORT",
     ),
     Option("--zone", help="Where it is (default: this node's zone).", metavar="ZONE"),
-    Option("--needs", help="A service it depends on; repeatable.", kind="repeat", metavar="NAME"),
+    Option(
+        "--needs",
+        help="A service it depends on; repeatable.",
+        kind="repeat",
+        metavar="NAME",
+        offers="services",
+    ),
     Option("--weight", help="Its share of requests, 0 to 65535.", kind="count", metavar="N"),
     Option(
         "--warning-weight",

@@ -232,5 +232,5 @@ IMPACT = Command(
         JSON_OPTION,
         *SOCKET_OPTIONS,
     ),
-    argument=Argument("name", "NAME"),
+    argument=Argument("name", "NAME", offers="services"),
 )

@@ -91,7 +91,12 @@ SERVICES = Command(
     Graphviz reads them, --svg as a picture (with Graphviz's dot).
     """,
     options=(
-        Option("--node", help="Instances that the node NAME registered.", metavar="NAME"),
+        Option(
+            "--node",
+            help="Instances that the node NAME registered.",
+            metavar="NAME",
+            offers="members",
+        ),
         Option("--graph", help="Draw which service needs which.", kind="flag"),
         Option("--dot", help="The same for Graphviz.", kind="flag"),
         Option("--svg", help="The same as SVG, drawn by Graphviz's dot.", kind="flag"),
@@ -117,9 +122,10 @@ SERVICE = Command(
             "--near",
             help=f"Nearest to NODE first, by round trip; {HERE} is this node.",
             metavar="NODE",
+            offers="members",
         ),
         JSON_OPTION,
         *SOCKET_OPTIONS,
     ),
-    argument=Argument("name", "NAME"),
+    argument=Argument("name", "NAME", offers="services"),
 )

@@ -88,5 +88,5 @@ DEREGISTER = Command(
     Exit code 1 if this node registers none of that id.
     """,
     options=(JSON_OPTION, *SOCKET_OPTIONS),
-    argument=Argument("id", "ID"),
+    argument=Argument("id", "ID", offers="own services"),
 )

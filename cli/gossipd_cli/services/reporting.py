@@ -111,7 +111,7 @@ REPORT = Command(
         JSON_OPTION,
         *SOCKET_OPTIONS,
     ),
-    argument=Argument("words", "CHECK pass|warn|fail [OUTPUT]", 2, 3),
+    argument=Argument("words", "CHECK pass|warn|fail [OUTPUT]", 2, 3, offers="own checks"),
 )
 
 LOAD = Command(
@@ -122,7 +122,7 @@ LOAD = Command(
     Its weight follows within a second, down to 1.
     """,
     options=(JSON_OPTION, *SOCKET_OPTIONS),
-    argument=Argument("words", "ID LOAD", 2, 2),
+    argument=Argument("words", "ID LOAD", 2, 2, offers="own services"),
 )
 
 MAINT = Command(
@@ -159,5 +159,5 @@ DRAIN = Command(
         JSON_OPTION,
         *SOCKET_OPTIONS,
     ),
-    argument=Argument("id", "[ID]", 0, 1),
+    argument=Argument("id", "[ID]", 0, 1, offers="own services"),
 )

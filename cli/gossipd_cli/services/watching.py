@@ -125,5 +125,5 @@ WATCH = Command(
         JSON_OPTION,
         *SOCKET_OPTIONS,
     ),
-    argument=Argument("name", "NAME"),
+    argument=Argument("name", "NAME", offers="services"),
 )
