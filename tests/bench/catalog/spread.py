@@ -255,7 +255,7 @@ def _provider(owner: AgentProcess, name: str) -> Iterator[subprocess.Popen[str]]
 
 def _is_of(record: dict[str, Any], service: str) -> bool:
     instance = record.get("Instance")
-    return isinstance(instance, dict) and instance.get("ID") == service
+    return isinstance(instance, dict) and bool(instance["Service"]["id"] == service)
 
 
 def _is_out(record: dict[str, Any]) -> bool:
