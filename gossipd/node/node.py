@@ -189,7 +189,12 @@ class Node(ServiceVerbs):
             self._traffic,
             self._sessions,
             self._chart,
-            (swim_outbox.ledger, serf_outbox.ledger, self.outbox.ledger),
+            (
+                swim_outbox.ledger,
+                serf_outbox.ledger,
+                self.outbox.ledger,
+                self._carriage.outbox.ledger,
+            ),
         )
         self._operations = Operations(config.serf, self._swim, self.outbox)
         self._settling = Settling(

@@ -176,6 +176,24 @@ class ServiceVerbs:
             return () if index == self._carriage.index else None
         return catalog.shelves.changes(name, index)
 
+    def service_levels(self) -> dict[str, int]:
+        """Return how much is held and waits, by name; empty while there is no catalog.
+
+        Counts of what happened (syncs, wishes, bytes by cause) are among
+        ``statistics().happened``, and what was refused among ``dropped``.
+        """
+        catalog = self._carriage.catalog
+        if catalog is None:
+            return {}
+        replica = catalog.replica
+        return {
+            "catalog-owners": sum(records.floor > 0 for records in replica.owners.values()),
+            "catalog-records": replica.records_count,
+            "catalog-record-bytes": replica.bytes,
+            "catalog-queue": catalog.queue_depth,
+            "catalog-peers": catalog.owners.peers,
+        }
+
     def own_services(self) -> OwnServices:
         """Return what this node registers."""
         catalog = self._carriage.catalog

@@ -24,11 +24,17 @@ MODULES = {
         "broadcasts", "inquiries", "intents", "lamport", "members", "reconnect", "roster", "serf",
         "state_sync", "tags", "timers", "upkeep", "user_events",
     ),
-    "gossipd/node": (
-        "delivery", "departure", "exchange", "node", "operations", "packing", "readings",
-        "sessions", "traffic", "unsealed",
+    "gossipd/catalog": (
+        "gaps", "holding", "item", "owners", "reconcile", "replica", "spreading",
     ),
-    "gossipd/wire": ("codec", "compound", "keyring", "label", "packet", "serf_codec"),
+    "gossipd/node": (
+        "carriage", "delivery", "departure", "exchange", "node", "operations", "packing",
+        "readings",         "service_verbs", "sessions", "traffic", "unsealed",
+    ),
+    "gossipd/wire": (
+        "catalog_codec", "catalog_parts", "codec", "compound", "keyring", "label", "packet",
+        "serf_codec",
+    ),
     "gossipd_sim": (
         "agreement", "alarm", "birth", "clock", "formed", "host", "inbox", "joiner", "law_rules",
         "ledger", "measures", "network", "outgoing", "queue", "trace", "truth", "world",

@@ -138,6 +138,18 @@ def test_many_registrations_at_once_reach_all() -> None:
     assert are_equal(machines)
 
 
+def test_what_is_held_and_what_was_said_is_counted() -> None:
+    net = NodeNet()
+    machines = net.cluster("abc")
+    assert machines[0].node.service_levels() == {}
+    register(machines[0], WEB)
+    net.run(5)
+    levels = machines[1].node.service_levels()
+    assert (levels["catalog-owners"], levels["catalog-records"]) == (1, 1)
+    assert (levels["catalog-queue"], levels["catalog-peers"]) == (0, 2)
+    assert machines[0].node.statistics().happened["catalog-bytes-news"] > 0
+
+
 # -- who is told ----------------------------------------------------------------------
 
 
