@@ -29,7 +29,7 @@ MODULES = {
     ),
     "gossipd/node": (
         "carriage", "delivery", "departure", "exchange", "node", "operations", "packing",
-        "readings",         "service_verbs", "sessions", "traffic", "unsealed",
+        "readings", "service_verbs", "sessions", "traffic", "unsealed",
     ),
     "gossipd/wire": (
         "catalog_codec", "catalog_parts", "codec", "compound", "keyring", "label", "packet",
