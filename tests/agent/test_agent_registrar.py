@@ -236,7 +236,7 @@ async def test_what_clients_registered_is_back_after_a_restart(
     assert agent.own()["mine"].source == FROM_CLIENT
     assert agent.own()["web"].state.maintenance == "repairs"
     assert int((tmp_path / "catalog-epoch").read_text()) > epoch
-    assert agent.lines.has("agent: restored 1 services of the last run")
+    assert agent.lines.has("agent: restored services of the last run: 1")
     agent.scope.cancel()  # a crash: what was registered a moment before is on disk
     await agent.ended.wait()
     (tmp_path / "services.json").write_text("{")

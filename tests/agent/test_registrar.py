@@ -109,7 +109,7 @@ def test_what_clients_registered_is_left_alone_and_what_ended_by_itself_comes_ba
     bench.registrar.begin(OwnServices(services=(mine,)), (service("web"),))
     assert bench.held() == {"mine": 1, "web": 1}
     assert bench.lines == [
-        "[INFO] agent: restored 1 services of the last run",
+        "[INFO] agent: restored services of the last run: 1",
         "[INFO] agent: services of the configuration registered: web",
     ]
     bench.node.deregister_service("web", 0.0)

@@ -134,7 +134,7 @@ class Registrar:
             self._step(self._node.restore_services, saved)
             kept = len(self._node.own_services().services)
             if kept:
-                self._say("INFO", f"agent: restored {kept} services of the last run")
+                self._say("INFO", f"agent: restored services of the last run: {kept}")
         self.configure(services)
 
     def configure(self, services: Sequence[Service]) -> None:
