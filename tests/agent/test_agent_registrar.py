@@ -33,6 +33,9 @@ CHECKED = (
 )
 
 
+TTL = CheckDefinition(id="of-a-client", kind="ttl", ttl=60.0)
+
+
 class Agent:
     """One agent whose configuration file and folder are in the test's hand."""
 
@@ -360,3 +363,34 @@ async def test_a_signal_ends_the_drain_that_a_command_asked_for(
     await a.ended.wait()
     assert a.exit_code == 0
     assert trio.current_time() - began < 10
+
+
+def checked(name: str, *checks: str) -> str:
+    words = ", ".join(f'{{ id = "{check}", ttl = "1h" }}' for check in checks)
+    return f'[[service]]\nname = "{name}"\nchecks = [{words}]\n'
+
+
+async def test_a_check_may_move_from_one_service_to_another_in_any_order(
+    network: MemoryNetwork, nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    agent = Agent(network, "a", "10.0.0.1", checked("a", "x", "y") + checked("b") + checked("c"))
+    await agent.start(nursery)
+
+    def ids() -> dict[str, list[str]]:
+        return {key: [check.id for check in own.checks] for key, own in agent.own().items()}
+
+    for text, expected in (
+        (checked("b", "x") + checked("c", "y") + checked("a"), {"a": [], "b": ["x"], "c": ["y"]}),
+        (checked("a", "y", "x"), {"a": ["y", "x"]}),
+        (checked("n", "x") + checked("a", "y"), {"a": ["y"], "n": ["x"]}),
+    ):
+        agent.file = text
+        await agent.handle.reload()
+        assert ids() == expected
+    agent.register(Service(id="mine", name="mine", checks=(TTL,)))
+    agent.file = checked("z", "x") + checked("n", "of-a-client")
+    with pytest.raises(ConfigError, match="'of-a-client'"):
+        await agent.handle.reload()
+    assert ids() == {"a": ["y"], "n": ["x"], "mine": ["of-a-client"]}
+    assert not agent.lines.has("is lost")
+    nursery.cancel_scope.cancel()

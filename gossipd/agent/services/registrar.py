@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gossipd.services.own import OwnServices
 
 
+REFUSALS_MAX = 3
+"""Services whose refusal is told at once: one may be refused because of another one."""
 SHOWN_MAX = 20
 """Services that are named in one line of the log."""
 
@@ -147,22 +149,14 @@ class Registrar:
             ConfigError: the node cannot register one; all is as it was.
         """
         wanted = {service.id: service for service in services}
-        gone = [known for key, known in self._configured.items() if key not in wanted]
-        done: list[str] = []
-        for service in gone:
-            self._deregister(service.id)
-        try:
-            for service in services:
-                done.append(service.id)
-                self._register(service)
-        except GossipdError as error:
-            for key in reversed(done):
-                self._put_back(key)
-            for service in gone:
-                self._put_back(service.id)
-            named = f"service {done[-1]!r}"
-            text = str(error) if str(error).startswith(named) else f"{named}: {error}"
-            raise ConfigError(text, key=f"service.{done[-1]}") from error
+        for key in self._configured:
+            if key not in wanted:
+                self._deregister(key)
+        refused = self._register_all(services)
+        if refused:
+            self._put_back(wanted)
+            text = "; ".join(_told(service, error) for service, error in refused[:REFUSALS_MAX])
+            raise ConfigError(text, key=f"service.{refused[0][0].id}")
         self._tell(self._configured, wanted)
         self._configured = wanted
 
@@ -178,6 +172,24 @@ class Registrar:
                 names = ", ".join(keys[:SHOWN_MAX])
                 self._say("INFO", f"agent: services of the configuration {what}: {names}{more}")
 
+    def _register_all(self, services: Sequence[Service]) -> list[tuple[Service, GossipdError]]:
+        """Register ``services``; return those that are refused, whatever is registered before.
+
+        One may need an id of a check that another one gives up only now.
+        """
+        waiting = list(services)
+        while waiting:
+            refused: list[tuple[Service, GossipdError]] = []
+            for service in waiting:
+                try:
+                    self._register(service)
+                except GossipdError as error:
+                    refused.append((service, error))
+            if len(refused) == len(waiting):
+                return refused
+            waiting = [service for service, _ in refused]
+        return []
+
     def _register(self, service: Service) -> None:
         warnings = self._step(self._node.register_service, service, FROM_CONFIG)
         assert isinstance(warnings, tuple)
@@ -185,15 +197,13 @@ class Registrar:
             for warning in warnings:
                 self._say("WARN", f"agent: service '{service.id}': {warning}")
 
-    def _put_back(self, key: str) -> None:
-        before = self._configured.get(key)
-        if before is None:
-            self._deregister(key)
-            return
-        try:
-            self._step(self._node.register_service, before, FROM_CONFIG)
-        except GossipdError as error:
-            self._say("ERR", f"agent: service '{key}' is lost: {error}")
+    def _put_back(self, tried: Mapping[str, Service]) -> None:
+        """Register what was configured before, instead of what was ``tried``."""
+        for key in tried:
+            if key not in self._configured:
+                self._deregister(key)
+        for service, error in self._register_all(tuple(self._configured.values())):
+            self._say("ERR", f"agent: service '{service.id}' is lost: {error}")
 
     def _deregister(self, key: str) -> None:
         owned = {own.service.id: own.source for own in self._node.own_services().services}
@@ -203,3 +213,8 @@ class Registrar:
             self._step(self._node.deregister_service, key)
         except UsageError as error:
             self._say("WARN", f"agent: service '{key}': {error}")
+
+
+def _told(service: Service, error: GossipdError) -> str:
+    named = f"service {service.id!r}"
+    return str(error) if str(error).startswith(named) else f"{named}: {error}"
