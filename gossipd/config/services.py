@@ -73,7 +73,7 @@ class ServiceTables:
         try:
             service = read_service(table)
         except UsageError as error:
-            line = _line((*at, *_steps(str(error))), lines)
+            line = _line((*at, *_steps(str(error))), lines) or begin.line
             self.complaints.append(Complaint(Origin(name, line), "service", str(error)))
             return
         before = self._found.get(service.id)

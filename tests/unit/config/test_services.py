@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gossipd.config.load import Loaded, examine, load
 from gossipd.config.origin import ConfigFile, Origin
@@ -123,3 +127,35 @@ def test_the_catalog_is_a_section_like_others() -> None:
     ]
     long = "z" * 200
     assert complaints(ConfigFile("g.toml", f'zone = "{long}"\n'))[0].startswith("g.toml:1: zone ")
+
+
+WORDS = st.sampled_from(
+    ["name", "id", "port", "tags", "meta", "checks", "check", "ttl", "http", "script", "interval",
+     "needs", "weight", "tagged_addresses", "address", "service", "services", "prot", ""]
+)  # fmt: skip
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=5)
+    | st.sampled_from(["web", "5s", "/health", "10.0.0.1", "10.0.0.1:80"])
+)
+TABLES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=5),
+    max_leaves=12,
+)
+
+
+@given(TABLES, st.dictionaries(WORDS, TABLES, max_size=5), st.sampled_from([None, 1]))
+def test_whatever_stands_there_is_a_service_or_a_complaint_with_its_line(
+    value: object, alone: dict[str, object], indent: int | None
+) -> None:
+    file = ConfigFile("g.json", json.dumps({"service": value}, indent=indent))
+    own = ConfigFile("d/s.json", json.dumps(alone, indent=indent))
+    found, said = examine([file], {}, {}, node_name="host", services=[own])
+    assert (found is None) == bool(said)
+    for complaint in said:
+        (whose,) = [one for one in (file, own) if one.name == complaint.origin.name]
+        assert 1 <= complaint.origin.line <= whose.text.count("\n") + 1
+        assert len(str(complaint)) < 1000
