@@ -101,11 +101,11 @@ class Parts:
         return replace(statistics, lost=lost, event_handlers=listed, levels=levels)
 
     def _service_levels(self) -> Mapping[str, float]:
-        registrar = self._registrar
-        if registrar is None and not self.node.services():
+        if not self.node.service_levels():
             return {}
         from gossipd.agent.services.levels import service_levels  # most daemons have none
 
+        registrar = self._registrar
         return service_levels(self.node, 0 if registrar is None else len(registrar.checks))
 
     async def run_handlers(self, nursery: trio.Nursery) -> None:

@@ -144,12 +144,6 @@ class ServiceVerbs:
         """Which life of this node its records are of: it grows when we refute a forgery."""
         return self._carriage.epoch
 
-    @property
-    def record_bytes(self) -> int:
-        """Bytes of all records of services that this node holds, as they travel."""
-        catalog = self._carriage.catalog
-        return 0 if catalog is None else catalog.replica.bytes
-
     def service(self, name: str) -> ServiceView:
         """Return all instances of one service; the same object until one of them changes."""
         catalog = self._carriage.catalog

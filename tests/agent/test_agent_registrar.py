@@ -125,7 +125,7 @@ async def test_services_of_the_files_are_registered_and_others_learn_of_them(
     )  # fmt: skip
     levels = b.handle.statistics().levels
     assert (levels["services"], levels["instances_passing"], levels["own_services"]) == (1, 1, 0)
-    assert levels["record_bytes"] > 0
+    assert levels["catalog_record_bytes"] > 0
     nursery.cancel_scope.cancel()
 
 

@@ -15,8 +15,7 @@ class CountedNode(Protocol):
 
     def services(self) -> tuple[ServiceSummary, ...]: ...
     def own_services(self) -> OwnServices: ...
-    @property
-    def record_bytes(self) -> int: ...
+    def service_levels(self) -> Mapping[str, int]: ...
 
 
 def service_levels(node: CountedNode, checks: int) -> Mapping[str, float]:
@@ -27,7 +26,9 @@ def service_levels(node: CountedNode, checks: int) -> Mapping[str, float]:
         checks: how many are run by the daemon.
     """
     found = node.services()
+    held = node.service_levels()
     return {
+        **{key.replace("-", "_"): level for key, level in held.items()},
         "services": len(found),
         "services_guarded": sum(one.is_guarded for one in found),
         "instances_passing": sum(one.passing for one in found),
@@ -36,5 +37,4 @@ def service_levels(node: CountedNode, checks: int) -> Mapping[str, float]:
         "instances_doubtful": sum(one.doubtful for one in found),
         "own_services": len(node.own_services().services),
         "own_checks_run": checks,
-        "record_bytes": node.record_bytes,
     }
