@@ -39,8 +39,8 @@ class ServiceRecords:
         self._said = Said()
         self._services: dict[str, dict[str, None]] = {}
         self._owners: dict[str, dict[str, None]] = {}
-        self._seen: dict[str, dict[tuple[str, str], tuple[int, int]]] = {}
-        """By host and instance: epoch and version shown last."""
+        self._seen: dict[str, dict[tuple[str, str], Instance]] = {}
+        """By host and instance: what was shown last."""
 
     def on_boot(self, host: Host, now: float) -> None:
         """Begin anew."""
@@ -80,12 +80,18 @@ class ServiceRecords:
                     self._complain(host.name, now, text)
 
     def _wrong_with(self, host: Host, node: Node, instance: Instance) -> Iterator[str]:
-        what = _named(instance)
         seen = self._seen[host.name]
-        epoch, version = seen.get(instance.key, (0, 0))
-        if instance.epoch == epoch and instance.version < version:
-            yield f"{what} fell from version {version} to {instance.version}"
-        seen[instance.key] = instance.epoch, instance.version
+        before = seen.get(instance.key)
+        if before is instance:
+            return
+        seen[instance.key] = instance
+        what = _named(instance)
+        if (
+            before is not None
+            and instance.epoch == before.epoch
+            and instance.version < before.version
+        ):
+            yield f"{what} fell from version {before.version} to {instance.version}"
         yield from self._misplaced(host, node, instance)
         if self._truth.bits_turned and not host.config.keys:
             return
