@@ -2,8 +2,8 @@
 
 Each node owns its records and alone writes them; all nodes hold all of them
 (docs/catalog-protocol.md). It routes: what records come to is decided in
-``replica.py``, what is told and asked in ``reconcile.py``, ``spreading.py`` and
-``gaps.py``, what consumers are shown in ``shelves.py``, and what this node
+``replica.py``, what is told and asked in ``spreading.py``, ``gaps.py`` and
+``syncing.py``, what consumers are shown in ``shelves.py``, and what this node
 registers itself in ``provider.py``.
 
 Nothing a peer says is believed but what fits the life of the owner that membership
@@ -15,7 +15,7 @@ from __future__ import annotations
 from random import Random
 
 from gossipd.address import Address
-from gossipd.catalog.effects import AnnounceEpoch, CatalogEffect, TellByStream, TellPeer
+from gossipd.catalog.effects import AnnounceEpoch, CatalogEffect
 from gossipd.catalog.events import CatalogEvent, RecordIgnored
 from gossipd.catalog.gaps import Gaps
 from gossipd.catalog.holding import Holding
@@ -23,10 +23,10 @@ from gossipd.catalog.item import OwnerRecords
 from gossipd.catalog.own_records import OwnRecords
 from gossipd.catalog.owners import Owners, Standing
 from gossipd.catalog.provider import Provider
-from gossipd.catalog.reconcile import deltas, missing, wanted
 from gossipd.catalog.replica import Refused, Replica
 from gossipd.catalog.shelves import Shelves
-from gossipd.catalog.spreading import Spreading
+from gossipd.catalog.spreading import PART_OVERHEAD, Spreading
+from gossipd.catalog.syncing import Syncing
 from gossipd.catalog.timers import (
     CatalogTimer,
     ExpiryTick,
@@ -38,7 +38,7 @@ from gossipd.catalog.timers import (
 from gossipd.config.model import CatalogConfig, SwimConfig
 from gossipd.errors import WireError
 from gossipd.outbox import Outbox
-from gossipd.services.instance import OWNER_ALIVE, OWNER_FAILED, OWNER_SUSPECT
+from gossipd.services.instance import OWNER_ALIVE
 from gossipd.timers import Timers
 from gossipd.wire.catalog_codec import decode_catalog_untrusted, encode_catalog
 from gossipd.wire.catalog_messages import Delta, Digest, News, Notice, Portion, Record, Wish
@@ -53,16 +53,10 @@ FRESH_BYTES_MAX = 2048
 each of them a dozen times to everybody."""
 REFUTATION_PAUSE = 5.0
 """Seconds between two epochs: each makes everybody forget and fetch our records."""
-REUNION_PAUSE = (0.2, 0.8)
-"""Seconds from the return of a lost member until we compare with it, and as many at random."""
 YOUNG = 10.0
 """Seconds for which a catalog fills itself and tells nobody what it fetched."""
-SYNCS_SAVED = 32.0
-"""Digests and wishes answered at once, and ``SYNCS_PER_SECOND`` after that."""
-SYNCS_PER_SECOND = 16.0
-BYTES_SYNC = "catalog-bytes-sync"
-"""Counted: bytes of digests and of what answers them."""
-RECEIVED, SYNCS, REFUTATIONS = "catalog-messages", "catalog-syncs", "catalog-refutations"
+RECEIVED, REFUTATIONS = "catalog-messages", "catalog-refutations"
+"""Counted."""
 
 
 class Catalog:
@@ -97,7 +91,6 @@ class Catalog:
         self._name = name
         self._random = random
         self._outbox = outbox
-        self._packet_bytes = packet_bytes
         self.timers: Timers[CatalogTimer] = Timers() if timers is None else timers
         self.owners = Owners(name)
         self.replica = Replica(config)
@@ -108,15 +101,21 @@ class Catalog:
             swim_config, self.owners, random, self.timers, outbox, packet_bytes
         )
         self._gaps = Gaps(name, self.owners, self.replica, random, self.timers, outbox)
+        self._syncing = Syncing(
+            name,
+            self.owners,
+            self.replica,
+            random,
+            self.timers,
+            outbox,
+            packet_bytes - PART_OVERHEAD,
+        )
         self._holding = Holding()
         self._heard: dict[bytes, None] = {}
         self._made_at: float | None = None
         self._refuted_at: float | None = None
         self._is_refuting = False
-        self._reunion: str | None = None
         self._is_expiry_armed = False
-        self._syncs = SYNCS_SAVED
-        self._syncs_at = 0.0
 
     # -- what readers ask -----------------------------------------------------
 
@@ -157,8 +156,7 @@ class Catalog:
             for held in self._holding.take(name, now):
                 self._receive(held.payload, held.source, now)
         if standing.status == OWNER_ALIVE and name != self._name:
-            if before is not None and before.status == OWNER_FAILED:
-                self._expect_reunion(name, now)
+            self._syncing.is_back(name, before, now)
             if not had_peers:
                 self.flush(now)
                 self._spreading.arm(now)
@@ -184,7 +182,7 @@ class Catalog:
     def compare(self, peer: str, summary: int, now: float) -> None:
         """``peer``, with whom we just exchanged states, knows what ``summary`` says."""
         if summary != self.replica.summary:
-            self._sync_with(peer)
+            self._syncing.sync_with(peer)
 
     def flush(self, now: float) -> None:
         """Tell what is new, of ours and of others; after each step."""
@@ -212,7 +210,7 @@ class Catalog:
             case Digest():
                 self._on_digest(message, now)
             case Wish():
-                self._on_wish(message, now)
+                self._syncing.on_wish(message, now)
 
     def _on_news(self, news: News, payload: bytes, source: Address, now: float) -> None:
         owner, version = news.owner, news.version
@@ -263,12 +261,12 @@ class Catalog:
         for portion in delta.portions:
             if portion.owner == self._name:
                 self._hear_of_us(portion.epoch, portion.records, now, portion.upto)
-            elif self._take_portion(portion, now):
+            elif self._take_portion(portion, delta.sender, now):
                 has_news = True
         if delta.has_more and has_news:
-            self._sync_with(delta.sender)
+            self._syncing.sync_with(delta.sender)
 
-    def _take_portion(self, portion: Portion, now: float) -> bool:
+    def _take_portion(self, portion: Portion, sender: str, now: float) -> bool:
         owner = portion.owner
         standing = self.owners.get(owner)
         if standing is None or standing.epoch != portion.epoch:
@@ -291,6 +289,9 @@ class Catalog:
         if changed:
             self.shelves.records_changed(owner, tuple(changed), now)
             self._arm_expiry(records, now)
+        teller = self.owners.get(sender)
+        if records.ranges and teller is not None:  # a portion before this one may be lost
+            self._gaps.found(owner, records.epoch, teller.address, now)
         notice = self._gaps.closed(owner)
         if records.floor > floor and self._spreading_is_due(is_late, now):
             # not what a joiner fetches: others know it already
@@ -302,33 +303,13 @@ class Catalog:
         return records.floor > floor
 
     def _on_digest(self, digest: Digest, now: float) -> None:
-        standing = self._peer(digest.sender, now)
-        if standing is None:
-            return
         own = self._own.records
         if any(
             one.owner == self._name and one.epoch == own.epoch and one.floor > own.floor
             for one in digest.known
         ):
             self._refute("digest", now)
-        lacks, wishes = missing(self.replica, self.owners, digest.known)
-        self._answer(standing, lacks)
-        if wishes:
-            self._send_by_stream(standing, encode_catalog(Wish(self._name, tuple(wishes))))
-
-    def _on_wish(self, wish: Wish, now: float) -> None:
-        standing = self._peer(wish.sender, now)
-        if standing is not None:
-            self._answer(standing, wanted(self.replica, wish.known))
-
-    def _answer(self, to: Standing, lacks: list[tuple[OwnerRecords, int]]) -> None:
-        messages = deltas(self._name, lacks)
-        if len(messages) == 1 and self._spreading.fits(messages[0]):
-            self._outbox.ledger.count(BYTES_SYNC, len(messages[0]))
-            self._outbox.effects.append(TellPeer(to.address, (messages[0],)))
-            return
-        for message in messages:
-            self._send_by_stream(to, message)
+        self._syncing.on_digest(digest, now)
 
     # -- what is believed -----------------------------------------------------
 
@@ -354,21 +335,6 @@ class Catalog:
         except WireError as error:
             self._ignore(error.reason, records.name, error.detail)
             return False
-
-    def _peer(self, name: str, now: float) -> Standing | None:
-        """Return the standing of a gossipd node that asks, unless too many do."""
-        standing = self.owners.get(name)
-        if standing is None or standing.epoch is None or name == self._name:
-            self._ignore("stranger", name)
-            return None
-        earned = max(0.0, now - self._syncs_at) * SYNCS_PER_SECOND
-        self._syncs = min(SYNCS_SAVED, self._syncs + earned)
-        self._syncs_at = now
-        if self._syncs < 1.0:
-            self._ignore("too-many-syncs", name)
-            return None
-        self._syncs -= 1.0
-        return standing
 
     def _hear_of_us(
         self, epoch: int, records: tuple[Record, ...], now: float, upto: int = 0
@@ -446,8 +412,7 @@ class Catalog:
                 case GapDue():
                     self._gaps.on_due(timer, now)
                 case ReunionDue():
-                    self._reunion = None
-                    self._sync_with(timer.peer)
+                    self._syncing.on_reunion(timer)
                 case RefutationDue():
                     self._begin_epoch(now)
                 case ExpiryTick():
@@ -463,28 +428,6 @@ class Catalog:
     def sending_unblocked(self, now: float) -> None:
         """Go on."""
         self._spreading.sending_unblocked(now)
-
-    def _expect_reunion(self, peer: str, now: float) -> None:
-        """Compare with one of those who return, when they had time to see us again too."""
-        if self._reunion is None:
-            self._reunion = peer
-            least, more = REUNION_PAUSE
-            due = now + least + more * self._random.random()
-            self.timers.set(due, ReunionDue(peer))
-
-    def _sync_with(self, peer: str) -> None:
-        standing = self.owners.get(peer)
-        if standing is None or standing.epoch is None or peer == self._name:
-            return
-        if standing.status not in (OWNER_ALIVE, OWNER_SUSPECT):
-            return
-        self._outbox.ledger.count(SYNCS)
-        digest = Digest(self._name, tuple(self.replica.known()))
-        self._send_by_stream(standing, encode_catalog(digest))
-
-    def _send_by_stream(self, to: Standing, payload: bytes) -> None:
-        self._outbox.ledger.count(BYTES_SYNC, len(payload))
-        self._outbox.effects.append(TellByStream(to.address, payload))
 
     def _arm_expiry(self, records: OwnerRecords, now: float) -> None:
         if records.tombstones and not self._is_expiry_armed:

@@ -18,9 +18,12 @@ from gossipd.serf.tags import encode_own_tags
 from gossipd.shared import Base, SharedDict
 from gossipd.swim.member import Member, MemberState
 from gossipd.swim.rotation import EXHAUSTIVE_BELOW, RandomRotation
+from gossipd.wire.catalog_parts import definitions
 from gossipd.wire.messages import Versions
 from gossipd.wire.meta_tail import meta_tail
 from gossipd.wire.serf_messages import MemberStatus
+
+definitions.limit = 65_536  # nodes of one process share what they decode, too
 
 EPOCH_BEFORE = 1_700_000_000_000
 """Milliseconds since 1970 when a run begins, as hosts without a disk know them."""

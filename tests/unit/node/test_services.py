@@ -267,6 +267,21 @@ def test_a_life_that_forgot_its_epoch_is_not_shadowed_by_its_last_one() -> None:
     assert are_equal(machines)
 
 
+def test_who_was_taken_for_gone_and_is_not_is_asked_again() -> None:
+    net = NodeNet()
+    machines = net.cluster("abcdef")
+    register(machines[1], WEB)
+    net.run(20)
+    away = machines[1]
+    net.separate([away], [machines[0], *machines[2:]])
+    net.run(30)
+    machines[0].do(lambda now: machines[0].node.force_leave("b", False, now))
+    net.run(5)
+    assert not any(keys(each) for each in machines if each is not away)
+    net.heal()
+    net.run_until(lambda: all(keys(each) == [("b", "web-1")] for each in machines), 40.0)
+
+
 # -- splits ---------------------------------------------------------------------------
 
 
