@@ -287,7 +287,8 @@ class Catalog:
             records.gc = max(records.gc, portion.upto)
         self.replica.learn(records, ((portion.base, portion.upto),))
         if changed:
-            self.shelves.records_changed(owner, tuple(changed), now)
+            # of one that is new here everything: it may have been held before
+            self.shelves.records_changed(owner, tuple(changed) if floor else None, now)
             self._arm_expiry(records, now)
         teller = self.owners.get(sender)
         if records.ranges and teller is not None:  # a portion before this one may be lost
@@ -410,7 +411,10 @@ class Catalog:
                         self._tell_own()
                     self._spreading.on_tick(now)
                 case GapDue():
-                    self._gaps.on_due(timer, now)
+                    if self._gaps.on_due(timer, now):
+                        # shown as it was until the whole of it is here again
+                        self.replica.drop(timer.owner)
+                        self._gaps.ask_anew(timer.owner, timer.epoch)
                 case ReunionDue():
                     self._syncing.on_reunion(timer)
                 case RefutationDue():

@@ -2,8 +2,8 @@
 
 A gap mostly closes by itself: gossip brings what was overtaken. If it does not, we
 ask whoever told the newer thing, then the owner, then anybody; and give up in the
-end, because a version that nobody has may never have been. Push/pull repairs what
-is left.
+end, because a version that nobody has may never have been. Then what is held of the
+owner cannot be trusted, and is fetched anew.
 """
 
 from __future__ import annotations
@@ -92,24 +92,34 @@ class Gaps:
         """Nothing of that owner is wanted any more."""
         self._gaps.pop(owner, None)
 
-    def on_due(self, timer: GapDue, now: float) -> None:
-        """Ask about a gap that is still there, or give it up."""
+    def on_due(self, timer: GapDue, now: float) -> bool:
+        """Ask about a gap that is still there, or give it up.
+
+        Returns:
+            Whether something is held that nobody can explain: start over with that owner.
+        """
         gap = self._gaps.get(timer.owner)
         if gap is None or gap.epoch != timer.epoch:
-            return
+            return False
         records = self._replica.records(timer.owner)
-        if records is not None and records.epoch == gap.epoch:
-            if not records.ranges and records.floor >= gap.version:
-                del self._gaps[timer.owner]
-                return
-            if timer.attempt >= ATTEMPTS_MAX:
-                records.ranges.clear()
+        if records is not None and records.epoch != gap.epoch:
+            records = None
+        if records is not None and not records.ranges and records.floor >= gap.version:
+            del self._gaps[timer.owner]
+            return False
         if timer.attempt >= ATTEMPTS_MAX:
             del self._gaps[timer.owner]
-            return
+            return records is not None and bool(records.ranges)
         self._ask(timer.owner, gap, timer.attempt)
         pause = PATIENCE * 2**timer.attempt
         self._timers.set(now + pause, GapDue(timer.owner, timer.epoch, timer.attempt + 1))
+        return False
+
+    def ask_anew(self, owner: str, epoch: int) -> None:
+        """Ask for all of an owner of whom nothing is held any more: itself, or anybody."""
+        standing = self._owners.get(owner)
+        if standing is not None:
+            self._ask(owner, _Gap(epoch, standing.address), 1)
 
     def _open(self, owner: str, epoch: int, teller: Address, due: float) -> _Gap:
         gap = self._gaps[owner] = _Gap(epoch, teller)

@@ -1,0 +1,99 @@
+"""What a catalog does about what it misses, and about what nobody can explain."""
+
+from __future__ import annotations
+
+from random import Random
+
+from gossipd.address import Address
+from gossipd.catalog.catalog import Catalog
+from gossipd.catalog.effects import CatalogEffect, TellPeer
+from gossipd.catalog.events import CatalogEvent
+from gossipd.catalog.own_records import OwnRecords
+from gossipd.catalog.owners import Standing
+from gossipd.catalog.reconcile import deltas, wanted
+from gossipd.catalog.replica import Replica
+from gossipd.config.model import CatalogConfig, SwimConfig
+from gossipd.outbox import Outbox
+from gossipd.services.definition import Service
+from gossipd.wire.catalog_codec import decode_catalog_untrusted, encode_catalog
+from gossipd.wire.catalog_messages import Known, News, Record, Wish
+from gossipd.wire.catalog_parts import encode_service
+
+CONFIG = CatalogConfig()
+HERE, OWNER, TELLER = (Address(bytes([10, 0, 0, n]), 7946) for n in (1, 2, 3))
+
+
+class Listener:
+    """The catalog of "me", which hears of the owner "o"."""
+
+    def __init__(self) -> None:
+        self.outbox: Outbox[CatalogEffect, CatalogEvent] = Outbox()
+        self.catalog = Catalog(CONFIG, SwimConfig(), "me", Random(1), self.outbox, epoch=1, index=0)
+        for name, address in (("me", HERE), ("o", OWNER), ("t", TELLER)):
+            self.catalog.put_member(Standing(name, address, "alive", None, 1), 0.0)
+        self.owner = OwnRecords(CONFIG, "o", 1, Replica(CONFIG), lambda id, now: None)
+
+    def says(self, *ids: str) -> list[bytes]:
+        for id in ids:
+            self.owner.put_service(Service(id=id, name="web"), 0.0)
+        return [encode_catalog(news) for news in self.owner.take_fresh()]
+
+    def hear(self, payload: bytes, at: float) -> None:
+        self.catalog.receive(payload, TELLER, at)
+
+    def wishes(self, until: float) -> list[tuple[float, Address, Wish]]:
+        found = []
+        while (due := self.catalog.next_deadline()) is not None and due <= until:
+            self.catalog.handle_deadline(due)
+            for effect in self.outbox.take_effects():
+                for payload in effect.payloads if isinstance(effect, TellPeer) else ():
+                    message = decode_catalog_untrusted(payload)
+                    if isinstance(message, Wish):
+                        found.append((due, effect.to, message))  # type: ignore[union-attr]
+        return found
+
+    def shown(self) -> list[str]:
+        return [instance.service.id for instance in self.catalog.shelves.service("web").instances]
+
+
+def test_what_was_overtaken_on_its_way_is_not_asked_for() -> None:
+    listener = Listener()
+    first, second = listener.says("a", "b")
+    listener.hear(second, 1.0)
+    listener.hear(first, 1.2)
+    assert listener.shown() == ["a", "b"]
+    assert listener.wishes(100.0) == []
+
+
+def test_a_gap_is_asked_about_first_whoever_told_and_then_the_owner() -> None:
+    listener = Listener()
+    _, second = listener.says("a", "b")
+    listener.hear(second, 1.0)
+    wishes = listener.wishes(2.5)
+    assert [to for _, to, _ in wishes[:2]] == [TELLER, OWNER]
+    assert 1.3 < wishes[0][0] < 1.8
+    assert wishes[0][2] == Wish("me", (Known("o", 1, 0),))
+    (delta,) = deltas("o", wanted(listener.owner._replica, wishes[0][2].known))
+    listener.hear(delta, 2.6)
+    assert listener.shown() == ["a", "b"]
+    assert listener.wishes(100.0) == []
+
+
+def test_of_an_owner_that_nobody_can_explain_everything_is_fetched_anew() -> None:
+    listener = Listener()
+    for payload in listener.says("a", "b"):
+        listener.hear(payload, 1.0)
+    evil = encode_service(Service(id="a", name="evil"))
+    forged = News("o", 1, 1000, (), Record("a", service_version=1000, service=evil))
+    listener.hear(encode_catalog(forged), 2.0)
+    assert listener.shown() == ["b"]
+    wishes = listener.wishes(200.0)
+    last = wishes[-1][2]
+    assert last.known == (Known("o", 1, 0),)  # those before ask for what is above 2
+    assert {wish.known[0].floor for _, _, wish in wishes[:-1]} == {2}
+    assert listener.shown() == ["b"]
+    for delta in deltas("o", wanted(listener.owner._replica, last.known)):
+        listener.hear(delta, 201.0)
+    assert listener.shown() == ["a", "b"]
+    assert not listener.catalog.shelves.service("evil").instances
+    assert listener.catalog.summary == listener.owner._replica.summary
