@@ -81,7 +81,7 @@ def test_a_key_that_is_used_before_all_have_it_parts_the_cluster_until_they_do()
     text = library()["key-rotation-too-early"].read_text(encoding="utf-8")
     cluster = Cluster(read_scenario(text, "key-rotation-too-early.toml"), 1)
     early, late = list(cluster.hosts)[4:], list(cluster.hosts)[:4]
-    cluster.world.run_until(69.0)
+    cluster.world.run_until(67.0)
     for host in cluster.hosts.values():
         dead = {name for name, status in host.statuses().items() if status is MemberStatus.FAILED}
         if host.name in late:
