@@ -216,6 +216,9 @@ class Catalog:
         owner, version = news.owner, news.version
         if owner == self._name:
             self._hear_of_us(news.epoch, (news.record,), now)
+            covered = [one for one in news.covered if 0 < one != version]
+            if covered and news.epoch == self._own.epoch and self._own.holds_any(covered):
+                self._refute("covered", now)  # who believes it would never ask for that
             return
         if not self._is_of_this_life(owner, news.epoch, payload, source, now):
             return
@@ -225,8 +228,8 @@ class Catalog:
         if records.top and version - records.top > VERSION_JUMP_MAX:
             self._ignore("version-jump", owner, f"from {records.top} to {version}")
             return
-        if news.record.version > version:
-            self._ignore("malformed", owner, "a part is newer than its news")
+        if news.record.version != version:
+            self._ignore("malformed", owner, "a part is not of the version of its news")
             return
         is_new = self._apply(records, news.record, now)
         ranges = [(one - 1, one) for one in news.covered if 0 < one < version]

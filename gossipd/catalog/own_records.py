@@ -6,7 +6,7 @@ like anybody's, and waits here until it is told (``take_fresh``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from gossipd.catalog.item import OwnerRecords
 from gossipd.catalog.replica import Refused, Replica
@@ -168,6 +168,15 @@ class OwnRecords:
                     item.encoded_outputs,
                 ),
             )
+        )
+
+    def holds_any(self, versions: Iterable[int]) -> bool:
+        """Say whether something that holds was said at one of ``versions``."""
+        asked = frozenset(versions)
+        records = self.records
+        return records.node_version in asked or any(
+            not asked.isdisjoint((item.service_version, item.state_version, item.outputs_version))
+            for item in records.items.values()
         )
 
     def _next(self) -> int:

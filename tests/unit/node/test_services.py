@@ -347,6 +347,27 @@ def test_a_forged_record_ends_with_the_next_epoch_of_its_owner() -> None:
     assert machines[3].node.service("web").instances[0].epoch == 2
 
 
+def test_news_that_hides_what_still_holds_is_refuted() -> None:
+    net = NodeNet()
+    machines = net.cluster("abc")
+    register(machines[0], WEB)
+    register(machines[0], Service(id="other", name="web"))
+    net.run(3)
+    service = encode_service(WEB)
+    said = next(
+        item.service_version
+        for item in machines[0].node._carriage.catalog.replica.owners["a"].items.values()  # type: ignore[union-attr]
+        if item.id == "web-1"
+    )
+    record = Record("web-1", service_version=said, service=service)
+    lie = News("a", 1, said, tuple(range(1, 9)), record)
+    send(net, machines[0], encode_catalog(lie), machines[2])
+    assert "not-our-word" in heard_ignored(machines[0])
+    net.run(5)
+    assert are_equal(machines)
+    assert machines[1].node.service("web").instances[0].epoch == 2
+
+
 def test_records_of_another_life_than_the_one_announced_are_never_shown() -> None:
     net = NodeNet()
     machines = net.cluster("abc")
