@@ -444,6 +444,7 @@ class Catalog:
     def _expire(self, now: float) -> None:
         self._is_expiry_armed = False
         self.replica.expire(now - self._config.tombstone_timeout)
+        self._own.forget_gone()
         pause = self._config.tombstone_timeout / 8
         if any(records.tombstones for records in self.replica.owners.values()):
             self._is_expiry_armed = True

@@ -119,6 +119,13 @@ class OwnRecords:
         self._fresh.clear()
         return fresh
 
+    def forget_gone(self) -> None:
+        """Keep nothing of services whose tombstones are forgotten."""
+        items = self.records.items
+        self._covered = {
+            key: covered for key, covered in self._covered.items() if not key[0] or key[0] in items
+        }
+
     def begin_anew(self, epoch: int, now: float) -> None:
         """Say everything again in the life ``epoch``: what others hold of us is void."""
         before = self.records
