@@ -99,8 +99,6 @@ class Connection:
             await self._send_waiting(data)
         elif self._unsent:
             await self.flush()
-        else:
-            await trio.lowlevel.checkpoint()
 
     def send_now(self, data: bytes) -> bool:
         """Send one message without waiting, if the socket takes at least a part of it now.
@@ -164,6 +162,8 @@ class Connection:
 
     async def _serve_request(self) -> tuple[int, Any] | None:
         """Answer one request; return it with its number if it needs the nursery first."""
+        if self._frames.is_inside_object:  # many in one piece: others get a turn in between
+            await trio.lowlevel.checkpoint()
         header = await self._read_header()
         if header is None:
             return None
@@ -232,11 +232,17 @@ class Connection:
             await self._receive(deadline, seq)
 
     async def _receive(self, deadline: float, seq: int) -> None:
+        if deadline == math.inf:
+            self._take_in(await self._stream.receive_some(RECEIVE_BYTES))
+            return
         data: bytes | bytearray = b""
         with trio.move_on_at(deadline) as scope:
             data = await self._stream.receive_some(RECEIVE_BYTES)
         if scope.cancelled_caught:
             raise await self._refuse(seq, "request was not completed in time")
+        self._take_in(data)
+
+    def _take_in(self, data: bytes | bytearray) -> None:
         if not data:
             raise _Ended
         self._frames.feed(data)

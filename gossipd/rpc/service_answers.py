@@ -23,17 +23,59 @@ from gossipd.services.writing import write_service
 SPARE_MAX = 64
 """Encoded instances of a service kept beyond those that it has."""
 
-_NUMBER = Struct(">Bd").pack
+ANSWERS_MAX, ANSWERS_BYTES_MAX = 1024, 4 << 20
+"""Answers to questions with their filters that are kept, all together."""
+
+_FORM = Struct(">Bd")
+_NUMBER, _NUMBER_INTO, _NUMBER_BYTES = _FORM.pack, _FORM.pack_into, _FORM.size
 _FLOAT64 = 0xCB
 _AGE, _SUSPECTED = encode("Age"), encode("SuspectedFor")
+
+
+class _Answer:
+    """An encoded answer, and where in it the ages stand.
+
+    Args:
+        view: what it was made from.
+        shown: the instances in it, in their order.
+        head: what stands before them.
+        pieces: each of them encoded, whatever its age.
+    """
+
+    __slots__ = ("_ages", "body", "view")
+
+    def __init__(
+        self, view: ServiceView, shown: Sequence[Instance], head: bytes, pieces: Sequence[bytes]
+    ) -> None:
+        self.view = view
+        self.body = bytearray(head + b"".join(pieces))
+        self._ages: list[tuple[int, float]] = []
+        at = len(head)
+        for instance, piece in zip(shown, pieces, strict=True):
+            # not looked for: a tag may look like the key
+            age_at = at + len(_PLAIN_HEAD) + len(_AGE)
+            self._ages.append((age_at, instance.learned_at))
+            if instance.suspected_at is not None:
+                suspected_at = age_at + _NUMBER_BYTES + len(_SUSPECTED)
+                self._ages.append((suspected_at, instance.suspected_at))
+            at += len(piece)
+
+    def at(self, now: float) -> bytes:
+        """Return the answer with the ages at ``now``."""
+        body = self.body
+        for at, since in self._ages:
+            _NUMBER_INTO(body, at, _FLOAT64, now - since if now > since else 0.0)
+        return bytes(body)
 
 
 class Encoded:
     """Encoded instances by the value that they were made from."""
 
-    __slots__ = ("_services", "_summaries", "_summaries_body")
+    __slots__ = ("_answers", "_answers_bytes", "_services", "_summaries", "_summaries_body")
 
     def __init__(self) -> None:
+        self._answers: dict[object, _Answer] = {}
+        self._answers_bytes = 0
         self._services: dict[str, dict[tuple[str, str], tuple[Instance, bytes]]] = {}
         self._summaries: tuple[ServiceSummary, ...] | None = None
         self._summaries_body = b""
@@ -66,16 +108,35 @@ class Encoded:
 
     def instances(self, instances: Sequence[Instance], now: float) -> bytes:
         """Return an encoded list of instances."""
-        count = len(instances)
-        head = bytes((144 | count,)) if count < 16 else b"\xdd" + count.to_bytes(4, "big")
         one = self.instance
-        return head + b"".join([one(instance, now) for instance in instances])
+        return _list_head(len(instances)) + b"".join([one(i, now) for i in instances])
 
     def view_body(self, view: ServiceView, shown: Sequence[Instance], now: float) -> bytes:
         """Return the body of the answer to ``service`` with the ``shown`` instances."""
         self.tidy(view)
-        head = _map_head(3) + encode("Guarded", view.is_guarded, "Index", view.index, "Instances")
-        return head + self.instances(shown, now)
+        one = self.instance
+        head = _view_head(view, len(shown))
+        return head + b"".join([one(instance, now) for instance in shown])
+
+    def answer(self, view: ServiceView, request: AskService, now: float) -> bytes:
+        """Return the body of the answer to ``request``, which says nothing of ``near``.
+
+        Of the same view and question only the ages are written anew.
+        """
+        key = (request.name, request.tags, tuple(request.meta.items()), request.zone,
+               request.is_passing)  # fmt: skip
+        kept = self._answers.get(key)
+        if kept is None or kept.view is not view:
+            shown = selected(view, request)
+            if kept is not None:
+                self._answers_bytes -= len(kept.body)
+            self.tidy(view)
+            pieces = [self.instance(instance, now) for instance in shown]
+            kept = self._answers[key] = _Answer(view, shown, _view_head(view, len(shown)), pieces)
+            self._answers_bytes += len(kept.body)
+            if self._answers_bytes > ANSWERS_BYTES_MAX or len(self._answers) > ANSWERS_MAX:
+                self._answers, self._answers_bytes = {}, 0
+        return kept.at(now)
 
     def set_body(self, view: ServiceView, now: float) -> bytes:
         """Return the record of a watch with the whole set."""
@@ -164,6 +225,16 @@ def _encode_rest(instance: Instance) -> bytes:
 
 
 _REST_KEYS = 15
+
+
+def _view_head(view: ServiceView, count: int) -> bytes:
+    """Return what stands before ``count`` instances of ``view``."""
+    keys = encode("Guarded", view.is_guarded, "Index", view.index, "Instances")
+    return _map_head(3) + keys + _list_head(count)
+
+
+def _list_head(count: int) -> bytes:
+    return bytes((0x90 | count,)) if count < 16 else b"\xdd" + count.to_bytes(4, "big")
 
 
 def _map_head(count: int) -> bytes:

@@ -89,14 +89,15 @@ class Services:
     def _instances(self, seq: int, request: service_requests.AskService) -> bytes:
         handle = self._handle
         view, now = handle.service(request.name), handle.now()
+        if not request.near:
+            return answers.header(seq) + self._desk.encoded.answer(view, request, now)
         shown = selected(view, request)
-        if request.near:
-            near = handle.view().name if request.near == service_requests.HERE else request.near
-            here = handle.coordinate(near)
-            if here is None:
-                raise UsageError(f"near: no network coordinate of {near!r} is known")
-            owners = {one.owner: handle.coordinate(one.owner) for one in shown}
-            shown = nearest_first(shown, here, owners)
+        near = handle.view().name if request.near == service_requests.HERE else request.near
+        here = handle.coordinate(near)
+        if here is None:
+            raise UsageError(f"near: no network coordinate of {near!r} is known")
+        owners = {one.owner: handle.coordinate(one.owner) for one in shown}
+        shown = nearest_first(shown, here, owners)
         return answers.header(seq) + self._desk.encoded.view_body(view, shown, now)
 
     def _instances_of(self, seq: int, request: service_requests.AskServicesOf) -> bytes:

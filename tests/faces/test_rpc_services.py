@@ -9,6 +9,7 @@ import trio.testing
 from gossipd.coordinate import Coordinate
 from gossipd.errors import UsageError
 from gossipd.query.service_requests import SERVICE_COMMANDS
+from gossipd.rpc import service_answers
 from gossipd.rpc import services as rpc_services
 from gossipd.rpc.server import Limits
 from gossipd.rpc.service_answers import SPARE_MAX, Encoded
@@ -82,6 +83,36 @@ async def test_an_instance_is_told_with_its_standing_and_age() -> None:
         _, body = await peer.ask("service", {"Name": "web"}, has_body=True)
         assert body["Instances"][0]["Age"] == 3.5
         assert body["Instances"][0]["SuspectedFor"] == pytest.approx(2.2)
+
+
+async def test_ages_are_written_where_they_stand_whatever_else_looks_like_their_key() -> None:
+    handle = FakeHandle()
+    for owner in "abc":
+        handle.show(
+            make_instance(owner, tags=("Age", "SuspectedFor"), meta={"Age": "Age"}, zone="Age",
+                          learned_at=90.0, suspected_at=95.0)
+        )  # fmt: skip
+    async with serving(handle) as server:
+        peer = await server.greet()
+        for age in (10.0, 11.0):
+            _, body = await peer.ask("service", {"Name": "web"}, has_body=True)
+            for one in body["Instances"]:
+                assert (one["Age"], one["SuspectedFor"]) == (age, age - 5)
+                assert one["Service"]["tags"] == ["Age", "SuspectedFor"]
+                assert one["Service"]["meta"] == {"Age": "Age"}
+            handle.clock += 1
+
+
+async def test_kept_answers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_answers, "ANSWERS_MAX", 3)
+    async with serving(shop()) as server:
+        peer = await server.greet()
+        for number in range(10):
+            assert await instances(peer, Tags=[f"t{number}"]) == []
+            assert len(server.service.desk.encoded._answers) <= 3
+        assert await instances(peer, Tags=["v1"]) == ["a", "b"]
+        server.handle.hide("b", "web")
+        assert await instances(peer, Tags=["v1"]) == ["a"]
 
 
 async def test_an_answer_is_filtered() -> None:
