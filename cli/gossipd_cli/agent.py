@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gossipd.config.options import OPTIONS, Option
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 CONFIG_FLAGS = ("config", "config-file", "config-dir")
 """Our own name and Serf's two; each takes a file or a folder."""
+DESCRIPTORS = 65_536
+"""As many a daemon takes if it may."""
 EXIT_FAILED = 1
 EXIT_CANNOT_START = 2
 _REPEATED = ("list", "lines", "tags", "sets")
@@ -120,6 +123,20 @@ def _complain(error: Exception, code: int) -> int:
     return code
 
 
+def _take_descriptors() -> None:
+    """Let the daemon have as many descriptors as it is allowed: each client takes one.
+
+    The soft limit of 1024 is for programs that call ``select``; nothing here does.
+    """
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def _run(loaded: Loaded, reread: Callable[[], Loaded], early: Sequence[int]) -> int:
     """Run the agent on trio, with its signals and its log on stdout.
 
@@ -131,6 +148,7 @@ def _run(loaded: Loaded, reread: Callable[[], Loaded], early: Sequence[int]) -> 
     from gossipd.agent.lifecycle import WATCHED
     from gossipd.agent.log.output import DescriptorOutput
 
+    _take_descriptors()
     # what start-up made stays for life: leave it out of every later collection
     gc.collect()
     gc.freeze()

@@ -27,7 +27,8 @@ class Limits(Value, kw_only=True):
     """Bounds of what clients may ask for; durations in seconds."""
 
     connections_max: int = 4096
-    """Connections at a time; the next one is closed at once."""
+    """Connections at a time, and no more than half of the descriptors that the process may
+    have; the next one is closed at once."""
     object_bytes_max: int = 2**20
     """One request header or body; as ``OBJECT_BYTES_MAX`` of ``query/framing.py``."""
     object_seconds_max: float = 30.0

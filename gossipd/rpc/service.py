@@ -6,6 +6,7 @@ It is loaded with the first client: most daemons run for weeks without one.
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -103,7 +104,7 @@ class Service:
     async def serve_connection(self, stream: trio.abc.Stream) -> None:
         """Serve one accepted connection until it ends."""
         peer = _peer_name(stream)
-        if self.connections >= self.limits.connections_max:
+        if self.connections >= min(self.limits.connections_max, _descriptors() // 2):
             self._refused.warn(f"agent.ipc: Refused client: {peer} (too many connections)")
             await trio.aclose_forcefully(stream)
             return
@@ -115,6 +116,12 @@ class Service:
         finally:
             self.connections -= 1
             self.flush_lost()
+
+
+def _descriptors() -> int:
+    """Return how many descriptors we may have; peers and checks need some of them too."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 def _peer_name(stream: trio.abc.Stream) -> str:

@@ -9,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossipd.coordinate import Coordinate
-from gossipd.query.commands import COMMANDS
+from gossipd.query.commands import COMMANDS as SERFS
 from gossipd.query.framing import encode
+from gossipd.query.service_requests import SERVICE_COMMANDS
 from gossipd.rpc.server import Limits
 from gossipd.rpc.service import Service
 from gossipd.serf.events import QueryAcked, QueryAnswered, QueryReceived, UserEventReceived
 from support.fake_handle import FakeHandle
 
+COMMANDS = SERFS | SERVICE_COMMANDS
 SCALARS = (
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats()
     | st.text(max_size=5) | st.binary(max_size=5)
@@ -26,11 +28,16 @@ VALUES = (
     | st.lists(SCALARS, max_size=3)
     | st.dictionaries(st.text(max_size=3), SCALARS, max_size=3)
 )
+TABLES = st.dictionaries(
+    st.sampled_from(["name", "id", "port", "check", "tags", "http", "ttl", "needs", "meta"]),
+    VALUES | st.sampled_from(["web", "5s", "/x", 80]),
+    max_size=4,
+)
 FIELDS = sorted(
     {name for row in COMMANDS.values() for name in row.names or ()}
-    | {"FullTime", "Gaps", "Immediate", "NeverAnswers", "Nodes", "Prompt", "Senders"}
+    | {"FullTime", "Gaps", "Immediate", "NeverAnswers", "Nodes", "Prompt", "Senders", "Hold"}
 )
-BODIES = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=6) | SCALARS
+BODIES = st.dictionaries(st.sampled_from(FIELDS), VALUES | TABLES, max_size=6) | SCALARS
 REQUESTS = st.lists(
     st.tuples(st.sampled_from(sorted(set(COMMANDS) - {"leave"})), BODIES), min_size=1, max_size=6
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -231,6 +232,18 @@ async def test_connections_above_the_limit_are_closed_at_once() -> None:
     async with serving(limits=Limits(connections_max=1)) as server:
         await server.greet()
         assert await server.connect().is_closed()
+
+
+async def test_half_of_the_descriptors_are_left_to_peers_and_checks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _: (4, 4))
+    async with serving() as server:
+        await server.greet()
+        await server.greet()
+        assert await server.connect().is_closed()
+        monkeypatch.setattr("resource.getrlimit", lambda _: (resource.RLIM_INFINITY, 4))
+        await server.greet()
 
 
 async def test_streams_are_bounded_on_one_connection_and_on_all_together() -> None:

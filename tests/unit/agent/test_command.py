@@ -12,6 +12,7 @@ import pytest
 
 from gossipd.config.options import OPTIONS
 from gossipd.errors import ConfigError
+from gossipd_cli import agent as command
 from gossipd_cli.agent import parse_plain, start_agent
 from gossipd_cli.configuration import configured, read_files
 
@@ -154,6 +155,19 @@ run_plain(["--bind", "127.0.0.1:0", "--socket", sys.argv[1]])
         "gossipd.config.services",
     )  # fmt: skip
     assert [name for name in loaded if name.startswith(unneeded)] == []
+
+
+def test_a_daemon_takes_the_descriptors_it_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    soft, hard = 1024, 4096
+    taken: list[tuple[int, int]] = []
+    monkeypatch.setattr("resource.getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr("resource.setrlimit", lambda _, limits: taken.append(limits))
+    command._take_descriptors()
+    soft = hard
+    command._take_descriptors()
+    soft, hard = 1024, -1
+    command._take_descriptors()
+    assert taken == [(4096, 4096), (command.DESCRIPTORS, -1)]
 
 
 def test_ctrl_c_before_the_daemon_runs_ends_without_a_traceback(
