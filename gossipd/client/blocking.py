@@ -120,6 +120,9 @@ class Client(ServiceCalls):
 
         return ServiceBalancer(name, connect, policy=policy, **options)
 
+    def _another(self) -> Client:
+        return Client(str(self.endpoint), auth=self._token, timeout=self.timeout)
+
     def members(self) -> list[MemberRecord]:
         """Return all members of every status, sorted by name."""
         return self._read_members(requests.Plain("members"))

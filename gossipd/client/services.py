@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
-    from gossipd.client.blocking import Events
+    from gossipd.client.blocking import Client, Events
+    from gossipd.client.keeping import KeptRegistration
     from gossipd.services.definition import CheckDefinition, Service
     from gossipd.services.instance import (
         Instance,
@@ -34,6 +35,10 @@ class ServiceCalls:
     """The part of ``Client`` that is about services."""
 
     _link: Link
+
+    def _another(self) -> Client:
+        """Return another connection to the same daemon."""
+        raise NotImplementedError
 
     # -- what consumers ask -----------------------------------------------------
 
@@ -114,7 +119,7 @@ class ServiceCalls:
         """Register a service that lives as long as this connection; use the result in ``with``.
 
         The daemon takes it back when the ``with`` block or this process ends, however
-        that happens. A daemon that restarts knows nothing of it.
+        that happens. A daemon that restarts knows nothing of it; see ``keep_registered``.
 
         Args:
             service: its name, or a ``Service``, or a table as ``services.reading`` takes it.
@@ -125,6 +130,19 @@ class ServiceCalls:
         """
         service_id, warnings = self._register(service, fields, is_held=True)
         return Held(self, service_id, warnings)
+
+    def keep_registered(
+        self, service: str | Service | Mapping[str, object], **fields: Any
+    ) -> KeptRegistration:
+        """Register a service, and again whenever the daemon is back; use it in ``with``.
+
+        It has a connection and a thread of its own, so it outlives this client. The service
+        goes when it is released or this process ends. Args and errors as for ``register``.
+        """
+        from gossipd.client.keeping import KeptRegistration
+        from gossipd.services.writing import service_table
+
+        return KeptRegistration(self._another, service_table(service, fields))
 
     def register_service(
         self, service: str | Service | Mapping[str, object], **fields: Any

@@ -98,6 +98,39 @@ def test_what_is_held_goes_with_the_block_or_the_connection(server: RpcThread) -
     server.wait_for(lambda: not handle.own.services)
 
 
+def test_a_registration_is_kept_over_a_restart_of_the_daemon(tmp_path: Path) -> None:
+    handle = FakeHandle()
+    told: list[bool] = []
+    changed = threading.Event()
+
+    def note() -> None:
+        told.append(kept.is_registered)
+        changed.set()
+
+    first = rpc_thread(tmp_path, handle)
+    server = first.__enter__()
+    with Client(server.path) as client:
+        kept = client.keep_registered("web", port=1)
+        kept.on_change = note
+    with pytest.raises(RequestRefused), Client(server.path) as client:
+        client.keep_registered("web", port=-1)
+    assert [one.service.id for one in handle.own.services] == ["web"]
+    first.__exit__(None, None, None)
+    assert changed.wait(10)
+    assert told == [False]
+    assert isinstance(kept.trouble, DaemonUnreachable)
+    changed.clear()
+    (tmp_path / "rpc.sock").unlink()
+    with rpc_thread(tmp_path, handle) as server:
+        while not kept.is_registered:
+            assert changed.wait(10)
+            changed.clear()
+        assert [one.service.id for one in handle.own.services] == ["web"]
+        assert kept.trouble is None
+        kept.release()
+        server.wait_for(lambda: not handle.own.services)
+
+
 def test_a_process_that_is_killed_takes_its_registration_along(server: RpcThread) -> None:
     code = (
         "import sys; from gossipd.client import Client; "
