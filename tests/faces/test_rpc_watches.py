@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import msgpack
 import trio
 import trio.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gossipd.query.framing import encode
 from gossipd.rpc.server import Limits
@@ -207,3 +210,73 @@ def test_watches_over_a_real_socket_lose_nothing_when_it_is_full(tmp_path: Path)
         for indices in told.values():
             first = indices[0] + 1 if indices[0] else handle.index - 2999
             assert indices[1:] == list(range(first, handle.index + 1))
+
+
+def test_a_client_that_reads_nothing_does_not_keep_the_server_from_ending(tmp_path: Path) -> None:
+    handle = FakeHandle()
+    with socket.socket(socket.AF_UNIX) as client:
+        with rpc_thread(tmp_path, handle) as server:
+            client.connect(server.path)
+            client.sendall(encode({"Command": "handshake", "Seq": 1}, {"Version": 1}))
+            client.sendall(encode({"Command": "service-watch", "Seq": 2}, {"Name": "web"}))
+            server.wait_for(lambda: handle.watchers_of("web") == 1)
+            for number in range(3000):
+                server.do(partial(handle.show, make_instance("a", port=number, zone="z" * 300)))
+            began = time.monotonic()
+        assert time.monotonic() - began < 5
+        assert handle.watchers_of("web") == 0
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(0, 3)), min_size=1, max_size=30
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(STEPS, st.integers(1, 8), st.integers(0, 30))
+def test_a_watch_replayed_is_the_view_however_it_is_read_and_resumed(
+    steps: list[tuple[str, bool, int]], log_max: int, resumed_after: int
+) -> None:
+    trio.run(_replay, steps, log_max, resumed_after)
+
+
+async def _replay(steps: list[tuple[str, bool, int]], log_max: int, resumed_after: int) -> None:
+    handle = FakeHandle()
+    handle.log_max = log_max
+    async with serving(handle) as server:
+        peer = await server.greet()
+        await watch(peer)
+        seen: dict[str, int] = {}
+        index = await follow(peer, seen, -1)
+        for count, (owner, is_shown, port) in enumerate(steps):
+            is_there = any(one.owner == owner for one in handle.service("web").instances)
+            if is_shown:
+                handle.show(make_instance(owner, port=port))
+            elif is_there:
+                handle.hide(owner, "web")
+            if port == 0:  # now and then it is read
+                while index < handle.service("web").index:
+                    index = await follow(peer, seen, index)
+            if count == resumed_after:
+                await peer.stream.aclose()
+                peer = await server.greet()
+                await watch(peer, index=index)
+        while index < handle.service("web").index:
+            index = await follow(peer, seen, index)
+        shown = {one.owner: one.service.port for one in handle.service("web").instances}
+        assert seen == shown
+
+
+async def follow(peer: Peer, seen: dict[str, int], index: int) -> int:
+    """Take one record into what was ``seen``; its index is above that of the one before."""
+    body = await record(peer)
+    assert body["Index"] > index
+    if body["Kind"] == "set":
+        seen.clear()
+    for one in body["Instances"] if body["Kind"] == "set" else [body["Instance"]]:
+        if body["Kind"] == "down":
+            del seen[one["Owner"]]
+        else:
+            assert (one["Owner"] in seen) == (body["Kind"] == "changed")
+            seen[one["Owner"]] = one["Service"].get("port", 0)
+    return int(body["Index"])
