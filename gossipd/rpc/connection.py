@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hmac
 import math
-import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from gossipd.errors import GossipdError, WireError
 from gossipd.query import commands, requests
 from gossipd.query.framing import TOO_LARGE, FrameReader
 from gossipd.rpc import answers
+from gossipd.rpc.sending import Sender
 from gossipd.serf.question import KeyCommand
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_frames", "_handle", "_is_greeted", "_is_trusted", "_nursery", "_peer", "_sending",
-        "_service", "_services", "_stream", "_subscriptions", "_unsent",
+        "_frames", "_handle", "_is_greeted", "_is_trusted", "_nursery", "_peer", "_sender",
+        "_service", "_services", "_stream", "_subscriptions",
     )  # fmt: skip
 
     def __init__(self, stream: trio.abc.Stream, service: Service, peer: str) -> None:
@@ -56,8 +56,7 @@ class Connection:
         self._handle = service.handle
         self._peer = peer
         self._frames = FrameReader(service.limits.object_bytes_max)
-        self._sending = trio.Lock()
-        self._unsent = b""  # the rest of a message that the socket took in part
+        self._sender = Sender(stream, service)
         self._subscriptions: Subscriptions | None = None
         self._services: Services | None = None
         self._is_greeted = False
@@ -91,73 +90,6 @@ class Connection:
             self._services = None
         await trio.aclose_forcefully(self._stream)
 
-    # --- sending ---------------------------------------------------------------
-
-    async def send(self, data: bytes) -> None:
-        """Send one whole message; once begun it is not cut off by a cancellation."""
-        if not self.send_now(data):
-            await self._send_waiting(data)
-        elif self._unsent:
-            await self.flush()
-
-    def send_now(self, data: bytes) -> bool:
-        """Send one message without waiting, if the socket takes at least a part of it now.
-
-        Returns:
-            Whether it is on its way; ``flush`` then sends what is left of it, if
-            ``has_unsent`` says so.
-        """
-        if self._unsent or self._sending.locked() or not isinstance(self._stream, _SOCKETS):
-            return False
-        try:
-            sent = os.write(self._stream.socket.fileno(), data)
-        except OSError:  # full, or gone: whoever waits for it is told
-            return False
-        self._unsent = data[sent:]
-        return True
-
-    @property
-    def has_unsent(self) -> bool:
-        """Whether ``flush`` is to be called."""
-        return bool(self._unsent)
-
-    async def flush(self) -> None:
-        """Send what is left of a message."""
-        # Shielded as a whole: a message that has begun is never left half sent.
-        with trio.CancelScope(shield=True):
-            await self._send_waiting(b"")
-
-    async def _send_waiting(self, data: bytes) -> None:
-        """Send a message to a client that may be slow; it blocks its own connection only."""
-        over = trio.Event()
-        async with self._sending:
-            self._service.nursery.start_soon(self._close_when_cancelled, over)
-            try:
-                with trio.CancelScope(shield=True):
-                    await self._send_all(data)
-            finally:
-                over.set()
-
-    async def _send_all(self, data: bytes) -> None:
-        """Send what is left of an earlier message, then ``data``; the lock is ours."""
-        data, self._unsent = self._unsent + data, b""
-        await self._stream.send_all(data)
-
-    async def _close_when_cancelled(self, over: trio.Event) -> None:
-        """Close the socket soon after a cancellation of the whole service.
-
-        A client that does not read must not keep an answer, and with it the
-        daemon's end, waiting in a shielded send.
-        """
-        try:
-            await over.wait()
-        finally:
-            if not over.is_set():
-                with trio.move_on_after(self._service.limits.last_words_seconds, shield=True):
-                    await over.wait()
-                if not over.is_set():
-                    await trio.aclose_forcefully(self._stream)
-
     # --- reading ---------------------------------------------------------------
 
     async def _serve_request(self) -> tuple[int, Any] | None:
@@ -187,7 +119,9 @@ class Connection:
         except WireError as error:
             if not isinstance(body, (dict, list)) or name == "handshake":
                 raise await self._refuse(seq, f"bad request: {error.detail}", name) from None
-            await self.send(answers.error_message(seq, name, f"bad request: {error.detail}"))
+            await self._sender.send(
+                answers.error_message(seq, name, f"bad request: {error.detail}")
+            )
             return None
         if isinstance(request, requests.Leave):
             request.drain = max(0.0, header.drain)
@@ -250,13 +184,12 @@ class Connection:
     async def _refuse(self, seq: int, error: str, command: str = "") -> _Ended:
         """Answer with ``error``, as far as the client takes it at once; raise the result."""
         with trio.move_on_after(self._service.limits.last_words_seconds):
-            async with self._sending:
-                await self._send_all(answers.error_message(seq, command, error))
+            await self._sender.send_cancellable(answers.error_message(seq, command, error))
         return _Ended()
 
     async def _refuse_untrusted(self, seq: int) -> None:
         self._service.untrusted.warn("agent.ipc: Client sending commands before auth")
-        await self.send(answers.header(seq, requests.AUTH_REQUIRED))
+        await self._sender.send(answers.header(seq, requests.AUTH_REQUIRED))
 
     # --- commands --------------------------------------------------------------
 
@@ -268,27 +201,27 @@ class Connection:
             error = requests.HANDSHAKE_PERFORMED
         else:
             self._is_greeted = True
-        await self.send(answers.header(seq, error))
+        await self._sender.send(answers.header(seq, error))
 
     async def _auth(self, seq: int, request: requests.Auth) -> None:
         shown = request.token.encode("utf-8", "surrogateescape")
         wanted = (self._service.auth or "").encode("utf-8", "surrogateescape")
         if hmac.compare_digest(shown, wanted):
             self._is_trusted = True
-            await self.send(answers.header(seq))
+            await self._sender.send(answers.header(seq))
         else:
-            await self.send(answers.header(seq, requests.INVALID_TOKEN))
+            await self._sender.send(answers.header(seq, requests.INVALID_TOKEN))
 
     async def _members(self, seq: int, request: requests.Plain) -> None:
         body = self._service.members.body(self._handle.view(), self._handle.now())
-        await self.send(answers.header(seq) + body)
+        await self._sender.send(answers.header(seq) + body)
 
     async def _members_filtered(self, seq: int, request: requests.MembersFiltered) -> None:
         try:
             wanted = answers.MemberFilter(request)
         except WireError as error:
             refusal = answers.filter_refusal(error)
-            await self.send(answers.error_message(seq, request.command, refusal))
+            await self._sender.send(answers.error_message(seq, request.command, refusal))
             return
         view, now = self._handle.view(), self._handle.now()
         if wanted.wants_all:
@@ -301,16 +234,18 @@ class Connection:
                 if count % 256 == 255:
                     await trio.lowlevel.checkpoint()
             body = self._service.members.selected_body(view, members, now)
-        await self.send(answers.header(seq) + body)
+        await self._sender.send(answers.header(seq) + body)
 
     async def _join(self, seq: int, request: requests.Join) -> None:
         addresses = request.addresses
         try:
             result = await self._handle.join(addresses, replay=request.replay)
         except GossipdError as error:
-            await self.send(answers.error_message(seq, "join", str(error)))
+            await self._sender.send(answers.error_message(seq, "join", str(error)))
             return
-        await self.send(answers.join_message(seq, addresses, result.contacted, result.errors))
+        await self._sender.send(
+            answers.join_message(seq, addresses, result.contacted, result.errors)
+        )
 
     async def _leave(self, seq: int, request: requests.Leave) -> None:
         self._service.log("INFO", "agent.ipc: Graceful leave triggered")
@@ -319,12 +254,11 @@ class Connection:
                 self._handle.leave(drain=request.drain) if request.drain else self._handle.leave()
             )
         except GossipdError as error:
-            await self.send(answers.header(seq, str(error)))
+            await self._sender.send(answers.header(seq, str(error)))
             return
         # The daemon ends now that it has left; the answer must be out before that.
         with trio.move_on_after(self._service.limits.last_words_seconds, shield=True):
-            async with self._sending:
-                await self._send_all(answers.header(seq))
+            await self._sender.send_cancellable(answers.header(seq))
             # Serf's command takes an end that follows at once for a failure.
             with trio.move_on_after(self._service.limits.farewell_seconds):
                 while await self._stream.receive_some(RECEIVE_BYTES):
@@ -345,15 +279,15 @@ class Connection:
             await work
         except GossipdError as failure:
             error = str(failure)
-        await self.send(answers.header(seq, error))
+        await self._sender.send(answers.header(seq, error))
 
     async def _stats(self, seq: int, request: requests.Plain) -> None:
-        await self.send(self._service.stats_message(seq))
+        await self._sender.send(self._service.stats_message(seq))
 
     async def _config(self, seq: int, request: requests.Plain) -> None:
         from gossipd.query.config_records import settings_body  # seldom asked for
 
-        await self.send(answers.message(seq, settings_body(self._handle.settings())))
+        await self._sender.send(answers.message(seq, settings_body(self._handle.settings())))
 
     async def _reload(self, seq: int, request: requests.Plain) -> None:
         from gossipd.query.config_records import reload_body
@@ -361,14 +295,14 @@ class Connection:
         try:
             done = await self._handle.reload()
         except GossipdError as error:
-            await self.send(answers.error_message(seq, "reload", str(error)))
+            await self._sender.send(answers.error_message(seq, "reload", str(error)))
             return
         body = reload_body(done.applied, done.needs_restart, done.kept)
-        await self.send(answers.message(seq, body))
+        await self._sender.send(answers.message(seq, body))
 
     async def _get_coordinate(self, seq: int, request: requests.GetCoordinate) -> None:
         coordinate = self._handle.coordinate(request.node)
-        await self.send(answers.coordinate_message(seq, coordinate))
+        await self._sender.send(answers.coordinate_message(seq, coordinate))
 
     async def _event(self, seq: int, request: requests.UserEvent) -> None:
         work = self._handle.send_event(
@@ -390,15 +324,15 @@ class Connection:
             report = await self._handle.manage_keys(command, key)
         except GossipdError as error:
             refusal = error.detail if isinstance(error, WireError) else str(error)
-            await self.send(answers.error_message(seq, request.command, refusal))
+            await self._sender.send(answers.error_message(seq, request.command, refusal))
             return
-        await self.send(answers.key_message(seq, command, report))
+        await self._sender.send(answers.key_message(seq, command, report))
 
     async def _stop(self, seq: int, request: requests.Stop) -> None:
         if self._services is not None:
             self._services.stop(request.target)
         if self._subscriptions is None:
-            await self.send(answers.header(seq))
+            await self._sender.send(answers.header(seq))
         else:
             await self._subscriptions.stop(seq, request)
 
@@ -408,7 +342,9 @@ class Connection:
             from gossipd.rpc.subscriptions import Subscriptions  # a daemon at rest has none
 
             assert self._nursery is not None, "serve() opens it before the first of them"
-            self._subscriptions = Subscriptions(self._service, self._nursery, self.send, self._peer)
+            self._subscriptions = Subscriptions(
+                self._service, self._nursery, self._sender.send, self._peer
+            )
         await self._subscriptions.commands[request.command](seq, request)
 
     async def _ask_services(self, seq: int, request: Any) -> None:
@@ -416,11 +352,10 @@ class Connection:
         if self._services is None:
             from gossipd.rpc.services import Services  # most connections have none
 
-            self._services = Services(self, self._service, self._peer)
+            self._services = Services(self._sender, self._service, self._peer)
         await self._services.answer(seq, request)
 
 
-_SOCKETS = trio.SocketStream
 _RECORDS = frozenset({"stream", "monitor", "query", "respond"})
 """Commands that open records of tasks, or answer them."""
 _COMMANDS: dict[str, Callable[[Connection, int, Any], Awaitable[None]]] = {

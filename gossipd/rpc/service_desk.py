@@ -17,7 +17,7 @@ from gossipd.query.framing import encode
 from gossipd.rpc.service_answers import Encoded
 
 if TYPE_CHECKING:
-    from gossipd.rpc.connection import Connection
+    from gossipd.rpc.sending import Sender
     from gossipd.rpc.service import Service
     from gossipd.rpc.services import Services
 
@@ -28,10 +28,10 @@ WATCHES_A_TURN = 128
 class Watch:
     """One watch: its number, what of which service it was told, and to whom it is told."""
 
-    __slots__ = ("connection", "index", "is_behind", "is_over", "name", "peer", "seq")
+    __slots__ = ("index", "is_behind", "is_over", "name", "peer", "sender", "seq")
 
-    def __init__(self, connection: Connection, seq: int, name: str, index: int, peer: str) -> None:
-        self.connection = connection
+    def __init__(self, sender: Sender, seq: int, name: str, index: int, peer: str) -> None:
+        self.sender = sender
         self.seq = seq
         self.name = name
         self.index = index
@@ -138,9 +138,9 @@ class ServiceDesk:
         if not bodies:
             watch.index = index
             return
-        if watch.connection.send_now(_records(watch.seq, bodies)):
+        if watch.sender.send_now(_records(watch.seq, bodies)):
             watch.index = index
-            if not watch.connection.has_unsent:
+            if not watch.sender.has_unsent:
                 return
         watch.is_behind = True
         self._service.nursery.start_soon(
@@ -150,10 +150,10 @@ class ServiceDesk:
     async def _let_catch_up(self, watch: Watch) -> None:
         """Send a client that does not read what it lacks, as fast as it takes it."""
         try:
-            if watch.connection.has_unsent:
-                await watch.connection.flush()
+            if watch.sender.has_unsent:
+                await watch.sender.flush()
             while not watch.is_over and (news := self.news_for(watch)):
-                await watch.connection.send(news)
+                await watch.sender.send(news)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return  # its connection notices, and ends the watch
         finally:

@@ -21,7 +21,7 @@ from gossipd.services.own import FROM_CLIENT, FROM_CONNECTION
 from gossipd.services.reading import read_check, read_service
 
 if TYPE_CHECKING:
-    from gossipd.rpc.connection import Connection
+    from gossipd.rpc.sending import Sender
     from gossipd.rpc.service import Service
 
 _SERVICE, _CHECK = "service", "check"
@@ -32,15 +32,15 @@ class Services:
     """Requests about services of one connection.
 
     Args:
-        connection: where answers and records are sent.
+        sender: takes answers and records.
         service: what all connections share.
         peer: how the client is named in the log.
     """
 
-    __slots__ = ("_connection", "_desk", "_handle", "_held", "_peer", "_service", "_watches")
+    __slots__ = ("_desk", "_handle", "_held", "_peer", "_sender", "_service", "_watches")
 
-    def __init__(self, connection: Connection, service: Service, peer: str) -> None:
-        self._connection = connection
+    def __init__(self, sender: Sender, service: Service, peer: str) -> None:
+        self._sender = sender
         self._service = service
         self._handle = service.handle
         self._desk: ServiceDesk = service.desk
@@ -54,7 +54,7 @@ class Services:
             message = _COMMANDS[request.command](self, seq, request)
         except GossipdError as error:
             message = answers.error_message(seq, request.command, str(error))
-        await self._connection.send(message)
+        await self._sender.send(message)
 
     def stop(self, seq: int) -> None:
         """End the watch that was opened under ``seq``, if there is one."""
@@ -113,7 +113,7 @@ class Services:
             raise UsageError("too many watches on this connection")
         if self._desk.watches >= limits.watches_in_all_max:
             raise UsageError("too many watches on all connections together")
-        watch = Watch(self._connection, seq, request.name, request.index, self._peer)
+        watch = Watch(self._sender, seq, request.name, request.index, self._peer)
         self._watches[seq] = watch
         self._desk.add(watch)
         return answers.header(seq) + self._desk.first_news_for(watch)
