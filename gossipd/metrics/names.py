@@ -33,6 +33,12 @@ HAPPENED: Mapping[str, str] = {
     "suspicion-unconfirmed": "memberlist.degraded.timeout",
     "stream-accepted": "memberlist.tcp.accept",
     "stream-opened": "memberlist.tcp.connect",
+    "catalog-messages": "gossipd.catalog.messages",
+    "catalog-syncs": "gossipd.catalog.syncs",
+    "catalog-wishes": "gossipd.catalog.wishes",
+    "catalog-refutations": "gossipd.catalog.refutations",
+    "catalog-bytes-news": "gossipd.catalog.bytes.news",
+    "catalog-bytes-sync": "gossipd.catalog.bytes.sync",
 }
 """Counters by what is in ``Statistics.happened``."""
 
