@@ -149,9 +149,7 @@ class Registrar:
             ConfigError: the node cannot register one; all is as it was.
         """
         wanted = {service.id: service for service in services}
-        for key in self._configured:
-            if key not in wanted:
-                self._deregister(key)
+        self._deregister([key for key in self._configured if key not in wanted])
         refused = self._register_all(services)
         if refused:
             self._put_back(wanted)
@@ -199,20 +197,24 @@ class Registrar:
 
     def _put_back(self, tried: Mapping[str, Service]) -> None:
         """Register what was configured before, instead of what was ``tried``."""
-        for key in tried:
-            if key not in self._configured:
-                self._deregister(key)
+        self._deregister([key for key in tried if key not in self._configured])
         for service, error in self._register_all(tuple(self._configured.values())):
             self._say("ERR", f"agent: service '{service.id}' is lost: {error}")
 
-    def _deregister(self, key: str) -> None:
-        owned = {own.service.id: own.source for own in self._node.own_services().services}
-        if owned.get(key) != FROM_CONFIG:
-            return  # it ended by itself, or its id is somebody else's by now
-        try:
-            self._step(self._node.deregister_service, key)
-        except UsageError as error:
-            self._say("WARN", f"agent: service '{key}': {error}")
+    def _deregister(self, keys: Sequence[str]) -> None:
+        """Take back those of ``keys`` that are the configuration's.
+
+        Others ended by themselves, or their ids are somebody else's by now.
+        """
+        owned = self._node.own_services().services if keys else ()
+        sources = {own.service.id: own.source for own in owned}
+        for key in keys:
+            if sources.get(key) != FROM_CONFIG:
+                continue
+            try:
+                self._step(self._node.deregister_service, key)
+            except UsageError as error:
+                self._say("WARN", f"agent: service '{key}': {error}")
 
 
 def _told(service: Service, error: GossipdError) -> str:
