@@ -72,8 +72,9 @@ async def open_agent(
 
 
 async def _leave(config: AgentConfig, handle: AgentHandle, ended: trio.Event) -> None:
-    """Leave within the configured time, unless the agent has ended or is leaving."""
-    with trio.move_on_after(config.leave_timeout):
+    """Leave within the configured times, unless the agent has ended or is leaving."""
+    drain = config.drain_on_leave
+    with trio.move_on_after(config.leave_timeout + drain):
         with suppress(UsageError, Unavailable):  # it leaves already, or can tell nobody
-            await handle.leave()
+            await handle.leave(drain=drain)
         await ended.wait()

@@ -126,7 +126,8 @@ class AgentConfig(Value, kw_only=True):
     services_dir: str = ""
     """Folder of such files; empty is ``services.d`` beside each configuration file."""
     drain_on_leave: float = 0.0
-    """Seconds for which consumers are given time to turn away before a leave by a signal."""
+    """Seconds for which consumers are given time to turn away before a leave by a signal, or
+    at the end of an embedded agent."""
     protocol: int = PROTOCOL
     """Serf's protocol number as asked for; what is spoken is always ``PROTOCOL``."""
     validate_node_names: bool = False

@@ -18,6 +18,7 @@ from gossipd import (
     Unavailable,
     open_agent,
 )
+from gossipd.services.reading import read_service
 from gossipd.wire.serf_messages import MemberStatus
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "embedding.md"
@@ -95,6 +96,23 @@ async def test_a_body_may_end_its_program(way: BaseException) -> None:
         async with open_agent(config("a")):
             raise way
     assert caught.value is way
+
+
+async def test_services_of_the_program_are_registered_and_drained_at_its_end() -> None:
+    web = read_service({"name": "web", "port": 80})
+    async with open_agent(config("a")) as a:
+        async with open_agent(config("b", a, services=(web,), drain_on_leave=1.0)) as b:
+            assert b.statistics().levels["own_services"] == 1
+            with trio.fail_after(SECONDS):
+                while not a.statistics().levels.get("instances_passing"):  # noqa: ASYNC110 - a view tells nobody
+                    await trio.sleep(0.02)
+            began = trio.current_time()
+        assert trio.current_time() - began >= 1.0
+        assert not a.statistics().levels["instances_passing"]
+    held = read_service({"name": "web", "check": {"held": True}})
+    with pytest.raises(ConfigError, match="held"):
+        async with open_agent(config("a", services=(held,))):
+            pytest.fail("it cannot have started")
 
 
 async def test_errors_of_the_start_are_raised_as_they_are() -> None:
