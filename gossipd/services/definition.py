@@ -48,7 +48,8 @@ class CheckDefinition(Value, kw_only=True):
     passes_needed: int = 1
     """Results in a row that make it passing."""
     failures_before_warning: int = 1
-    """Failures in a row that make a passing check warning; not above the next."""
+    """Failures in a row that make a passing check warning; not above the next. A table that
+    says nothing of it means the same as the next."""
     failures_before_critical: int = 1
     """Failures in a row that make it critical."""
     grace: float = 0.0

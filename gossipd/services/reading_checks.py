@@ -51,7 +51,8 @@ def read_check_table(
     name = table.text("name", most=NAME_MAX)
     check_id = table.text("id", most=ID_MAX) or _default_id(table, name, index, service_id)
     before_critical = table.whole("failures_before_critical", 1, 1, COUNT_MAX)
-    before_warning = table.whole("failures_before_warning", 1, 1, COUNT_MAX)
+    # one failure must not take a service out of ``passing`` whose provider asked for more of them
+    before_warning = table.whole("failures_before_warning", before_critical, 1, COUNT_MAX)
     if before_warning > before_critical:
         why = f"{before_warning} is above failures_before_critical, which is {before_critical}"
         raise table.refuse("failures_before_warning", why)

@@ -74,6 +74,8 @@ def write_check(check: CheckDefinition) -> dict[str, object]:
     elif check.kind == HELD:
         table[HELD] = True
     _write(table, check, _CHECK_PLAIN)
+    if check.failures_before_warning != check.failures_before_critical:
+        table["failures_before_warning"] = check.failures_before_warning
     if check.headers:
         table["headers"] = [list(pair) for pair in check.headers]
     if check.status != default_status(check.kind):
@@ -84,7 +86,7 @@ def write_check(check: CheckDefinition) -> dict[str, object]:
 _SERVICE_PLAIN = ("address", "port", "weight", "warning_weight", "zone")
 _CHECK_PLAIN = (
     "name", "method", "body", "verify_tls", "interval", "timeout", "passes_needed",
-    "failures_before_warning", "failures_before_critical", "grace", "deregister_after", "notes",
+    "failures_before_critical", "grace", "deregister_after", "notes",
 )  # fmt: skip
 
 

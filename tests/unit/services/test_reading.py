@@ -293,5 +293,15 @@ def test_every_field_of_a_check_is_written() -> None:
     assert read_check(write_check(full)) == full
 
 
+@pytest.mark.parametrize("warning", [None, 1, 2, 3])
+def test_a_check_warns_on_its_way_to_critical_only_if_that_was_asked_for(
+    warning: int | None,
+) -> None:
+    fields: dict[str, object] = {"tcp": 1, "id": "i", "failures_before_critical": 3}
+    check = read_check(fields if warning is None else fields | {"failures_before_warning": warning})
+    assert check.failures_before_warning == (3 if warning is None else warning)
+    assert read_check(write_check(check)) == check
+
+
 def _state(check: str) -> CheckState:
     return CheckState(check, "n", "http", "warning", "503\nbusy")
