@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from gossipd.catalog.checks import Check, is_run
 from gossipd.errors import UsageError
-from gossipd.services.definition import ALIAS, HELD, CheckDefinition, Service
+from gossipd.services.definition import ALIAS, CHECKS_MAX, HELD, CheckDefinition, Service
 from gossipd.services.own import FROM_CLIENT, FROM_CONFIG, FROM_CONNECTION
 
 LABEL_BYTES_MAX = 63
@@ -37,6 +37,19 @@ def refuse_source(service: str, holder: str, source: str) -> None:
         raise UsageError(
             f"service id {service!r} is registered by {_WHOSE.get(holder, holder)}: "
             "take another id, or deregister it there first"
+        )
+
+
+def refuse_count(service: Service) -> None:
+    """Refuse a service of more checks than a table of it may have, however they came.
+
+    Raises:
+        UsageError: says how many are accepted.
+    """
+    if len(service.checks) > CHECKS_MAX:
+        raise UsageError(
+            f"checks of service {service.id!r}: {len(service.checks)} of them; "
+            f"at most {CHECKS_MAX} are accepted"
         )
 
 

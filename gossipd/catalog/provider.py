@@ -17,6 +17,7 @@ from gossipd.catalog.admission import (
     NODE_CHECKS_MAX,
     REASON_BYTES_MAX,
     refuse_checks,
+    refuse_count,
     refuse_source,
     runs,
     warnings_about,
@@ -103,6 +104,7 @@ class Provider:
         if known is not None:
             refuse_source(service.id, known.source, source)
         self._refuse_too_many(service, known)
+        refuse_count(service)
         refuse_checks(service.checks, service.id, source, self._checks.get)
         warnings = warnings_about(service, self._services())
         if known is not None and known.service == service:

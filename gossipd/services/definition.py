@@ -18,6 +18,8 @@ STATUSES = (PASSING, WARNING, CRITICAL)
 """What a check says, best first."""
 HTTP, TCP, TTL, SCRIPT, ALIAS, HELD = "http", "tcp", "ttl", "script", "alias", "held"
 CHECK_KINDS = (HTTP, TCP, TTL, SCRIPT, ALIAS, HELD)
+CHECKS_MAX = 32
+"""Of one service."""
 OUTPUT_BYTES_MAX = 4096
 """Of what a check says; the rest is cut."""
 WEIGHT_MAX = 65535

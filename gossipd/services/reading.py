@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gossipd.errors import UsageError
-from gossipd.services.definition import WEIGHT_MAX, CheckDefinition, Service
+from gossipd.services.definition import CHECKS_MAX, WEIGHT_MAX, CheckDefinition, Service
 from gossipd.services.reading_checks import read_check_table
 from gossipd.services.table import Table, is_printable, shown
 from gossipd.services.writing import write_check, write_service
@@ -26,7 +26,6 @@ TAGS_MAX, TAG_BYTES_MAX = 64, 256
 META_MAX, META_KEY_BYTES_MAX, META_BYTES_MAX = 64, 128, 512
 ADDRESSES_MAX = 16
 NEEDS_MAX = 32
-CHECKS_MAX = 32
 
 
 def read_service(fields: Mapping[str, object]) -> Service:

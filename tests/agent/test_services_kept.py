@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ def test_what_is_written_is_read_again_but_for_what_a_connection_held(tmp_path: 
         (b"\xff\xfe\x00", "decode"),
         (b"[]", "it is not of format 1"),
         (b'{"format": 2}', "it is not of format 1"),
-        (b'{"format": 1, "services": [{"service": {"port": 1}}]}', "services[0].service.name"),
+        (b'{"format": 1, "services": {"web": 1}}', "services: it is not a list"),
         (b"[" * 100_000, "recursion"),
     ],
 )
@@ -77,6 +78,20 @@ def test_a_damaged_file_is_told_and_set_aside(tmp_path: Path, data: bytes, words
     assert note.endswith(f"it was put to {path}.damaged")
     assert not path.exists()
     assert (tmp_path / "services.json.damaged").read_bytes() == data
+
+
+def test_one_service_that_cannot_be_read_does_not_cost_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "services.json"
+    table = json.loads(encoded(OWN))
+    table["services"].insert(1, {"service": {"name": "odd", "port": -1}})
+    table["node"]["zone"] = 7
+    path.write_text(json.dumps(table))
+    found, note = read_services(str(path))
+    assert found is not None
+    assert [one.service.id for one in found.services] == ["a", "b"]
+    assert note.startswith(f"services file {path}: node.zone: 7 is not text of one line; 2 of its")
+    assert note.endswith(f"it was copied to {path}.damaged")
+    assert (tmp_path / "services.json.damaged").read_bytes() == path.read_bytes()
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import os
 from gossipd.agent.state.durable import read_file, replace_file
 from gossipd.agent.system_errors import reason_of
 from gossipd.errors import UsageError
-from gossipd.services.own import FROM_CONNECTION, OwnServices
+from gossipd.services.definition import NodeState
+from gossipd.services.own import FROM_CONNECTION, OwnService, OwnServices
 from gossipd.services.saved import read_own_services, write_own_services
 from gossipd.value import replace
 
@@ -26,8 +27,8 @@ DAMAGED = ".damaged"
 def read_services(path: str) -> tuple[OwnServices | None, str]:
     """Return what the file at ``path`` remembers, ``None`` if that is nothing, and a remark.
 
-    A file that cannot be used is set aside and told in the remark: the operator's own
-    services are in the configuration, and a start is worth more than the rest.
+    Of a file that is spoilt in part the rest is taken, and the whole is set aside; both are
+    told in the remark: a start is worth more than one service.
     """
     import json  # only a daemon that has such a file needs it
 
@@ -43,14 +44,60 @@ def read_services(path: str) -> tuple[OwnServices | None, str]:
         fields = json.loads(data)
         if not isinstance(fields, dict) or fields.get("format") != FORMAT:
             raise ValueError(f"it is not of format {FORMAT}")
-        return read_own_services(fields), ""
+        found, faults = _read_all(fields)
     except (ValueError, RecursionError, UsageError) as error:
-        aside = path + DAMAGED
+        return None, f"services file {path}: {error}; nothing is restored, {_set_aside(path)}"
+    if not faults:
+        return found, ""
+    lost = f"{len(faults)} of its entries are not restored"
+    return found, f"services file {path}: {faults[0]}; {lost}, {_copy_aside(path, data)}"
+
+
+def _read_all(fields: dict[str, object]) -> tuple[OwnServices, list[str]]:
+    """Return what can be read, and what is wrong with the rest.
+
+    Raises:
+        UsageError: not even services can be told apart.
+    """
+    try:
+        return read_own_services(fields), []
+    except UsageError:
+        return _read_each(fields)
+
+
+def _read_each(fields: dict[str, object]) -> tuple[OwnServices, list[str]]:
+    services: list[OwnService] = []
+    faults: list[str] = []
+    node = NodeState()
+    try:
+        node = read_own_services({"node": fields.get("node")}).node
+    except UsageError as error:
+        faults.append(str(error))
+    listed = fields.get("services")
+    if not isinstance(listed, list):
+        raise UsageError("services: it is not a list")
+    for index, one in enumerate(listed):
         try:
-            os.replace(path, aside)
-        except OSError as failure:
-            aside = f"nowhere ({reason_of(failure)})"
-        return None, f"services file {path}: {error}; nothing is restored, it was put to {aside}"
+            services += read_own_services({"services": [one]}).services
+        except UsageError as error:
+            faults.append(str(error).replace("services[0]", f"services[{index}]", 1))
+    return OwnServices(node=node, services=tuple(services)), faults
+
+
+def _set_aside(path: str) -> str:
+    try:
+        os.replace(path, path + DAMAGED)
+    except OSError as error:
+        return f"it was put to nowhere ({reason_of(error)})"
+    return f"it was put to {path}{DAMAGED}"
+
+
+def _copy_aside(path: str, data: bytes) -> str:
+    try:
+        replace_file(path + DAMAGED, data, FILE_MODE)
+    except OSError as error:
+        return f"it was copied to nowhere ({reason_of(error)})"
+    return f"it was copied to {path}{DAMAGED}"
 
 
 def encoded(own: OwnServices) -> bytes:

@@ -8,8 +8,9 @@ from gossipd.catalog.effects import StartCheck, StopCheck
 from gossipd.catalog.events import CheckChanged, OwnServicesChanged
 from gossipd.config.model import CatalogConfig
 from gossipd.errors import Unavailable, UsageError
-from gossipd.services.definition import CheckDefinition, Service
+from gossipd.services.definition import CHECKS_MAX, CheckDefinition, Service
 from gossipd.services.own import FROM_CLIENT, FROM_CONFIG, FROM_CONNECTION
+from gossipd.services.saved import read_own_services, write_own_services
 from support.catalog_bench import CatalogBench
 
 WEB = Service(id="web", name="web", port=8080)
@@ -69,6 +70,17 @@ def test_check_ids_are_unique_on_the_node(bench: CatalogBench) -> None:
         bench.provider.register(with_checks(http(), id="db"), FROM_CLIENT, 1.0)
     with pytest.raises(UsageError, match="check id 'x' is there twice"):
         bench.provider.register(with_checks(http("x"), http("x"), id="db"), FROM_CLIENT, 1.0)
+
+
+def test_a_service_takes_no_more_checks_than_can_be_read_again(bench: CatalogBench) -> None:
+    bench.provider.register(with_checks(), FROM_CLIENT, 1.0)
+    for number in range(CHECKS_MAX):
+        check = CheckDefinition(id=str(number), kind="ttl", ttl=5.0)
+        bench.provider.register_check(check, "web", 1.0)
+    with pytest.raises(UsageError, match="checks of service 'web': 33 of them; at most 32"):
+        bench.provider.register_check(http("more"), "web", 1.0)
+    written = write_own_services(bench.provider.own())
+    assert read_own_services(written) == bench.provider.own()
 
 
 def test_held_checks_are_for_held_services(bench: CatalogBench) -> None:
