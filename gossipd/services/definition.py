@@ -20,6 +20,8 @@ HTTP, TCP, TTL, SCRIPT, ALIAS, HELD = "http", "tcp", "ttl", "script", "alias", "
 CHECK_KINDS = (HTTP, TCP, TTL, SCRIPT, ALIAS, HELD)
 CHECKS_MAX = 32
 """Of one service."""
+NAME_BYTES_MAX = 255
+"""Of ids and names, as they travel."""
 OUTPUT_BYTES_MAX = 4096
 """Of what a check says; the rest is cut."""
 WEIGHT_MAX = 65535

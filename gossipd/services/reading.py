@@ -10,7 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gossipd.errors import UsageError
-from gossipd.services.definition import CHECKS_MAX, WEIGHT_MAX, CheckDefinition, Service
+from gossipd.services.definition import (
+    CHECKS_MAX,
+    NAME_BYTES_MAX,
+    WEIGHT_MAX,
+    CheckDefinition,
+    Service,
+)
 from gossipd.services.reading_checks import read_check_table
 from gossipd.services.table import Table, is_printable, shown
 from gossipd.services.writing import write_check, write_service
@@ -89,7 +95,7 @@ def read_check(
 
 def read_name(table: Table, field: str) -> str:
     """Return an id or a name: printable, without spaces around it; empty if none was given."""
-    name = table.text(field, most=NAME_MAX)
+    name = table.text(field, most=NAME_MAX, bytes_max=NAME_BYTES_MAX)
     if name != name.strip():
         raise table.refuse(field, f"{shown(name)} begins or ends with a space")
     if not name and table.has(field):

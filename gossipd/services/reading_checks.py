@@ -12,6 +12,7 @@ from gossipd.services.definition import (
     CRITICAL,
     HELD,
     HTTP,
+    NAME_BYTES_MAX,
     PASSING,
     SCRIPT,
     STATUSES,
@@ -48,8 +49,9 @@ def read_check_table(
         UsageError: a field is unknown, missing or cannot be.
     """
     kind = _read_kind(table)
-    name = table.text("name", most=NAME_MAX)
-    check_id = table.text("id", most=ID_MAX) or _default_id(table, name, index, service_id)
+    name = table.text("name", most=NAME_MAX, bytes_max=NAME_BYTES_MAX)
+    check_id = table.text("id", most=ID_MAX, bytes_max=NAME_BYTES_MAX)
+    check_id = check_id or _default_id(table, name, index, service_id)
     before_critical = table.whole("failures_before_critical", 1, 1, COUNT_MAX)
     # one failure must not take a service out of ``passing`` whose provider asked for more of them
     before_warning = table.whole("failures_before_warning", before_critical, 1, COUNT_MAX)
@@ -89,7 +91,10 @@ def default_status(kind: str) -> str:
 
 def _default_id(table: Table, name: str, index: int, service_id: str) -> str:
     if service_id:
-        return f"service:{service_id}" if index == 0 else f"service:{service_id}:{index + 1}"
+        default = f"service:{service_id}" if index == 0 else f"service:{service_id}:{index + 1}"
+        if len(default.encode("utf-8", "replace")) > NAME_BYTES_MAX:
+            raise table.refuse("id", "missing; the service's own id leaves no room for one")
+        return default
     if name:
         return name
     raise table.refuse("id", f"missing; a check of the node needs one, of 1 to {ID_MAX} characters")

@@ -65,10 +65,17 @@ class Table:
         self._read.append(field)
         return self._fields.get(field)
 
-    def text(self, field: str, default: str = "", *, most: int = TEXT_MAX) -> str:
-        """Return a text of one line with at most ``most`` characters."""
+    def text(
+        self, field: str, default: str = "", *, most: int = TEXT_MAX, bytes_max: int = 0
+    ) -> str:
+        """Return a text of one line with at most ``most`` characters, and bytes if that is said."""
         value = self.raw(field)
-        return default if value is None else self._line(field, value, most)
+        if value is None:
+            return default
+        line = self._line(field, value, most)
+        if bytes_max:
+            self._check_bytes(field, line, bytes_max)
+        return line
 
     def body(self, field: str, *, most: int) -> str:
         """Return a text that may have lines, of at most ``most`` bytes."""

@@ -149,6 +149,11 @@ def test_a_held_check_passes_until_its_connection_ends() -> None:
             {"name": "web", "check": {"ttl": 1, "failures_before_warning": 2}},
             "check.failures_before_warning: 2 is above failures_before_critical, which is 1",
         ),
+        ({"name": "ü" * 128}, "name: 256 bytes; at most 255 are taken"),
+        ({"name": "web", "id": "ü" * 128}, "id: 256 bytes; at most 255 are taken"),
+        ({"name": "web", "check": {"ttl": 1, "id": "ü" * 150}}, "check.id: 300 bytes; at most"),
+        ({"name": "web", "check": {"ttl": 1, "name": "ü" * 128}}, "check.name: 256 bytes; at most"),
+        ({"name": "ü" * 127, "check": {"ttl": 1}}, "check.id: missing; the service's own id"),
         ({"name": "web", "check": {"ttl": 1, "status": "ok"}}, "check.status: 'ok' is not one of"),
     ],
 )
