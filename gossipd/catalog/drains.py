@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from gossipd.value import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from gossipd.services.definition import NodeState, ServiceState
+
 DRAINED = "draining"
 """What stands as the reason of maintenance in the second half of a drain."""
 
@@ -34,6 +38,11 @@ class Drain(Value):
             if now < deadline:
                 return deadline
         return None
+
+
+def reason_without_drain(state: NodeState | ServiceState) -> str:
+    """Return why an operator took it out, in a state in which a drain may have said why too."""
+    return "" if state.is_draining and state.maintenance == DRAINED else state.maintenance
 
 
 class DrainDue(Value):

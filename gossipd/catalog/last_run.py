@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gossipd.catalog.drains import reason_without_drain
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gossipd.catalog.registration import Registration
@@ -25,7 +27,7 @@ class LastRun:
         own = self._services.pop(entry.id, None)
         if own is None:
             return
-        entry.maintenance = own.state.maintenance
+        entry.maintenance = reason_without_drain(own.state)
         before = {check.id: check for check in own.service.checks}
         states = {check.id: check for check in own.checks}
         for check in entry.checks:

@@ -24,7 +24,7 @@ from gossipd.catalog.admission import (
 )
 from gossipd.catalog.allowance import Allowance
 from gossipd.catalog.checks import REPORTED_KINDS, Check, is_run
-from gossipd.catalog.drains import Drain, DrainDue
+from gossipd.catalog.drains import Drain, DrainDue, reason_without_drain
 from gossipd.catalog.effects import CatalogEffect
 from gossipd.catalog.events import CatalogEvent, CheckChanged, OwnServicesChanged, ServiceEnded
 from gossipd.catalog.last_run import LastRun
@@ -441,12 +441,12 @@ class Provider:
         and the last statuses are taken over when it registers them, or at once if it did.
         What was being drained does not come back. What is too much by now ends.
         """
-        if not self._node.maintenance and not saved.node.is_draining:
-            self._node.maintenance = saved.node.maintenance
+        if not self._node.maintenance:
+            self._node.maintenance = reason_without_drain(saved.node)
             if self._node.maintenance:
                 self._teller.tell_node(self._node, now)
         for own in saved.services:
-            if own.state.is_draining:
+            if own.state.is_draining and own.source != FROM_CONFIG:
                 continue
             if own.source != FROM_CONNECTION:
                 self._last_run.keep(own)

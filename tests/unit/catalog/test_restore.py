@@ -99,6 +99,33 @@ def test_maintenance_of_the_node_is_back_and_a_drain_is_not() -> None:
     assert bench.own_status("web") == "passing"
 
 
+def test_maintenance_outlives_a_drain_on_top_of_it() -> None:
+    before, _ = saved(FROM_CONFIG)
+    before.provider.set_maintenance("", "upgrade", 2.0)
+    before.provider.set_maintenance("web", "disk swap", 2.0)
+    before.provider.drain("", 10.0, 3.0)  # as leave --drain does it
+    before.provider.drain("web", 100.0, 3.0)
+    before.run_until(9.0)
+    bench = CatalogBench()
+    bench.provider.restore(before.provider.own(), 500.0)
+    bench.provider.register(WEB, FROM_CONFIG, 500.0)
+    own = bench.provider.own()
+    assert (own.node.maintenance, own.node.is_draining) == ("upgrade", False)
+    (service,) = own.services
+    assert (service.state.maintenance, service.state.is_draining) == ("disk swap", False)
+    assert service.state.statuses == ("passing", "passing")
+
+
+def test_a_configured_service_that_was_drained_to_its_middle_takes_part_again() -> None:
+    before, _ = saved(FROM_CONFIG)
+    before.provider.drain("web", 10.0, 2.0)
+    before.run_until(8.0)
+    bench = CatalogBench()
+    bench.provider.restore(before.provider.own(), 500.0)
+    bench.provider.register(WEB, FROM_CONFIG, 500.0)
+    assert bench.own_status("web") == "passing"
+
+
 def test_a_service_that_was_drained_does_not_come_back() -> None:
     before, _ = saved()
     before.provider.drain("web", 100.0, 2.0)
