@@ -352,7 +352,8 @@ class Connection:
         if self._services is None:
             from gossipd.rpc.services import Services  # most connections have none
 
-            self._services = Services(self._sender, self._service, self._peer)
+            may_run = self._service.may_run_commands(self._stream)
+            self._services = Services(self._sender, self._service, self._peer, may_run=may_run)
         await self._services.answer(seq, request)
 
 

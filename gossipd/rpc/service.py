@@ -101,6 +101,17 @@ class Service:
         view, counters = self.handle.view(), self.handle.statistics()
         return answers.stats_message(seq, view, counters, runtime, __version__)
 
+    def may_run_commands(self, stream: trio.abc.Stream) -> bool:
+        """Say whether a client may have commands run here, as script checks are.
+
+        It may if it showed the token, or came by the local socket, whose file's mode says
+        who may connect.
+        """
+        is_tcp = isinstance(stream, trio.SocketStream) and (
+            stream.socket.family != trio.socket.AF_UNIX
+        )
+        return self.auth is not None or not is_tcp
+
     async def serve_connection(self, stream: trio.abc.Stream) -> None:
         """Serve one accepted connection until it ends."""
         peer = _peer_name(stream)

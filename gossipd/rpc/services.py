@@ -16,7 +16,7 @@ from gossipd.query import requests, service_requests
 from gossipd.rpc import answers
 from gossipd.rpc.service_answers import nearest_first, own_body, selected
 from gossipd.rpc.service_desk import ServiceDesk, Watch
-from gossipd.services.definition import CRITICAL
+from gossipd.services.definition import CRITICAL, SCRIPT, CheckDefinition
 from gossipd.services.own import FROM_CLIENT, FROM_CONNECTION
 from gossipd.services.reading import read_check, read_service
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from gossipd.rpc.service import Service
 
 _SERVICE, _CHECK = "service", "check"
+NOT_FROM_AFAR = (
+    "a script check is taken from the local socket alone: without rpc_auth everybody who reaches"
+    " rpc_addr could run commands here"
+)
 CONNECTION_ENDED = "the connection that held it ended"
 
 
@@ -35,16 +39,20 @@ class Services:
         sender: takes answers and records.
         service: what all connections share.
         peer: how the client is named in the log.
+        may_run: whether the client is trusted to have commands run on this host.
     """
 
-    __slots__ = ("_desk", "_handle", "_held", "_peer", "_sender", "_service", "_watches")
+    __slots__ = (
+        "_desk", "_handle", "_held", "_may_run", "_peer", "_sender", "_service", "_watches",
+    )  # fmt: skip
 
-    def __init__(self, sender: Sender, service: Service, peer: str) -> None:
+    def __init__(self, sender: Sender, service: Service, peer: str, *, may_run: bool) -> None:
         self._sender = sender
         self._service = service
         self._handle = service.handle
         self._desk: ServiceDesk = service.desk
         self._peer = peer
+        self._may_run = may_run
         self._held: dict[tuple[str, str], None] = {}
         self._watches: dict[int, Watch] = {}
 
@@ -125,6 +133,8 @@ class Services:
 
     def _register(self, seq: int, request: service_requests.RegisterService) -> bytes:
         service = read_service(request.service)
+        for number, check in enumerate(service.checks):
+            self._refuse_commands(check, f"checks[{number}].script")
         key = _SERVICE, service.id
         if request.is_held:
             self._make_room(key)
@@ -135,6 +145,10 @@ class Services:
         else:
             self._desk.holders.pop(key, None)
         return answers.message(seq, {"Warnings": list(warnings)})
+
+    def _refuse_commands(self, check: CheckDefinition, field: str) -> None:
+        if check.kind == SCRIPT and not self._may_run:
+            raise UsageError(f"{field}: {NOT_FROM_AFAR}")
 
     def _deregister(self, seq: int, request: service_requests.DeregisterService) -> bytes:
         self._handle.deregister_service(request.service)
@@ -152,6 +166,7 @@ class Services:
             address="" if service is None else service.address,
             port=0 if service is None else service.port,
         )
+        self._refuse_commands(check, "check.script")
         self._handle.register_check(check, request.service)
         return answers.header(seq)
 

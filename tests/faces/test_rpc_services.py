@@ -309,3 +309,34 @@ async def test_a_leave_drains_first_when_asked() -> None:
         await peer.send({"Command": "leave", "Seq": 5, "Drain": 10})
         assert await peer.read() == {"Error": "", "Seq": 5}
         assert server.handle.calls == [("leave", 10.0)]
+
+
+@pytest.mark.parametrize(
+    ("auth", "is_refused"), [(None, True), ("s3cret", False)], ids=["open", "token"]
+)
+async def test_commands_of_strangers_are_not_run(auth: str | None, is_refused: bool) -> None:
+    service = {"name": "web", "check": {"script": ["/bin/true"]}}
+    async with serving(FakeHandle(), auth=auth) as server:
+        listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
+        stream = await trio.open_tcp_stream(*listener.socket.getsockname()[:2])
+        server.nursery.start_soon(server.service.serve_connection, await listener.accept())
+        async with listener, stream:
+            peer = Peer(stream)
+            assert await peer.ask("handshake", {"Version": 1}) == ""
+            if auth is not None:
+                assert await peer.ask("auth", {"AuthKey": auth}) == ""
+            error, _ = await peer.ask("service-register", {"Service": service}, has_body=True)
+            assert ("checks[0].script: " in error) is is_refused
+            check = {"script": "/bin/true", "id": "node-check"}
+            error = await peer.ask("check-register", {"Check": check})
+            assert ("check.script: " in error) is is_refused
+            plain = {"Service": {"name": "db"}}
+            error, _ = await peer.ask("service-register", plain, has_body=True)
+            assert error == ""
+
+
+async def test_the_local_socket_may_have_commands_run() -> None:
+    async with serving(FakeHandle()) as server:
+        peer = await server.greet()
+        service = {"name": "web", "check": {"script": ["/bin/true"]}}
+        assert (await peer.ask("service-register", {"Service": service}, has_body=True))[0] == ""
