@@ -261,6 +261,7 @@ async def _replay(steps: list[tuple[str, bool, int]], log_max: int, resumed_afte
                 await peer.stream.aclose()
                 peer = await server.greet()
                 await watch(peer, index=index)
+                index = index or -1  # 0 asks for the set
         while index < handle.service("web").index:
             index = await follow(peer, seen, index)
         shown = {one.owner: one.service.port for one in handle.service("web").instances}
