@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from gossipd.errors import UsageError
 from gossipd.services.instance import Instance
 from gossipd.value import replace
 from support.cli_daemon import found_daemon
+from support.fake_handle import FakeHandle
 from support.rpc_thread import RpcThread, rpc_thread
 from support.service_programs import started
 from support.template_source import make_instance
@@ -191,6 +194,36 @@ def test_a_registration_survives_a_restart_of_the_daemon(server: RpcThread, tmp_
             assert registered(again) == ["web"]
             assert run.end(signal.SIGINT)[0] == 128 + signal.SIGINT
             again.wait_for(lambda: not again.handle.own.services)
+
+
+def test_a_daemon_that_refuses_at_first_is_asked_again(server: RpcThread, tmp_path: Path) -> None:
+    with started("run", "--service", "web", "--", "sh", "-c", "echo ready; exec sleep 600") as run:
+        assert run.line() == "ready"
+        server.stop()
+        assert "the daemon went away" in run.error_line()
+        os.unlink(server.path)
+        handle = FakeHandle()
+        handle.refusal = UsageError("too many services")
+        with rpc_thread(tmp_path, handle) as again:
+            assert run.error_line() == "gossipd: cannot register web again: too many services"
+            assert run.error_line() == "gossipd: web is registered again"
+            assert run.end(signal.SIGINT)[0] == 128 + signal.SIGINT
+            again.wait_for(lambda: not again.handle.own.services)
+
+
+@pytest.fixture
+def frozen(tmp_path: Path) -> Iterator[str]:
+    """Return the socket of a daemon that takes connections and never answers."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "frozen.sock"))
+        listening.listen()
+        yield str(tmp_path / "frozen.sock")
+
+
+def test_a_frozen_daemon_keeps_no_waiting_script_for_long(frozen: str) -> None:
+    words = ["--service", "web", "--timeout", "0.2", "--socket", frozen]
+    with started("wait", *words) as wait:
+        assert wait.rest() == (3, "", "gossipd: no daemon could be reached in time\n")
 
 
 def test_a_program_starts_when_what_it_needs_passes(server: RpcThread) -> None:

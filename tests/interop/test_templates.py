@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from gossipd.catalog.graph import dot
 from gossipd.services.instance import Instance
+from gossipd_cli.services.graphing import as_svg
 from gossipd_cli.templating.engine import Template
 from support.peers import skip_or_fail
 from support.template_source import FakeSource, hostile_instances, make_instance
@@ -108,3 +110,15 @@ def test_prometheus_takes_its_targets(tmp_path: Path, cluster: str) -> None:
         assert groups[0]["labels"]["__metrics_path__"] == "/m"
     else:
         assert all(len(group["targets"]) == 1 for group in groups)
+
+
+@pytest.mark.parametrize("cluster", CLUSTERS)
+def test_graphviz_draws_the_graph(cluster: str) -> None:
+    if shutil.which("dot") is None:
+        skip_or_fail("needs dot (Debian package graphviz)")
+    needing = [
+        make_instance(one.service.name, needs=("db", one.owner)) for one in CLUSTERS[cluster]
+    ]
+    picture = as_svg(dot(FakeSource(*CLUSTERS[cluster], *needing).services()))
+    assert "<svg" in picture
+    assert picture.rstrip().endswith("</svg>")

@@ -42,6 +42,7 @@ class FakeSource:
             passing=sum([instance.is_usable for instance in found]),
             critical=sum([not instance.is_usable for instance in found]),
             tags=tuple(sorted({tag for one in found for tag in one.service.tags})),
+            needs=tuple(sorted({name for one in found for name in one.service.needs})),
         )
 
 

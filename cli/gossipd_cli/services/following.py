@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gossipd.services.instance import ServiceChange
     from gossipd_cli.services.known import Known
 
+ANSWER_SECONDS = 1.0
+"""How long a daemon may take to answer however little time is left: it may be busy."""
 RETRY_SECONDS = 0.1
 RETRY_SECONDS_MAX = 2.0
 """Pauses between tries to reach a daemon that went away; each is twice the one before."""
@@ -60,14 +62,18 @@ class Following:
         """Whether the daemon is there, as far as was noticed."""
         return self._watch is not None
 
-    def connect(self) -> None:
+    def connect(self, seconds: float | None = None) -> None:
         """Connect, or go on after the last change that came.
+
+        Args:
+            seconds: how long the daemon may take, if less than usual.
 
         Raises:
             DaemonUnreachable: nobody answers.
             RequestRefused: the daemon knows no services, or the token is wrong.
         """
-        client = connect(self._values)
+        limit = None if seconds is None else max(seconds, ANSWER_SECONDS)
+        client = connect(self._values, timeout=limit)
         try:
             self._watch = client.watch(self._name, self._known.index)
         except BaseException:
@@ -100,7 +106,7 @@ class Following:
             remaining = max(0.0, min(wakes) - now) if wakes else None
             try:
                 if self._watch is None:
-                    self.connect()
+                    self.connect(None if deadline is None else deadline - now)
                 batch = self._read(remaining)
             except (DaemonUnreachable, NoAnswer) as error:
                 self._lose(error)

@@ -16,6 +16,11 @@ from gossipd_cli import exits
 from gossipd_cli.context import connect
 from gossipd_cli.services.following import RETRY_SECONDS, RETRY_SECONDS_MAX
 
+REGISTER_SECONDS = 10.0
+"""How long a registration may take; signals wait for the first one."""
+PARTING_SECONDS = 2.0
+"""How long a daemon that does not answer may hold up the end of a program."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,7 +59,7 @@ class Holding:
     def drain(self, seconds: float) -> bool:
         """Let consumers turn away for ``seconds``; return whether the daemon was told."""
         try:
-            with connect(self._values) as client:
+            with connect(self._values, timeout=PARTING_SECONDS) as client:
                 client.drain(self._service.id, seconds)
         except GossipdError as error:
             exits.complain(f"cannot drain {self._service.name}: {error}")
@@ -68,10 +73,10 @@ class Holding:
             if self._client is not None:
                 self._client.shut_down()
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(PARTING_SECONDS)
 
     def _register(self) -> None:
-        client = connect(self._values)
+        client = connect(self._values, timeout=REGISTER_SECONDS)
         try:
             warnings = client.register(self._service).warnings
         except BaseException:

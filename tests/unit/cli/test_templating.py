@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from gossipd.errors import UsageError
 from gossipd_cli.templating import target as target_module
+from gossipd_cli.templating.command import LATEST_SECONDS, QUIET_SECONDS, Pacing
 from gossipd_cli.templating.engine import Asked, Template, TemplateError
 from gossipd_cli.templating.quoting import (
     as_json,
@@ -262,3 +263,19 @@ def test_a_folder_that_is_not_there_is_a_wrong_call(tmp_path: Path) -> None:
         Target(str(tmp_path / "none" / "out")).put("x")
     with pytest.raises(UsageError, match="is no regular file"):
         Target("/dev/null").put("x")
+
+
+def test_a_rendering_waits_for_quiet_but_not_for_ever() -> None:
+    pacing = Pacing()
+    assert pacing.due() is None
+    pacing.note(10.0)
+    assert pacing.due() == 10.0 + QUIET_SECONDS
+    for tenths in range(1, 30):
+        pacing.note(10.0 + tenths / 10)
+    assert pacing.due() == 10.0 + LATEST_SECONDS
+    pacing.hold(15.0)
+    assert pacing.due() == 15.0
+    pacing.done()
+    assert pacing.due() is None
+    pacing.note(20.0)
+    assert pacing.due() == 20.0 + QUIET_SECONDS
