@@ -80,8 +80,9 @@ def register(provided: Provided, services: Iterable[Service]) -> Command:
                 node.register_service(service, FROM_CLIENT, now)
             except (Unavailable, UsageError):
                 continue  # too many in a short time, or no catalog here
-            provided.services[service.id] = service
-            provided.ending.pop(service.id, None)
+            # what drains goes on draining, whatever it is by now
+            kept = provided.ending if service.id in provided.ending else provided.services
+            kept[service.id] = service
 
     return put
 

@@ -99,21 +99,24 @@ class ServiceMeasures:
         """Take in what changed."""
         if now >= self._rest_from and self._rest_bytes is None:
             self._rest_bytes, self._rest_began = self._bytes(), now
-        changed = self._changed.pop(host.name, None)
         node = host.node
-        if changed is None or node is None:
+        if node is None:
             return
+        changed = self._changed.pop(host.name, None)
+        if changed is not None:
+            self._take_in(host, node, changed, now)
+        if host.name in self._joining:
+            self._look_at_joiner(host, node, now)
+
+    def _take_in(self, host: Host, node: Node, changed: dict[str, None], now: float) -> None:
         indices = self._indices[host.name]
         for name in changed:
-            changes = self._changes(node, name, indices.get(name))
-            for change in changes:
+            for change in self._changes(node, name, indices.get(name)):
                 if change.instance.owner == host.config.name:
                     self._say(host, change, now)
                 else:
                     self._hear(host, change, now)
             indices[name] = node.service(name).index
-        if host.name in self._joining:
-            self._look_at_joiner(host, node, now)
 
     def _look_at_joiner(self, host: Host, node: Node, now: float) -> None:
         began, next_look = self._joining[host.name]
