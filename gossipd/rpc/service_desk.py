@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gossipd.rpc.sending import Sender
     from gossipd.rpc.service import Service
     from gossipd.rpc.services import Services
+    from gossipd.services import definition
 
 WATCHES_A_TURN = 128
 """Watches that are told before other tasks get a turn."""
@@ -41,13 +42,38 @@ class Watch:
         self.is_over = False
 
 
+class Holding:
+    """A registration that connections hold; ``service`` as they registered it, if it is one."""
+
+    __slots__ = ("_holders", "service")
+
+    def __init__(self, service: definition.Service | None) -> None:
+        self.service = service
+        self._holders: dict[Services, None] = {}
+
+    def add(self, holder: Services) -> None:
+        """``holder`` holds it too."""
+        self._holders[holder] = None
+
+    def remove(self, holder: Services) -> bool:
+        """``holder`` is gone; return whether it was the last one."""
+        if holder not in self._holders:
+            return False
+        del self._holders[holder]
+        return not self._holders
+
+    def has_other_than(self, holder: Services) -> bool:
+        """Return whether anybody but ``holder`` holds it."""
+        return any(one is not holder for one in self._holders)
+
+
 class ServiceDesk:
     """What all connections share that ask about services."""
 
     def __init__(self, service: Service) -> None:
         self.encoded = Encoded()
-        self.holders: dict[tuple[str, str], Services] = {}
-        """Which connection holds a registration, by kind and id: the last one that said so."""
+        self.holdings: dict[tuple[str, str], Holding] = {}
+        """What connections hold, by kind and id."""
         self.watches = 0
         self._service = service
         self._handle = service.handle
@@ -55,6 +81,26 @@ class ServiceDesk:
         self._unhook: dict[str, Callable[[], None]] = {}
         self._changed: dict[str, None] = {}
         self._is_telling = False
+
+    def hold(
+        self, key: tuple[str, str], holder: Services, service: definition.Service | None = None
+    ) -> None:
+        """Let a registration live with ``holder`` too, or with it alone if it is another one.
+
+        A check is held by who reported it last: nobody else's word counts.
+        """
+        holding = self.holdings.get(key)
+        if holding is None or service is None or holding.service != service:
+            holding = self.holdings[key] = Holding(service)
+        holding.add(holder)
+
+    def let_go(self, key: tuple[str, str], holder: Services) -> bool:
+        """``holder`` is gone; return whether the registration goes with it."""
+        holding = self.holdings.get(key)
+        if holding is None or not holding.remove(holder):
+            return False
+        del self.holdings[key]
+        return True
 
     def add(self, watch: Watch) -> None:
         """Tell ``watch`` of every change from now on; what it lacks already, it is told soon."""

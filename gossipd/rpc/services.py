@@ -1,8 +1,8 @@
 """``Services``: what one connection asks and says about services.
 
 Loaded with the first such request. What the connection holds is taken back the
-moment it ends, unless another one holds it by then: a provider that came back
-may be heard before its old socket is found dead.
+moment it ends, unless another one holds it too: a provider that came back may be
+heard before its old socket is found dead.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from gossipd.query import requests, service_requests
 from gossipd.rpc import answers
 from gossipd.rpc.service_answers import nearest_first, own_body, selected
 from gossipd.rpc.service_desk import ServiceDesk, Watch
+from gossipd.services import definition
 from gossipd.services.definition import CRITICAL, SCRIPT, CheckDefinition
 from gossipd.services.own import FROM_CLIENT, FROM_CONNECTION
 from gossipd.services.reading import read_check, read_service
+from gossipd.value import fields_of
 
 if TYPE_CHECKING:
     from gossipd.rpc.sending import Sender
@@ -75,19 +77,27 @@ class Services:
         for seq in tuple(self._watches):
             self.stop(seq)
         held, self._held = self._held, {}
-        for key in held:
-            if self._desk.holders.get(key) is self:
-                del self._desk.holders[key]
-                # it may be gone already: deregistered by itself or by another client
+        if not held:
+            return
+        theirs = self._held_services()
+        for kind, name in held:
+            is_last = self._desk.let_go((kind, name), self)
+            if is_last and (kind != _SERVICE or name in theirs):
+                # a check may be gone already, with its service
                 with suppress(GossipdError):
-                    self._take_back(*key)
+                    self._take_back(kind, name)
+
+    def _held_services(self) -> set[str]:
+        """Return the ids that connections hold: what they held may be another's by now."""
+        own = self._handle.own_services().services
+        return {one.service.id for one in own if one.source == FROM_CONNECTION}
 
     def _take_back(self, kind: str, name: str) -> None:
         if kind == _SERVICE:
             self._handle.deregister_service(name)
             self._service.log("INFO", f"agent.ipc: Deregistered {name}: {self._peer} is gone")
         else:
-            self._handle.report_check(name, CRITICAL, CONNECTION_ENDED)
+            self._handle.report_check(name, definition.CRITICAL, CONNECTION_ENDED)
 
     # -- consumers --------------------------------------------------------------
 
@@ -136,19 +146,37 @@ class Services:
         for number, check in enumerate(service.checks):
             self._refuse_commands(check, f"checks[{number}].script")
         key = _SERVICE, service.id
-        if request.is_held:
-            self._make_room(key)
-        source = FROM_CONNECTION if request.is_held else FROM_CLIENT
-        warnings = self._handle.register_service(service, source)
-        if request.is_held:
-            self._hold(key)
-        else:
-            self._desk.holders.pop(key, None)
+        if not request.is_held:
+            warnings = self._handle.register_service(service, FROM_CLIENT)
+            self._desk.holdings.pop(key, None)
+            return answers.message(seq, {"Warnings": list(warnings)})
+        self._make_room(key)
+        self._refuse_other(key, service)
+        warnings = self._handle.register_service(service, FROM_CONNECTION)
+        self._held[key] = None
+        self._desk.hold(key, self, service)
         return answers.message(seq, {"Warnings": list(warnings)})
 
     def _refuse_commands(self, check: CheckDefinition, field: str) -> None:
         if check.kind == SCRIPT and not self._may_run:
             raise UsageError(f"{field}: {NOT_FROM_AFAR}")
+
+    def _refuse_other(self, key: tuple[str, str], service: definition.Service) -> None:
+        """Refuse to take an id from a connection that holds another service under it.
+
+        The same service may be held by several, such as the processes that share a port; it
+        lives as long as one of them does.
+        """
+        holding = self._desk.holdings.get(key)
+        if holding is None or holding.service is None or not holding.has_other_than(self):
+            return
+        before = holding.service
+        other = [f for f in fields_of(service) if getattr(service, f) != getattr(before, f)]
+        if other and service.id in self._held_services():
+            raise UsageError(
+                f"service id {service.id!r} is held by another connection that is still open, "
+                f"and its {other[0]} is another one: take another id"
+            )
 
     def _deregister(self, seq: int, request: service_requests.DeregisterService) -> bytes:
         self._handle.deregister_service(request.service)
@@ -181,7 +209,8 @@ class Services:
             self._make_room(key)
         self._handle.report_check(request.check, request.status, request.output, request.load)
         if request.is_holding:
-            self._hold(key)
+            self._held[key] = None
+            self._desk.hold(key, self)
         return answers.header(seq)
 
     def _load(self, seq: int, request: service_requests.ReportLoad) -> bytes:
@@ -198,16 +227,20 @@ class Services:
         return answers.header(seq)
 
     def _make_room(self, key: tuple[str, str]) -> None:
-        if key not in self._held and len(self._held) >= self._service.limits.held_max:
+        held = self._held
+        if key in held or len(held) < self._service.limits.held_max:
+            return
+        # what was drained, or given up after its time, went without a word of ours
+        theirs = self._held_services()
+        for kind, name in tuple(held):
+            if kind == _SERVICE and name not in theirs:
+                self._let_go((kind, name))
+        if len(held) >= self._service.limits.held_max:
             raise UsageError("too many registrations held by this connection")
-
-    def _hold(self, key: tuple[str, str]) -> None:
-        self._held[key] = None
-        self._desk.holders[key] = self
 
     def _let_go(self, key: tuple[str, str]) -> None:
         self._held.pop(key, None)
-        self._desk.holders.pop(key, None)
+        self._desk.holdings.pop(key, None)
 
 
 _COMMANDS: dict[str, Callable[[Services, int, Any], bytes]] = {

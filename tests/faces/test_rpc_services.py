@@ -13,8 +13,8 @@ from gossipd.rpc import service_answers
 from gossipd.rpc import services as rpc_services
 from gossipd.rpc.server import Limits
 from gossipd.rpc.service_answers import SPARE_MAX, Encoded
-from gossipd.services.definition import CheckState
-from gossipd.services.own import FROM_CLIENT, FROM_CONNECTION
+from gossipd.services.definition import CheckState, Service
+from gossipd.services.own import FROM_CLIENT, FROM_CONFIG, FROM_CONNECTION
 from support.fake_handle import FakeHandle
 from support.fake_services import make_instance
 from support.rpc_service import Peer, serving
@@ -251,6 +251,74 @@ async def test_what_a_connection_holds_goes_with_it() -> None:
         await peer.stream.aclose()
         await trio.testing.wait_all_tasks_blocked()
         assert [one.service.id for one in handle.own.services] == ["web-3"]
+
+
+async def test_a_service_that_several_hold_lives_as_long_as_one_of_them() -> None:
+    for order in ((0, 1), (1, 0)):
+        async with serving() as server:
+            handle = server.handle
+            peers = [await server.greet(), await server.greet()]
+            for peer in peers:
+                await hold(peer)
+            await peers[order[0]].stream.aclose()
+            await trio.testing.wait_all_tasks_blocked()
+            assert len(handle.own.services) == 1
+            await peers[order[1]].stream.aclose()
+            await trio.testing.wait_all_tasks_blocked()
+            assert not handle.own.services
+
+
+async def test_a_held_id_is_not_taken_by_another_service() -> None:
+    async with serving() as server:
+        first, second = await server.greet(), await server.greet()
+        body: dict[str, object] = {"Service": {"name": "web", "port": 8080}, "Held": True}
+        assert await first.ask("service-register", body, has_body=True) == ("", {"Warnings": []})
+        other = {"Service": {"name": "web", "port": 8081}, "Held": True}
+        error, _ = await second.ask("service-register", other, has_body=True)
+        assert error == (
+            "service id 'web' is held by another connection that is still open, "
+            "and its port is another one: take another id"
+        )
+        assert (await first.ask("service-register", other, has_body=True))[0] == ""  # its own
+        (own,) = server.handle.own.services
+        assert own.service.port == 8081
+        await first.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert (await second.ask("service-register", body, has_body=True))[0] == ""
+
+
+async def test_what_ended_by_itself_is_not_taken_back_from_who_has_its_id_now() -> None:
+    async with serving(limits=Limits(held_max=1)) as server:
+        handle = server.handle
+        peer, other = await server.greet(), await server.greet()
+        await hold(peer, "web")
+        handle.deregister_service("web")  # drained to its end, say
+        await hold(peer, "db")  # and it does not count any more
+        handle.deregister_service("db")
+        handle.register_service(Service(id="db", name="db"), FROM_CONFIG)
+        await peer.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert [one.source for one in handle.own.services] == [FROM_CONFIG]
+        await hold(other, "web")
+        handle.deregister_service("web")
+        different = {"Service": {"id": "web", "name": "x"}, "Held": True}
+        late = await server.greet()
+        assert (await late.ask("service-register", different, has_body=True))[0] == ""
+
+
+async def test_a_held_check_is_its_last_reporters() -> None:
+    async with serving() as server:
+        before, after = await server.greet(), await server.greet()
+        report = {"ID": "alive", "Status": "passing", "Hold": True}
+        assert await before.ask("check-report", report) == ""
+        assert await after.ask("check-report", report) == ""
+        told = len(server.handle.commands)
+        await before.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert len(server.handle.commands) == told
+        await after.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert server.handle.commands[-1][:3] == ("report", "alive", "critical")
 
 
 async def test_a_service_is_taken_back_only_by_who_held_it_last() -> None:
