@@ -72,16 +72,20 @@ class Attempts:
         self._left -= 1
         return self._pick
 
+    def judged(self, outcome: object) -> bool:
+        """Return what the judge says; it is the caller's, and may do or raise anything."""
+        return self._judge(outcome)
+
     def again(self, outcome: object, now: float, failed: bool | None = None) -> Pick | None:
         """An attempt ended; choose for the next, or return ``None``: ``outcome`` stands.
 
         Args:
             outcome: what the function returned, or the exception it raised.
-            failed: whether that is a failure, if it is known without the judge.
+            failed: whether that is a failure, by ``judged``; by default asked here.
         """
         if failed is None:
             try:
-                failed = self._judge(outcome)
+                failed = self.judged(outcome)
             except BaseException:
                 self.give_up(now)
                 raise

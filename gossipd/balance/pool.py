@@ -69,8 +69,10 @@ class Pool:
 
     def noticed(self, candidate: Candidate) -> None:
         """Remember to look at ``candidate``: its breaker opened or it was ejected."""
-        if candidate.is_troubled:
-            self._troubled[candidate.instance.key] = candidate
+        key = candidate.instance.key
+        # an answer may come for one that is gone, and has a successor under its key
+        if candidate.is_troubled and self.candidates.get(key) is candidate:
+            self._troubled[key] = candidate
 
     def usable(self) -> Collection[Candidate]:
         """Return those that the catalog lets take requests, doubtful ones included."""

@@ -214,16 +214,19 @@ class ServiceBalancer:
             at = At(pick.instance, calls.time_for_attempt(time.monotonic()))
             error: Exception | None = None
             try:
-                answer = send(at)
-            except Exception as raised:
-                error = raised
+                try:
+                    answer = send(at)
+                except Exception as raised:
+                    error = raised
+                outcome = answer if error is None else error
+                # without the lock: the judge may be slow, or ask this very balancer
+                failed = at.is_failed or calls.judged(outcome)
             except BaseException:
                 with self._lock:
                     calls.give_up(time.monotonic())
                 raise
             with self._lock:
-                outcome = answer if error is None else error
-                pick = calls.again(outcome, time.monotonic(), failed=at.is_failed or None)
+                pick = calls.again(outcome, time.monotonic(), failed)
         if error is not None:
             raise error
         return answer

@@ -74,6 +74,23 @@ def test_what_leaves_the_block_counts() -> None:
         assert (report.requests, report.failures, report.outstanding) == (3, 2, 0)
 
 
+def test_what_judges_an_answer_may_ask_the_balancer() -> None:
+    looked = threading.Event()
+
+    def look() -> None:
+        web.snapshot()
+        looked.set()
+
+    def judge(outcome: object) -> bool:
+        threading.Thread(target=look, daemon=True).start()  # not here: it might hang for ever
+        assert looked.wait(5)
+        return False
+
+    with balancer(FakeDaemon(reset(A))) as web:
+        assert web.call(lambda at: "fine", is_failure=judge) == "fine"
+        assert web.snapshot().instances[0].outstanding == 0
+
+
 def test_a_call_tries_another_and_returns_what_it_said() -> None:
     asked = []
 

@@ -304,3 +304,14 @@ def test_it_never_chooses_ejected_or_draining_ones_unless_it_panics(
         pick.done(now, ok=is_ok, latency=0.01)
         assert made.budget.left(now) >= 0
     assert all(report.outstanding == 0 for report in made.snapshot(now).instances)
+
+
+def test_a_late_answer_of_one_that_is_gone_hides_no_trouble_of_its_successor() -> None:
+    made = balancer(A, B, eject_failures=1000)
+    before = [made.pick(0.0, exclude=[B.key]) for _ in range(3)]
+    made.apply(change(DOWN, A), 1.0)
+    made.apply(change(UP, A), 2.0)
+    fail(made, "a", 3, now=2.0)
+    for pick in before:
+        pick.done(2.0, ok=False)  # breaks the breaker of the one that was there before
+    assert picked(made, now=2.5) == {"b"}
