@@ -17,7 +17,7 @@ from gossipd.rpc import answers
 from gossipd.rpc.service_answers import nearest_first, own_body, selected
 from gossipd.rpc.service_desk import ServiceDesk, Watch
 from gossipd.services import definition
-from gossipd.services.definition import CRITICAL, SCRIPT, CheckDefinition
+from gossipd.services.definition import SCRIPT, CheckDefinition
 from gossipd.services.own import FROM_CLIENT, FROM_CONNECTION
 from gossipd.services.reading import read_check, read_service
 from gossipd.value import fields_of
