@@ -112,6 +112,8 @@ class Catalog:
         )
         self._holding = Holding()
         self._heard: dict[bytes, None] = {}
+        self._touched: dict[str, dict[str, None]] = {}
+        """Services of owners of which there was news in this step."""
         self._made_at: float | None = None
         self._refuted_at: float | None = None
         self._is_refuting = False
@@ -185,7 +187,15 @@ class Catalog:
             self._syncing.sync_with(peer)
 
     def flush(self, now: float) -> None:
-        """Tell what is new, of ours and of others; after each step."""
+        """Tell what is new, of ours and of others, to readers and to peers; after each step.
+
+        A service and the state of it come as two messages of one packet: readers are told
+        of both together, and never of a state that was not meant.
+        """
+        if self._touched:
+            touched, self._touched = self._touched, {}
+            for owner, ids in touched.items():
+                self.shelves.records_changed(owner, ids, now)
         may_hurry = False
         if self._own.has_fresh and self._spreading.may_hurry(now):
             may_hurry = True
@@ -237,7 +247,7 @@ class Catalog:
         self._remember(payload)
         self._spreading.tell(payload, _queue_name(news))
         if is_new:
-            self.shelves.records_changed(owner, (news.record.id,), now)
+            self._touched.setdefault(owner, {})[news.record.id] = None
             self._arm_expiry(records, now)
         self._look_for_gap(records, source, now)
 
