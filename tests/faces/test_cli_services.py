@@ -204,6 +204,8 @@ def test_files_describe_services(
         ("name = ", "web.toml: "),
         ("{", "web.toml: "),
         ("service = 1", "web.toml: is no table"),
+        ("[\n {}]", "web.toml: name: missing"),
+        ("[\n {]", "web.toml: Expecting property name"),
         ("service = []", "describes no service"),
         ("[[service]]\nname = 'a'\n[other]\n", "other: unknown"),
     ):
@@ -408,7 +410,14 @@ def test_doubtful_instances_and_a_guard_are_told(
 ) -> None:
     show(server, replace(make_instance(owner="b"), owner_status="failed", is_doubtful=True))
     assert main(["service", "web"]) == 0
-    assert capsys.readouterr().out.rstrip().endswith("node failed; doubtful")
+    out, err = capsys.readouterr()
+    assert out.rstrip().endswith("node failed; doubtful")
+    assert err == ""
+    view = server.handle.service("web")
+    guarded = replace(view, is_guarded=True, name="held")
+    server.do(lambda: server.handle._views.update(held=guarded))
+    assert main(["service", "held"]) == 0
+    assert "lost at once that the fault may be here: 1 are kept" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

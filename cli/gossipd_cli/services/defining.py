@@ -197,7 +197,8 @@ def _text(path: str, shown: str) -> str:
 
 
 def _parse(text: str, shown: str) -> dict[str, Any]:
-    if text.lstrip().startswith(("{", "[{")):
+    begin = text.lstrip()
+    if begin.startswith("{") or (begin.startswith("[") and begin[1:].lstrip().startswith("{")):
         import json
 
         try:
