@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from gossipd.client.connection import RequestRefused
 from gossipd.errors import GossipdError, UsageError
 from gossipd_cli.templating.quoting import FILTERS
 from gossipd_cli.templating.values import (
@@ -116,6 +117,8 @@ class Template:
         asked = Asked() if asked is None else asked
         try:
             text = self._template.render(self._names(source, asked))
+        except RequestRefused as error:  # it asked for something that is not there now
+            raise TemplateError(f"{self._place(error)}: {error}") from error
         except GossipdError:
             raise
         except jinja2.TemplateSyntaxError as error:  # of a file that it includes

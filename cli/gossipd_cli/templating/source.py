@@ -78,7 +78,7 @@ class Interest:
             self._watches.pop(name).close()
         for name in asked.services:
             if name not in self._watches:
-                self._watches[name] = self._client.watch(name, source.indexes[name])
+                self._watches[name] = self._client.watch(name, source.indexes.get(name, 0))
         is_late = False
         if asked.members and self._events is None:
             self._events = self._client.stream(MEMBER_EVENTS, immediate=True, never_answers=True)

@@ -6,13 +6,16 @@ import json
 import os
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gossipd.client.connection import RequestRefused
 from gossipd.errors import UsageError
+from gossipd.services.instance import Instance
 from gossipd_cli.templating import target as target_module
 from gossipd_cli.templating.command import LATEST_SECONDS, QUIET_SECONDS, Pacing
 from gossipd_cli.templating.engine import Asked, Template, TemplateError
@@ -91,6 +94,18 @@ def test_errors_name_file_and_line(tmp_path: Path, text: str, message: str) -> N
     with pytest.raises(TemplateError) as caught:
         render(tmp_path, text, FakeSource())
     assert f"{tmp_path}/{message}" in str(caught.value)
+
+
+def test_what_the_daemon_refuses_is_an_error_of_that_line(tmp_path: Path) -> None:
+    class Refusing(FakeSource):
+        def instances(self, name: str, near: str) -> Sequence[Instance]:
+            raise RequestRefused(f"nothing is known of where {near!r} is")
+
+    (tmp_path / "t.j2").write_text("\n{{ service('web', near='gone') }}")
+    asked = Asked()
+    with pytest.raises(TemplateError, match=r"t\.j2:2: nothing is known of where 'gone' is"):
+        Template(str(tmp_path / "t.j2")).render(Refusing(), asked)
+    assert list(asked.services) == ["web"]
 
 
 def test_a_template_that_cannot_be_read_is_a_wrong_call(tmp_path: Path) -> None:
