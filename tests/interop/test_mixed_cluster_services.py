@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from functools import partial
+from typing import cast
 
 import pytest
 import trio
@@ -12,6 +13,7 @@ from gossipd.agent.agent import run_agent
 from gossipd.agent.handle import AgentHandle
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import NodeConfig
+from gossipd.node.node import Node
 from gossipd.services.definition import Service
 from gossipd.services.own import FROM_CLIENT
 from support.agents import SERF
@@ -22,9 +24,12 @@ pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("serf_program")]
 OURS = ("g1", "g2", "g3")
 
 
+def node_of(handle: AgentHandle) -> Node:
+    return cast(Node, handle._driver.node)
+
+
 def owners(handle: AgentHandle) -> list[str]:
-    view = handle._driver.node.service("web")
-    return [instance.owner for instance in view.instances]
+    return [instance.owner for instance in node_of(handle).service("web").instances]
 
 
 @pytest.mark.timeout(120)
@@ -53,8 +58,7 @@ async def test_services_pass_between_serfs_that_never_see_them(
                 await trio.sleep(0.1)
             for number, handle in enumerate(handles):
                 service = Service(id="web", name="web", port=8000 + number)
-                driver = handle._driver
-                driver.step(driver.node.register_service, service, FROM_CLIENT)
+                handle._driver.step(node_of(handle).register_service, service, FROM_CLIENT)
             while any(owners(handle) != list(OURS) for handle in handles):  # noqa: ASYNC110
                 await trio.sleep(0.05)
         await trio.sleep(8.0)

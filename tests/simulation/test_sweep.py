@@ -123,19 +123,19 @@ def test_a_failing_point_names_the_command_that_fails_again(tmp_path: Path) -> N
     file.write_text(SPLIT)
     split = str(file)
     late = simulate(
-        "sweep", split, "--grid", "settle=0.5,25", "--set", "faults[0].lasts=34", "--jobs", "1"
+        "sweep", split, "--grid", "settle=0.5,25", "--set", "faults[0].lasts=34.4", "--jobs", "1"
     )
     assert late.exit_code == 2  # it heals within the 25 s of rest: refused before anything runs
     short = simulate(
-        *("sweep", split, "--grid", "settle=0.5,0.6", "--set", "faults[0].lasts=34"),
+        *("sweep", split, "--grid", "settle=0.5,0.6", "--set", "faults[0].lasts=34.4"),
         *("--seeds", "1", "--jobs", "1"),
     )
     assert short.exit_code == 1
     assert "VIOLATIONS: 2 runs" in short.stdout
     again = next(line for line in short.stdout.splitlines() if "gossipd simulate run" in line)
-    assert "--set 'faults[0].lasts=34' --set settle=0.5 --seed 0" in again
+    assert "--set 'faults[0].lasts=34.4' --set settle=0.5 --seed 0" in again
     repeated = simulate(
-        *("run", split, "--set", "faults[0].lasts=34", "--set", "settle=0.5", "--seed", "0")
+        *("run", split, "--set", "faults[0].lasts=34.4", "--set", "settle=0.5", "--seed", "0")
     )
     assert repeated.exit_code == 1
 
