@@ -16,6 +16,7 @@ from gossipd_sim.laws import Laws
 from gossipd_sim.link_faults import LinkLaws, Partition
 from gossipd_sim.observer import Watcher
 from gossipd_sim.script import Scenario
+from gossipd_sim.service_faults import Drain, Flap, Register
 from gossipd_sim.trace import Trace
 from gossipd_sim.workload import Churn
 
@@ -34,6 +35,10 @@ ROUGH = Scenario(
         Slow(at=22.0, lasts=5.0, hosts="random:2", seconds=0.4),
         ClockDrift(at=5.0, lasts=20.0, hosts="random:1", rate=1.1),
         LinkLaws(at=25.0, lasts=5.0, sources="n003", targets="all", laws={"loss": 0.5}),
+        Register(at=4.0, hosts="n000-n007", service="web", count=2),
+        Register(at=14.0, hosts="random:3", service="db", meta={"note": "x" * 3000}),
+        Flap(at=15.0, hosts="n001-n003", service="web", times=9, every=0.7),
+        Drain(at=18.0, hosts="n004", service="web", seconds=4.0),
     ),
     churn=(Churn(at=10.0, lasts=25.0, every=6.0),),
 )
