@@ -1,7 +1,8 @@
 """``ServiceWakes``: who is woken when a service changes, and ``ServiceReader``, who follows one.
 
 Nobody has a queue: what a follower lacks is read from the node's change log
-when it gets to it. Loaded with the first follower.
+when it gets to it. Loaded with the first follower, and with it all that word of
+a service needs: the first change is not told later for it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Protocol
 
 import trio
 
+import gossipd.agent.log.service_lines
+import gossipd.catalog.catalog  # noqa: F401 - both for the first change, see above
 from gossipd.catalog.events import ServiceChanged
 from gossipd.node.events import NodeEvent
 from gossipd.services.instance import ServiceChange, ServiceReset, ServiceView
