@@ -59,7 +59,7 @@ def nearest_first(instances: Iterable[Instance], distance: Distance) -> tuple[In
     for instance in listed:
         if instance.owner not in apart:
             far = distance(instance.owner)
-            # coordinates are the word of peers: what is no number has no place in an order
-            apart[instance.owner] = inf if far is None or far != far else far
+            # coordinates are the word of peers: what is no distance has no place in an order
+            apart[instance.owner] = far if far is not None and far >= 0 else inf
     listed.sort(key=lambda instance: apart[instance.owner])
     return tuple(listed)

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from struct import Struct
 
-from gossipd.coordinate import Coordinate
-from gossipd.coordinates.space import distance
+from gossipd.catalog.lookup import Selection, select
 from gossipd.query.framing import encode
 from gossipd.query.service_records import SET
 from gossipd.query.service_requests import AskService
@@ -167,37 +166,20 @@ class Encoded:
         return self._summaries_body
 
 
+def selected(view: ServiceView, request: AskService) -> Sequence[Instance]:
+    """Return the instances of ``view`` that pass all filters of ``request``."""
+    if not (request.tags or request.meta or request.zone or request.is_passing):
+        return view.instances
+    wanted = Selection(
+        tags=request.tags, meta=request.meta, zone=request.zone, is_passing=request.is_passing
+    )
+    return select(view.instances, wanted)
+
+
 def own_body(own: OwnServices) -> dict[str, object]:
     """Return the body of the answer to ``own-services``."""
     table = write_own_services(own)
     return {"Node": table["node"], "Services": table["services"]}
-
-
-def selected(view: ServiceView, request: AskService) -> Sequence[Instance]:
-    """Return the instances of ``view`` that ``request`` asks for, in their order."""
-    tags, meta, zone = request.tags, request.meta, request.zone
-    if not (tags or meta or zone or request.is_passing):
-        return view.instances
-    return [
-        one
-        for one in view.instances
-        if (not request.is_passing or one.is_usable)
-        and (not zone or one.zone == zone)
-        and all(tag in one.service.tags for tag in tags)
-        and all(one.service.meta.get(key) == value for key, value in meta.items())
-    ]
-
-
-def nearest_first(
-    instances: Sequence[Instance], here: Coordinate, coordinates: dict[str, Coordinate | None]
-) -> list[Instance]:
-    """Return ``instances`` by round trip from ``here``; those of unknown places at the end."""
-    far = float("inf")
-    apart = {}
-    for owner, there in coordinates.items():
-        rtt = far if there is None else distance(here, there)
-        apart[owner] = rtt if rtt == rtt else far  # coordinates come from peers: NaN too
-    return sorted(instances, key=lambda one: apart.get(one.owner, far))
 
 
 def _encode_rest(instance: Instance) -> bytes:

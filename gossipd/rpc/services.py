@@ -11,10 +11,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from gossipd.catalog.lookup import Distance, nearest_first
+from gossipd.coordinates.space import distance
 from gossipd.errors import GossipdError, UsageError
 from gossipd.query import requests, service_requests
 from gossipd.rpc import answers
-from gossipd.rpc.service_answers import nearest_first, own_body, selected
+from gossipd.rpc.service_answers import own_body, selected
 from gossipd.rpc.service_desk import ServiceDesk, Watch
 from gossipd.services import definition
 from gossipd.services.definition import SCRIPT, CheckDefinition
@@ -109,14 +111,25 @@ class Services:
         view, now = handle.service(request.name), handle.now()
         if not request.near:
             return answers.header(seq) + self._desk.encoded.answer(view, request, now)
-        shown = selected(view, request)
-        near = handle.view().name if request.near == service_requests.HERE else request.near
-        here = handle.coordinate(near)
+        shown = nearest_first(selected(view, request), self._distances_from(request.near))
+        return answers.header(seq) + self._desk.encoded.view_body(view, shown, now)
+
+    def _distances_from(self, near: str) -> Distance:
+        """Return what says how far a node is from the one named ``near``.
+
+        Raises:
+            UsageError: nothing is known of where that is.
+        """
+        handle = self._handle
+        here = handle.coordinate(handle.view().name if near == service_requests.HERE else near)
         if here is None:
             raise UsageError(f"near: no network coordinate of {near!r} is known")
-        owners = {one.owner: handle.coordinate(one.owner) for one in shown}
-        shown = nearest_first(shown, here, owners)
-        return answers.header(seq) + self._desk.encoded.view_body(view, shown, now)
+
+        def distance_to(node: str) -> float | None:
+            there = handle.coordinate(node)
+            return None if there is None else distance(here, there)
+
+        return distance_to
 
     def _instances_of(self, seq: int, request: service_requests.AskServicesOf) -> bytes:
         node = request.node or self._handle.view().name

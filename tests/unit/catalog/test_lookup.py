@@ -41,9 +41,9 @@ def test_what_is_asked_for_is_all_there() -> None:
 
 
 def test_the_nearest_are_first_and_the_unknown_last() -> None:
-    far = {"a": 0.2, "b": 0.1, "c": None, "d": math.nan}
-    unknown = instance("d")
-    assert owners(*nearest_first((*ALL, unknown), far.get)) == "bacd"
+    far = {"a": 0.2, "b": 0.1, "c": None, "d": math.nan, "e": -9e9}
+    unknown = instance("d"), instance("e")
+    assert owners(*nearest_first((*ALL, *unknown), far.get)) == "bacde"
 
 
 def test_those_equally_far_stay_in_their_order() -> None:
