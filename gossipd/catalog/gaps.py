@@ -18,7 +18,7 @@ from gossipd.catalog.replica import Replica
 from gossipd.catalog.timers import CatalogTimer, GapDue
 from gossipd.outbox import Outbox
 from gossipd.services.instance import OWNER_ALIVE
-from gossipd.timers import Timers
+from gossipd.timers import Handle, Timers
 from gossipd.wire.catalog_codec import encode_catalog
 from gossipd.wire.catalog_messages import Known, Notice, Wish
 
@@ -30,11 +30,12 @@ WISHES = "catalog-wishes"
 
 
 class _Gap:
-    __slots__ = ("epoch", "notice", "teller", "version")
+    __slots__ = ("due", "epoch", "notice", "teller", "version")
 
     def __init__(self, epoch: int, teller: Address) -> None:
         self.epoch = epoch
         self.teller = teller
+        self.due: Handle[CatalogTimer] | None = None
         self.version = 0
         self.notice = b""
 
@@ -85,12 +86,14 @@ class Gaps:
             return b""
         if records.ranges or records.floor < gap.version:
             return b""
-        del self._gaps[owner]
+        self.forget(owner)
         return gap.notice
 
     def forget(self, owner: str) -> None:
         """Nothing of that owner is wanted any more."""
-        self._gaps.pop(owner, None)
+        gap = self._gaps.pop(owner, None)
+        if gap is not None and gap.due is not None:
+            gap.due.cancel()
 
     def on_due(self, timer: GapDue, now: float) -> bool:
         """Ask about a gap that is still there, or give it up.
@@ -111,8 +114,8 @@ class Gaps:
             del self._gaps[timer.owner]
             return records is not None and bool(records.ranges)
         self._ask(timer.owner, gap, timer.attempt)
-        pause = PATIENCE * 2**timer.attempt
-        self._timers.set(now + pause, GapDue(timer.owner, timer.epoch, timer.attempt + 1))
+        again = GapDue(timer.owner, timer.epoch, timer.attempt + 1)
+        gap.due = self._timers.set(now + PATIENCE * 2**timer.attempt, again)
         return False
 
     def ask_anew(self, owner: str, epoch: int) -> None:
@@ -123,22 +126,27 @@ class Gaps:
 
     def _open(self, owner: str, epoch: int, teller: Address, due: float) -> _Gap:
         gap = self._gaps[owner] = _Gap(epoch, teller)
-        self._timers.set(due, GapDue(owner, epoch, 0))
+        gap.due = self._timers.set(due, GapDue(owner, epoch, 0))
         return gap
 
     def _ask(self, owner: str, gap: _Gap, attempt: int) -> None:
-        to = self._whom(owner, gap, attempt)
         records = self._replica.records(owner)
-        floor = records.floor if records is not None and records.epoch == gap.epoch else 0
-        wish = encode_catalog(Wish(self._name, (Known(owner, gap.epoch, floor),)))
+        if records is not None and records.epoch != gap.epoch:
+            records = None
+        floor = 0 if records is None else records.floor
+        payloads = [encode_catalog(Wish(self._name, (Known(owner, gap.epoch, floor),)))]
+        standing = self._owners.get(owner)
+        if attempt != 1 or standing is None or standing.status != OWNER_ALIVE:
+            to = self._whom(gap, attempt)
+        else:
+            to = standing.address
+            top = max(gap.version, 0 if records is None else records.top)
+            if top:  # if it never said so much it refutes, at once
+                payloads.append(encode_catalog(Notice(owner, gap.epoch, top)))
         self._outbox.ledger.count(WISHES)
-        self._outbox.effects.append(TellPeer(to, (wish,)))
+        self._outbox.effects.append(TellPeer(to, tuple(payloads)))
 
-    def _whom(self, owner: str, gap: _Gap, attempt: int) -> Address:
-        if attempt == 1:
-            standing = self._owners.get(owner)
-            if standing is not None and standing.status == OWNER_ALIVE:
-                return standing.address
+    def _whom(self, gap: _Gap, attempt: int) -> Address:
         if attempt >= 1:
             for peer in self._owners.choose(1, self._random):
                 return peer.address

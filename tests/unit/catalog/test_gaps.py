@@ -12,11 +12,12 @@ from gossipd.catalog.own_records import OwnRecords
 from gossipd.catalog.owners import Standing
 from gossipd.catalog.reconcile import deltas, wanted
 from gossipd.catalog.replica import Replica
+from gossipd.catalog.timers import GapDue
 from gossipd.config.model import CatalogConfig, SwimConfig
 from gossipd.outbox import Outbox
 from gossipd.services.definition import Service
 from gossipd.wire.catalog_codec import decode_catalog_untrusted, encode_catalog
-from gossipd.wire.catalog_messages import Known, News, Record, Wish
+from gossipd.wire.catalog_messages import Known, News, Notice, Record, Wish
 from gossipd.wire.catalog_parts import encode_service
 
 CONFIG = CatalogConfig()
@@ -97,3 +98,28 @@ def test_of_an_owner_that_nobody_can_explain_everything_is_fetched_anew() -> Non
     assert listener.shown() == ["a", "b"]
     assert not listener.catalog.shelves.service("evil").instances
     assert listener.catalog.summary == listener.owner._replica.summary
+
+
+def test_the_owner_is_told_how_far_it_is_said_to_have_come() -> None:
+    listener = Listener()
+    listener.hear(encode_catalog(Notice("o", 1, 700)), 0.0)
+    told: list[tuple[Address, Notice]] = []
+    while (due := listener.catalog.next_deadline()) is not None and due <= 2.0:
+        listener.catalog.handle_deadline(due)
+        for effect in listener.outbox.take_effects():
+            for payload in effect.payloads if isinstance(effect, TellPeer) else ():
+                message = decode_catalog_untrusted(payload)
+                if isinstance(message, Notice):
+                    told.append((effect.to, message))  # type: ignore[union-attr]
+    assert told == [(OWNER, Notice("o", 1, 700))]
+
+
+def test_gaps_that_open_and_close_in_turn_leave_no_timers_and_no_questions() -> None:
+    listener = Listener()
+    news = listener.says(*(f"s{number}" for number in range(600)))
+    for earlier, later in zip(news[::2], news[1::2], strict=True):
+        listener.hear(later, 0.0)
+        listener.hear(earlier, 0.0)
+    assert sum(isinstance(entry[2].timer, GapDue) for entry in listener.catalog.timers.heap) < 100
+    listener.hear(encode_catalog(Notice("o", 1, 601)), 0.0)
+    assert len(listener.wishes(until=0.4)) == 1
