@@ -23,6 +23,7 @@ from gossipd.catalog.item import OwnerRecords
 from gossipd.catalog.own_records import OwnRecords
 from gossipd.catalog.owners import Owners, Standing
 from gossipd.catalog.provider import Provider
+from gossipd.catalog.reconcile import is_disputed
 from gossipd.catalog.replica import Refused, Replica
 from gossipd.catalog.shelves import Shelves
 from gossipd.catalog.spreading import PART_OVERHEAD, Spreading
@@ -218,8 +219,10 @@ class Catalog:
             case Delta():
                 self._on_delta(message, now)
             case Digest():
-                self._on_digest(message, now)
+                self._hear_what_is_held_of_us(message, now)
+                self._syncing.on_digest(message, now)
             case Wish():
+                self._hear_what_is_held_of_us(message, now)
                 self._syncing.on_wish(message, now)
 
     def _on_news(self, news: News, payload: bytes, source: Address, now: float) -> None:
@@ -288,17 +291,28 @@ class Catalog:
         known = self.replica.records(owner)
         is_late = known is not None and known.epoch == portion.epoch and known.floor > 0
         records = self.replica.open(owner, portion.epoch)
+        if portion.upto <= records.floor:
+            return False  # all of it is known, so what looks new is not the owner's, or is gone
         floor, changed = records.floor, []
+        ranges = [(portion.base, portion.upto)]
+        refused: Record | None = None
         for record in portion.records:
-            # its teller may know more of a service than it can vouch for
             if record.version - portion.upto > VERSION_JUMP_MAX:
                 self._ignore("version-jump", owner, f"from {portion.upto} to {record.version}")
-            elif self._apply(records, record, now):
+                continue
+            if self._apply(records, record, now):
                 changed.append(record.id)
+            elif records.is_partial:
+                refused = refused or record
+            # its teller may know more of a service than it can vouch for
+            ranges += [(one - 1, one) for one in record.versions if one > portion.upto]
+        if refused is not None:  # a full house, or not the owner's word: let it be the judge
+            shown = News(owner, portion.epoch, refused.version, (), refused)
+            self._syncing.show(standing, encode_catalog(shown))
         if portion.ids is not None and portion.upto > records.floor:
             changed += self.replica.keep_only(records, portion.ids, portion.upto)
             records.gc = max(records.gc, portion.upto)
-        self.replica.learn(records, ((portion.base, portion.upto),))
+        self.replica.learn(records, ranges)
         if changed:
             # of one that is new here everything: it may have been held before
             self.shelves.records_changed(owner, tuple(changed) if floor else None, now)
@@ -316,14 +330,15 @@ class Catalog:
             self._spreading.tell(notice, f"{owner}\0")
         return records.floor > floor
 
-    def _on_digest(self, digest: Digest, now: float) -> None:
+    def _hear_what_is_held_of_us(self, message: Digest | Wish, now: float) -> None:
+        """Refute if somebody knows more of us than we said, or something else."""
         own = self._own.records
-        if any(
-            one.owner == self._name and one.epoch == own.epoch and one.floor > own.floor
-            for one in digest.known
-        ):
-            self._refute("digest", now)
-        self._syncing.on_digest(digest, now)
+        for one in message.known:
+            if one.owner != self._name or one.epoch != own.epoch:
+                continue
+            if one.floor > own.floor or is_disputed(one, own):
+                self._refute("digest", now)
+                return
 
     # -- what is believed -----------------------------------------------------
 
@@ -345,9 +360,11 @@ class Catalog:
             return self.replica.apply(records, record, now)
         except Refused as refused:
             self._ignore(refused.reason, records.name, refused.detail)
+            records.is_partial = True
             return False
         except WireError as error:
             self._ignore(error.reason, records.name, error.detail)
+            records.is_partial = True
             return False
 
     def _hear_of_us(

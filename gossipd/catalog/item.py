@@ -7,6 +7,8 @@ depend on the order in which things were heard.
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 from gossipd.services.definition import NodeState, Service, ServiceState
 from gossipd.wire.catalog_messages import Record
 
@@ -18,8 +20,9 @@ class Item:
     """One service id of an owner, or what is remembered of one that is gone."""
 
     __slots__ = (
-        "encoded_outputs", "encoded_service", "encoded_state", "id", "learned_at", "outputs",
-        "outputs_version", "removed", "service", "service_version", "state", "state_version",
+        "encoded_outputs", "encoded_service", "encoded_state", "id", "learned_at", "mark",
+        "outputs", "outputs_version", "removed", "service", "service_version", "state",
+        "state_version",
     )  # fmt: skip
 
     def __init__(self, id: str) -> None:
@@ -37,6 +40,8 @@ class Item:
         self.encoded_service = b""
         self.encoded_state = b""
         self.encoded_outputs = b""
+        self.mark = 0
+        """What it adds to the content of its owner; 0 of a tombstone."""
 
     @property
     def version(self) -> int:
@@ -67,6 +72,14 @@ class Item:
             self.encoded_outputs,
         )
 
+    def content(self) -> int:
+        """Return what the item adds to the content of its owner, ``mark`` once it is noted."""
+        versions = self.service_version, self.state_version, self.outputs_version
+        if not any(versions):
+            return 0
+        encoded = self.encoded_service, self.encoded_state, self.encoded_outputs
+        return digest_of(self.id, *versions, *encoded)
+
     def remove(self, version: int) -> None:
         """Forget every part that is older than the removal at ``version``."""
         self.removed = version
@@ -82,8 +95,8 @@ class OwnerRecords:
     """All that is held of one owner, in one life of it."""
 
     __slots__ = (
-        "bytes", "encoded_node", "epoch", "floor", "gc", "items", "mark", "name", "node",
-        "node_version", "ranges", "tombstones",
+        "bytes", "content", "encoded_node", "epoch", "floor", "gc", "is_partial", "items", "mark",
+        "name", "node", "node_mark", "node_version", "ranges", "tombstones",
     )  # fmt: skip
 
     def __init__(self, name: str, epoch: int) -> None:
@@ -95,6 +108,11 @@ class OwnerRecords:
         self.node: NodeState = NO_NODE_STATE
         self.node_version = 0
         self.encoded_node = b""
+        self.node_mark = 0
+        self.content = digest_of(name, epoch)
+        """64 bits that say what is held, tombstones apart; see ``told_content``."""
+        self.is_partial = False
+        """Whether something was not taken in, so that others may rightly hold more."""
         self.ranges: list[tuple[int, int]] = []
         """What is known above the floor, sorted: from (excluded) and to (included)."""
         self.gc = 0
@@ -108,6 +126,11 @@ class OwnerRecords:
     def top(self) -> int:
         """Newest version that is known."""
         return self.ranges[-1][1] if self.ranges else self.floor
+
+    @property
+    def told_content(self) -> int:
+        """``content``, if it is all of what the owner said up to the floor; 0 if not."""
+        return 0 if self.ranges or self.is_partial else self.content
 
     def knows(self, version: int) -> bool:
         """Say whether what the owner said at ``version`` is known, or replaced."""
@@ -140,3 +163,13 @@ class OwnerRecords:
             else:
                 joined.append((low, high))
         self.ranges = joined
+
+
+def digest_of(*parts: str | int | bytes) -> int:
+    """Return 64 bits of ``parts``, never 0."""
+    digest = blake2b(digest_size=8)
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogateescape")
+        digest.update(b"%d:" % len(data))
+        digest.update(data)
+    return int.from_bytes(digest.digest(), "big") or 1

@@ -53,6 +53,14 @@ def missing(
     return [(records, floor) for records, floor in lacks if records.floor], wishes
 
 
+def is_disputed(one: Known, records: OwnerRecords) -> bool:
+    """Say whether somebody holds something else of an owner than we do, and both hold all."""
+    if one.epoch != records.epoch or one.floor != records.floor:
+        return False
+    content = records.told_content
+    return bool(one.content) and bool(content) and one.content != content
+
+
 def wanted(replica: Replica, known: Iterable[Known]) -> list[tuple[OwnerRecords, int]]:
     """Return what a wish asks for, as ``missing`` does."""
     found: list[tuple[OwnerRecords, int]] = []

@@ -8,9 +8,8 @@ are kept; which life that is, the caller says.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
 
-from gossipd.catalog.item import Item, OwnerRecords
+from gossipd.catalog.item import Item, OwnerRecords, digest_of
 from gossipd.config.model import CatalogConfig
 from gossipd.errors import WireError
 from gossipd.wire.catalog_messages import Known, Record
@@ -129,6 +128,9 @@ class Replica:
             item.outputs, item.outputs_version = outputs, record.outputs_version
             item.encoded_outputs = record.outputs
         item.learned_at = now
+        mark = item.content()
+        records.content ^= item.mark ^ mark
+        item.mark = mark
         records.tombstones += item.is_tombstone - was_tombstone
         self._resize(records, item.encoded_bytes - before)
         return True
@@ -140,6 +142,9 @@ class Replica:
         records.node_version = record.state_version
         self._resize(records, len(record.state) - len(records.encoded_node))
         records.encoded_node = record.state
+        mark = digest_of("", record.state_version, record.state)
+        records.content ^= records.node_mark ^ mark
+        records.node_mark = mark
         return True
 
     def _refuse_too_much(self, records: OwnerRecords, item: Item | None, record: Record) -> None:
@@ -157,18 +162,22 @@ class Replica:
         self.bytes += by
 
     def learn(self, records: OwnerRecords, ranges: Iterable[tuple[int, int]]) -> None:
-        """Note that what ``records.name`` said in these ranges is known now."""
-        floor = records.floor
+        """Note that what ``records.name`` said in these ranges is known now.
+
+        Called after whatever was applied, so that the summary is up to date.
+        """
         for low, high in ranges:
             records.learn(low, high)
         if len(records.ranges) > RANGES_MAX:
             del records.ranges[RANGES_MAX // 2 :]
-        if records.floor != floor:
-            self.settle(records)
+        self.settle(records)
 
     def settle(self, records: OwnerRecords) -> None:
-        """Bring the summary up to date with the floor of ``records``."""
-        mark = mark_of(records.name, records.epoch, records.floor) if records.floor else 0
+        """Bring the summary up to date with what is known of ``records``."""
+        mark = 0
+        if records.floor:
+            content = records.told_content
+            mark = digest_of(records.name, records.epoch, records.floor, content)
         self.summary ^= records.mark ^ mark
         records.mark = mark
 
@@ -198,6 +207,7 @@ class Replica:
 
     def _drop_item(self, records: OwnerRecords, id: str) -> None:
         item = records.items.pop(id)
+        records.content ^= item.mark
         records.tombstones -= item.is_tombstone
         self.records_count -= 1
         self._resize(records, -item.encoded_bytes)
@@ -206,10 +216,4 @@ class Replica:
         """Yield how far each owner is known."""
         for records in self.owners.values():
             if records.floor:
-                yield Known(records.name, records.epoch, records.floor)
-
-
-def mark_of(owner: str, epoch: int, floor: int) -> int:
-    """Return what an owner that is known up to ``floor`` adds to a summary."""
-    text = f"{owner}\0{epoch}\0{floor}".encode("utf-8", "surrogateescape")
-    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big")
+                yield Known(records.name, records.epoch, records.floor, records.told_content)

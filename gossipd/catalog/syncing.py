@@ -12,17 +12,19 @@ from gossipd.catalog.effects import CatalogEffect, TellByStream, TellPeer
 from gossipd.catalog.events import CatalogEvent, RecordIgnored
 from gossipd.catalog.item import OwnerRecords
 from gossipd.catalog.owners import Owners, Standing
-from gossipd.catalog.reconcile import deltas, missing, wanted
+from gossipd.catalog.reconcile import deltas, is_disputed, missing, wanted
 from gossipd.catalog.replica import Replica
 from gossipd.catalog.timers import CatalogTimer, ReunionDue
 from gossipd.outbox import Outbox
 from gossipd.services.instance import OWNER_ALIVE, OWNER_FAILED, OWNER_SUSPECT
 from gossipd.timers import Timers
 from gossipd.wire.catalog_codec import encode_catalog
-from gossipd.wire.catalog_messages import Digest, Wish
+from gossipd.wire.catalog_messages import Digest, Known, Wish
 
 REUNION_PAUSE = (0.2, 0.8)
 """Seconds from the return of a lost member until we compare with it, and as many at random."""
+DISPUTES_MAX = 8
+"""Owners that are asked because of one digest which of two words is theirs."""
 NEWCOMER_ASKED = 3.0
 """So many nodes compare with a newcomer, on average."""
 SYNCS_SAVED = 32.0
@@ -84,6 +86,7 @@ class Syncing:
         if standing is None:
             return
         lacks, wishes = missing(self._replica, self._owners, digest.known)
+        self._have_disputes_judged(digest)
         self._answer(standing, lacks)
         if wishes:
             self._send_by_stream(standing, encode_catalog(Wish(self._name, tuple(wishes))))
@@ -116,6 +119,27 @@ class Syncing:
         """The time has come to compare with who is back."""
         self._reunion = None
         self.sync_with(timer.peer)
+
+    def show(self, owner: Standing, payload: bytes) -> None:
+        """Show ``owner`` what was said in its name: it refutes what is not its word."""
+        if len(payload) <= self._answer_bytes and owner.status != OWNER_FAILED:
+            self._outbox.ledger.count(BYTES_SYNC, len(payload))
+            self._outbox.effects.append(TellPeer(owner.address, (payload,)))
+
+    def _have_disputes_judged(self, digest: Digest) -> None:
+        """Where ``digest`` and we hold different things as all of an owner, ask that owner."""
+        shown = 0
+        for one in digest.known:
+            records, owner = self._replica.records(one.owner), self._owners.get(one.owner)
+            if records is None or owner is None or one.owner == self._name:
+                continue
+            if not is_disputed(one, records):
+                continue
+            ours = Known(one.owner, one.epoch, one.floor, records.content)
+            self.show(owner, encode_catalog(Wish(self._name, (ours, one))))
+            shown += 1
+            if shown == DISPUTES_MAX:
+                return
 
     def _answer(self, to: Standing, lacks: list[tuple[OwnerRecords, int]]) -> None:
         messages = deltas(self._name, lacks)

@@ -38,6 +38,7 @@ RECORDS_MAX: Final = 512
 """In one portion."""
 IDS_MAX: Final = 65_536
 PORTIONS_MAX: Final = 65_536
+CONTENT_MAX: Final = 2**64 - 1
 
 
 class CatalogKind(enum.IntEnum):
@@ -65,7 +66,7 @@ def encode_catalog(message: CatalogMessage) -> bytes:
             return b"".join(parts)
         case Digest() | Wish():
             parts = [b"\xc3" if isinstance(message, Digest) else b"\xc4", pack([message.sender])]
-            parts.extend([pack([one.owner, one.epoch, one.floor]) for one in message.known])
+            parts.extend([pack(_known_fields(one)) for one in message.known])
             return b"".join(parts)
 
 
@@ -74,6 +75,11 @@ def encode_portion(portion: Portion) -> bytes:
     ids = None if portion.ids is None else b"".join(map(pack, portion.ids))
     records = [record_fields(record) for record in portion.records]
     return pack([portion.owner, portion.epoch, portion.base, portion.upto, records, ids])
+
+
+def _known_fields(known: Known) -> list[object]:
+    fields: list[object] = [known.owner, known.epoch, known.floor]
+    return [*fields, known.content] if known.content else fields
 
 
 def record_fields(record: Record) -> list[object]:
@@ -156,7 +162,10 @@ def _known_untrusted(values: Iterator[Any]) -> tuple[str, tuple[Known, ...]]:
     for value in values:
         if len(known) >= OWNERS_MAX:
             raise WireError(TOO_LARGE, f"more than {OWNERS_MAX} owners")
-        known.append(Known(*_three_untrusted(value)))
+        content = value[3] if type(value) is list and len(value) > 3 else 0
+        if type(content) is not int or not 0 <= content <= CONTENT_MAX:
+            raise WireError(MALFORMED, "a content is no integer of 64 bits")
+        known.append(Known(*_three_untrusted(value), content))
     return text_untrusted(head[0], NAME_BYTES_MAX), tuple(known)
 
 

@@ -32,7 +32,12 @@ class Record(Value):
     @property
     def version(self) -> int:
         """Highest of its parts."""
-        return max(self.removed, self.service_version, self.state_version, self.outputs_version)
+        return max(self.versions)
+
+    @property
+    def versions(self) -> tuple[int, int, int, int]:
+        """Those of all parts."""
+        return self.removed, self.service_version, self.state_version, self.outputs_version
 
 
 class News(Value):
@@ -57,11 +62,15 @@ class Notice(Value):
 
 
 class Known(Value):
-    """All that ``owner`` said up to the version ``floor`` of its life ``epoch`` is known."""
+    """All that ``owner`` said up to the version ``floor`` of its life ``epoch`` is known.
+
+    ``content`` are 64 bits of what that is, 0 where it is not told.
+    """
 
     owner: str
     epoch: int
     floor: int
+    content: int = 0
 
 
 class Portion(Value):

@@ -62,7 +62,7 @@ def records(draw: st.DrawFn) -> Record:
     return Record(draw(texts), draw(numbers), a, b, c, d, e, f)
 
 
-known = st.tuples(names, numbers, numbers).map(lambda each: Known(*each))
+known = st.tuples(names, numbers, numbers, st.integers(0, 2**64 - 1)).map(lambda each: Known(*each))
 portions = st.builds(
     Portion,
     owner=names,

@@ -6,7 +6,6 @@ from random import Random
 
 import pytest
 
-from gossipd.catalog.events import RecordIgnored
 from gossipd.config.model import CatalogConfig
 from gossipd.errors import UsageError
 from gossipd.services.definition import CheckDefinition, Service, ServiceState
@@ -15,51 +14,18 @@ from gossipd.wire.catalog_codec import encode_catalog
 from gossipd.wire.catalog_messages import Known, News, Notice, Record, Wish
 from gossipd.wire.catalog_parts import encode_service, encode_state
 from gossipd.wire.meta_tail import epoch_of_untrusted
-from support.node_net import Machine, NodeNet
+from support.node_net import NodeNet
+from support.service_net import (
+    are_equal,
+    deregister,
+    heard_ignored,
+    keys,
+    register,
+    send,
+    summaries,
+)
 
 WEB = Service(id="web-1", name="web", port=8080, tags=("a", "b"), meta={"x": "y"})
-
-
-def register(machine: Machine, service: Service) -> None:
-    machine.do(lambda now: machine.node.register_service(service, FROM_CLIENT, now))
-
-
-def deregister(machine: Machine, service: str) -> None:
-    machine.do(lambda now: machine.node.deregister_service(service, now))
-
-
-def keys(machine: Machine, name: str = "web") -> list[tuple[str, str]]:
-    return [instance.key for instance in machine.node.service(name).instances]
-
-
-def summaries(machines: list[Machine]) -> set[int]:
-    catalogs = [machine.node._carriage.catalog for machine in machines if machine.is_up]
-    return {0 if catalog is None else catalog.summary for catalog in catalogs}
-
-
-def are_equal(machines: list[Machine]) -> bool:
-    """Say whether all show and hold the same, to the last part."""
-    pictures: list[object] = []
-    for machine in machines:
-        catalog = machine.node._carriage.catalog
-        if catalog is None:
-            pictures.append({})
-            continue
-        pictures.append(
-            {
-                (owner.name, owner.epoch, owner.floor, owner.encoded_node): sorted(
-                    (item.id, item.removed, item.encoded_service, item.encoded_state)
-                    for item in owner.items.values()
-                )
-                for owner in catalog.replica.owners.values()
-                if owner.floor
-            }
-        )
-    return all(picture == pictures[0] for picture in pictures)
-
-
-def heard_ignored(machine: Machine) -> set[str]:
-    return {event.reason for event in machine.events if isinstance(event, RecordIgnored)}
 
 
 # -- spreading ----------------------------------------------------------------------
@@ -324,11 +290,6 @@ def forged(owner: str, version: int, epoch: int = 1, name: str = "evil") -> byte
     service = encode_service(Service(id="web-1", name=name))
     record = Record("web-1", service_version=version, service=service)
     return encode_catalog(News(owner, epoch, version, (), record))
-
-
-def send(net: NodeNet, to: Machine, payload: bytes, source: Machine) -> None:
-    data = b"\x08" + payload
-    to.do(lambda now: to.node.receive_packet(data, source.address, now))
 
 
 def test_a_forged_record_ends_with_the_next_epoch_of_its_owner() -> None:

@@ -1,0 +1,155 @@
+"""What peers with the keys of the cluster can do to the services of others: nothing that lasts."""
+
+from __future__ import annotations
+
+import pytest
+
+from gossipd.services.definition import CheckDefinition, Service, ServiceState
+from gossipd.wire.catalog_codec import encode_catalog
+from gossipd.wire.catalog_messages import Delta, Known, Portion, Record, Wish
+from gossipd.wire.catalog_parts import encode_service, encode_state
+from support.node_net import Machine, NodeNet
+from support.service_net import are_equal, heard_ignored, keys, register, send
+
+CHECK = CheckDefinition(id="c", kind="ttl", ttl=6000.0, status="passing")
+WEB = Service(id="web-1", name="web", port=8080, checks=(CHECK,))
+SYNCED = 60.0
+"""Seconds after which a push/pull of everybody is over, and what it brought."""
+
+
+def cluster() -> tuple[NodeNet, list[Machine]]:
+    """Return six nodes of which ``a`` has a service whose check passes."""
+    net = NodeNet()
+    machines = net.cluster("abcdef")
+    register(machines[0], WEB)
+    net.run(3)
+    return net, machines
+
+
+def floor(machine: Machine, owner: str = "a") -> int:
+    records = machine.node._carriage.catalog.replica.records(owner)  # type: ignore[union-attr]
+    assert records is not None
+    return records.floor
+
+
+def statuses(machines: list[Machine]) -> set[str]:
+    return {machine.node.service("web").instances[0].status for machine in machines}
+
+
+def refutations(machine: Machine) -> int:
+    return machine.node.statistics().dropped.get("catalog-not-our-word", 0)
+
+
+def tell(net: NodeNet, to: Machine, portion: Portion, teller: Machine) -> None:
+    name = teller.node.view().name
+    send(net, to, encode_catalog(Delta(name, False, (portion,))), teller)
+
+
+def state_of(status: str, version: int) -> Record:
+    return Record(
+        "web-1", state_version=version, state=encode_state(ServiceState(statuses=(status,)))
+    )
+
+
+def test_a_portion_of_what_is_known_changes_nothing() -> None:
+    net, machines = cluster()
+    for number in range(5):
+        register(machines[0], Service(id=f"other-{number}", name="other"))
+    net.run(3)
+    upto = floor(machines[3])
+    critical = state_of("critical", upto - 1)
+    tell(net, machines[3], Portion("a", 1, upto, upto, (critical,)), machines[5])
+    assert statuses(machines) == {"passing"}
+    assert are_equal(machines)
+
+
+def test_a_state_from_the_future_in_a_portion_does_not_outlast_the_word_of_its_owner() -> None:
+    net, machines = cluster()
+    upto = floor(machines[3])
+    forged = state_of("passing", upto + 1000)
+    tell(net, machines[3], Portion("a", 1, upto, upto + 1, (forged,)), machines[5])
+    node = machines[0].node
+    machines[0].do(lambda now: node.report_check("c", "critical", "down", None, now))
+    net.run_until(lambda: statuses(machines) == {"critical"}, 5.0)
+    net.run(SYNCED)
+    assert statuses(machines) == {"critical"}
+    assert are_equal(machines)
+
+
+@pytest.mark.parametrize("lie", ["nothing", "another definition", "another state"])
+def test_who_was_lied_to_before_its_owner_spoke_holds_the_truth_after_a_push_pull(
+    lie: str,
+) -> None:
+    net, machines = cluster()
+    upto = floor(machines[0])
+    late = machines[3]
+    late.node._carriage.catalog.replica.drop("a")  # type: ignore[union-attr]
+    definition = encode_service(Service(id="web-1", name="web", port=666))
+    truth = machines[1].node._carriage.catalog.replica.owners["a"].items["web-1"].record()  # type: ignore[union-attr]
+    records: tuple[Record, ...] = {
+        "nothing": (),
+        "another definition": (Record("web-1", service_version=1, service=definition),),
+        "another state": (
+            Record("web-1", service_version=1, service=truth.service),
+            state_of("critical", upto),
+        ),
+    }[lie]
+    tell(net, late, Portion("a", 1, 0, upto, records), machines[5])
+    assert floor(late) == upto
+    net.run_until(lambda: "not-our-word" in heard_ignored(machines[0]), SYNCED)
+    net.run(5)
+    assert are_equal(machines)
+    assert [one.service.port for one in late.node.service("web").instances] == [8080]
+    assert refutations(machines[0]) == 1
+
+
+def test_a_record_that_cannot_be_read_is_shown_to_its_owner() -> None:
+    net, machines = cluster()
+    upto = floor(machines[0])
+    register(machines[0], Service(id="new", name="new"))
+    forged = Record("web-1", state_version=upto + 1, state=b"\xc1")
+    tell(net, machines[3], Portion("a", 1, upto, upto + 1, (forged,)), machines[5])
+    net.run_until(lambda: "not-our-word" in heard_ignored(machines[0]), 1.0)
+    net.run(5)
+    assert are_equal(machines)
+    assert keys(machines[3], "new") == [("a", "new")]
+
+
+def test_a_late_portion_does_not_bring_back_what_is_gone_and_forgotten() -> None:
+    net, machines = cluster()
+    before = floor(machines[0])
+    late = machines[3]
+    told = late.node._carriage.catalog.replica.owners["a"].items["web-1"].record()  # type: ignore[union-attr]
+    machines[0].do(lambda now: machines[0].node.deregister_service("web-1", now))
+    net.run(3)
+    for machine in machines:
+        machine.node._carriage.catalog.replica.expire(net.now + 1)  # type: ignore[union-attr]
+    tell(net, late, Portion("a", 1, 0, before, (told,)), machines[5])
+    assert not keys(late)
+
+
+def test_honest_nodes_never_dispute() -> None:
+    net, machines = cluster()
+    net.loss = 0.2
+    for number in range(30):
+        machine = machines[number % 6]
+        register(machine, Service(id=f"s{number % 12}", name="web", port=1 + number))
+        if number % 5 == 0:
+            gone = f"s{(number + 7) % 12}"
+            if any(one.service.id == gone for one in machine.node.own_services().services):
+                machine.do(lambda now, m=machine, s=gone: m.node.deregister_service(s, now))
+        net.run(0.7)
+    net.run(SYNCED)
+    net.loss = 0.0
+    net.run(SYNCED)
+    assert are_equal(machines)
+    assert [refutations(machine) for machine in machines] == [0] * 6
+
+
+def test_a_wish_that_disputes_makes_only_its_subject_refute() -> None:
+    net, machines = cluster()
+    disputed = encode_catalog(Wish("f", (Known("a", 1, floor(machines[0]), 4711),)))
+    send(net, machines[1], disputed, machines[5])
+    assert refutations(machines[1]) == 0
+    send(net, machines[0], disputed, machines[5])
+    assert refutations(machines[0]) == 1
