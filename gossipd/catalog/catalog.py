@@ -15,7 +15,7 @@ from __future__ import annotations
 from random import Random
 
 from gossipd.address import Address
-from gossipd.catalog.effects import AnnounceEpoch, CatalogEffect
+from gossipd.catalog.effects import CatalogEffect
 from gossipd.catalog.events import CatalogEvent, RecordIgnored
 from gossipd.catalog.gaps import Gaps
 from gossipd.catalog.holding import Holding
@@ -23,7 +23,7 @@ from gossipd.catalog.item import OwnerRecords
 from gossipd.catalog.own_records import OwnRecords
 from gossipd.catalog.owners import Owners, Standing
 from gossipd.catalog.provider import Provider
-from gossipd.catalog.reconcile import is_disputed
+from gossipd.catalog.refutation import Refutation
 from gossipd.catalog.replica import Refused, Replica
 from gossipd.catalog.shelves import Shelves
 from gossipd.catalog.spreading import PART_OVERHEAD, Spreading
@@ -39,11 +39,10 @@ from gossipd.catalog.timers import (
 from gossipd.config.model import CatalogConfig, SwimConfig
 from gossipd.errors import WireError
 from gossipd.outbox import Outbox
-from gossipd.services.instance import OWNER_ALIVE
+from gossipd.services.instance import OWNER_ALIVE, OWNER_FAILED
 from gossipd.timers import Timers
 from gossipd.wire.catalog_codec import decode_catalog_untrusted, encode_catalog
 from gossipd.wire.catalog_messages import Delta, Digest, News, Notice, Portion, Record, Wish
-from gossipd.wire.meta_tail import EPOCH_MAX
 
 HEARD_MAX = 1024
 """News remembered as bytes: each comes several times while it spreads."""
@@ -52,11 +51,9 @@ VERSION_JUMP_MAX = 2**20
 FRESH_BYTES_MAX = 2048
 """More own changes than so many bytes at once are announced, and fetched: gossip would carry
 each of them a dozen times to everybody."""
-REFUTATION_PAUSE = 5.0
-"""Seconds between two epochs: each makes everybody forget and fetch our records."""
 YOUNG = 10.0
 """Seconds for which a catalog fills itself and tells nobody what it fetched."""
-RECEIVED, REFUTATIONS = "catalog-messages", "catalog-refutations"
+RECEIVED = "catalog-messages"
 """Counted."""
 
 
@@ -111,13 +108,12 @@ class Catalog:
             outbox,
             packet_bytes - PART_OVERHEAD,
         )
+        self._refutation = Refutation(name, self._own, self.owners, self.timers, outbox)
         self._holding = Holding()
         self._heard: dict[bytes, None] = {}
         self._touched: dict[str, dict[str, None]] = {}
         """Services of owners of which there was news in this step."""
         self._made_at: float | None = None
-        self._refuted_at: float | None = None
-        self._is_refuting = False
         self._is_expiry_armed = False
 
     # -- what readers ask -----------------------------------------------------
@@ -151,6 +147,8 @@ class Catalog:
         if records is not None and records.epoch != epoch and name != self._name:
             self.replica.drop(name)
             self._gaps.forget(name)
+        elif records is not None:
+            self.replica.compare(records, standing.status != OWNER_FAILED)
         if records is not None:
             self.shelves.owner_changed(name, now)
         if epoch is None:
@@ -219,23 +217,20 @@ class Catalog:
             case Delta():
                 self._on_delta(message, now)
             case Digest():
-                self._hear_what_is_held_of_us(message, now)
+                self._refutation.hear_what_is_held(message, now)
                 self._syncing.on_digest(message, now)
             case Wish():
-                self._hear_what_is_held_of_us(message, now)
+                self._refutation.hear_what_is_held(message, now)
                 self._syncing.on_wish(message, now)
 
     def _on_news(self, news: News, payload: bytes, source: Address, now: float) -> None:
         owner, version = news.owner, news.version
         if owner == self._name:
-            self._hear_of_us(news.epoch, (news.record,), now)
-            covered = [one for one in news.covered if 0 < one != version]
-            if covered and news.epoch == self._own.epoch and self._own.holds_any(covered):
-                self._refute("covered", now)  # who believes it would never ask for that
+            self._refutation.hear(news, now)
             return
         if not self._is_of_this_life(owner, news.epoch, payload, source, now):
             return
-        records = self.replica.open(owner, news.epoch)
+        records = self._open(owner, news.epoch)
         if records.knows(version):
             return
         if records.top and version - records.top > VERSION_JUMP_MAX:
@@ -257,8 +252,7 @@ class Catalog:
     def _on_notice(self, notice: Notice, payload: bytes, source: Address, now: float) -> None:
         owner = notice.owner
         if owner == self._name:
-            if notice.epoch == self._own.epoch and notice.version > self._own.records.floor:
-                self._refute("notice", now)
+            self._refutation.hear(notice, now)
             return
         if not self._is_of_this_life(owner, notice.epoch, payload, source, now):
             return
@@ -276,7 +270,7 @@ class Catalog:
         has_news = False
         for portion in delta.portions:
             if portion.owner == self._name:
-                self._hear_of_us(portion.epoch, portion.records, now, portion.upto)
+                self._refutation.hear(portion, now)
             elif self._take_portion(portion, delta.sender, now):
                 has_news = True
         if delta.has_more and has_news:
@@ -290,7 +284,7 @@ class Catalog:
             return False
         known = self.replica.records(owner)
         is_late = known is not None and known.epoch == portion.epoch and known.floor > 0
-        records = self.replica.open(owner, portion.epoch)
+        records = self._open(owner, portion.epoch)
         if portion.upto <= records.floor:
             return False  # all of it is known, so what looks new is not the owner's, or is gone
         floor, changed = records.floor, []
@@ -330,16 +324,6 @@ class Catalog:
             self._spreading.tell(notice, f"{owner}\0")
         return records.floor > floor
 
-    def _hear_what_is_held_of_us(self, message: Digest | Wish, now: float) -> None:
-        """Refute if somebody knows more of us than we said, or something else."""
-        own = self._own.records
-        for one in message.known:
-            if one.owner != self._name or one.epoch != own.epoch:
-                continue
-            if one.floor > own.floor or is_disputed(one, own):
-                self._refute("digest", now)
-                return
-
     # -- what is believed -----------------------------------------------------
 
     def _is_of_this_life(
@@ -355,6 +339,13 @@ class Catalog:
             self._ignore("old-epoch", owner)
         return False
 
+    def _open(self, owner: str, epoch: int) -> OwnerRecords:
+        records = self.replica.open(owner, epoch)
+        standing = self.owners.get(owner)
+        if not records.floor and standing is not None and standing.status == OWNER_FAILED:
+            self.replica.compare(records, is_compared=False)
+        return records
+
     def _apply(self, records: OwnerRecords, record: Record, now: float) -> bool:
         try:
             return self.replica.apply(records, record, now)
@@ -366,45 +357,6 @@ class Catalog:
             self._ignore(error.reason, records.name, error.detail)
             records.is_partial = True
             return False
-
-    def _hear_of_us(
-        self, epoch: int, records: tuple[Record, ...], now: float, upto: int = 0
-    ) -> None:
-        """Somebody tells what we are to have said: if we did not, begin a new epoch.
-
-        Of any other epoch than ours nobody believes it.
-        """
-        if epoch != self._own.epoch:
-            self._ignore("old-epoch" if epoch < self._own.epoch else "other-epoch", self._name)
-        elif upto > self._own.records.floor or not all(map(self._own.is_ours, records)):
-            self._refute("records", now)
-
-    def _refute(self, detail: str, now: float) -> None:
-        self._ignore("not-our-word", self._name, detail)
-        if self._is_refuting:
-            return
-        pause = 0.0
-        if self._refuted_at is not None:
-            pause = self._refuted_at + REFUTATION_PAUSE - now
-        if pause > 0:
-            self._is_refuting = True
-            self.timers.set(now + pause, RefutationDue())
-        else:
-            self._begin_epoch(now)
-
-    def _begin_epoch(self, now: float) -> None:
-        self._is_refuting = False
-        self._refuted_at = now
-        epoch = self._own.epoch + 1
-        if epoch > EPOCH_MAX:
-            return
-        self._outbox.ledger.count(REFUTATIONS)
-        own = self.owners.get(self._name)
-        if own is not None:  # at once: nobody else announces it
-            address, status, since = own.address, own.status, own.suspected_at
-            self.owners.put(Standing(self._name, address, status, since, epoch))
-        self._own.begin_anew(epoch, now)
-        self._outbox.effects.append(AnnounceEpoch(epoch))
 
     # -- own records ----------------------------------------------------------
 
@@ -448,7 +400,7 @@ class Catalog:
                 case ReunionDue():
                     self._syncing.on_reunion(timer)
                 case RefutationDue():
-                    self._begin_epoch(now)
+                    self._refutation.begin_epoch(now)
                 case ExpiryTick():
                     self._expire(now)
                 case _:

@@ -95,8 +95,8 @@ class OwnerRecords:
     """All that is held of one owner, in one life of it."""
 
     __slots__ = (
-        "bytes", "content", "encoded_node", "epoch", "floor", "gc", "is_partial", "items", "mark",
-        "name", "node", "node_mark", "node_version", "ranges", "tombstones",
+        "bytes", "content", "encoded_node", "epoch", "floor", "gc", "is_compared", "is_partial",
+        "items", "mark", "name", "node", "node_mark", "node_version", "ranges", "tombstones",
     )  # fmt: skip
 
     def __init__(self, name: str, epoch: int) -> None:
@@ -113,6 +113,8 @@ class OwnerRecords:
         """64 bits that say what is held, tombstones apart; see ``told_content``."""
         self.is_partial = False
         """Whether something was not taken in, so that others may rightly hold more."""
+        self.is_compared = True
+        """Whether it is part of the summary and told unasked: not while the owner is failed."""
         self.ranges: list[tuple[int, int]] = []
         """What is known above the floor, sorted: from (excluded) and to (included)."""
         self.gc = 0

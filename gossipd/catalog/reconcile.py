@@ -49,7 +49,13 @@ def missing(
             lacks.append((records, one.floor))
         elif records.floor < one.floor:
             wishes.append(Known(one.owner, one.epoch, records.floor))
-    lacks.extend([(each, 0) for each in replica.owners.values() if each.name not in told])
+    lacks.extend(
+        [
+            (each, 0)
+            for each in replica.owners.values()
+            if each.is_compared and each.name not in told
+        ]
+    )
     return [(records, floor) for records, floor in lacks if records.floor], wishes
 
 

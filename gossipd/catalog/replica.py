@@ -175,7 +175,7 @@ class Replica:
     def settle(self, records: OwnerRecords) -> None:
         """Bring the summary up to date with what is known of ``records``."""
         mark = 0
-        if records.floor:
+        if records.floor and records.is_compared:
             content = records.told_content
             mark = digest_of(records.name, records.epoch, records.floor, content)
         self.summary ^= records.mark ^ mark
@@ -212,8 +212,14 @@ class Replica:
         self.records_count -= 1
         self._resize(records, -item.encoded_bytes)
 
+    def compare(self, records: OwnerRecords, is_compared: bool) -> None:
+        """Let ``records`` be part of what is compared with others, or not."""
+        if records.is_compared != is_compared:
+            records.is_compared = is_compared
+            self.settle(records)
+
     def known(self) -> Iterator[Known]:
-        """Yield how far each owner is known."""
+        """Yield how far each owner that is compared is known."""
         for records in self.owners.values():
-            if records.floor:
+            if records.floor and records.is_compared:
                 yield Known(records.name, records.epoch, records.floor, records.told_content)

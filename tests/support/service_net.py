@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gossipd.catalog.events import RecordIgnored
+from gossipd.catalog.syncing import BYTES_SYNC
 from gossipd.services.definition import Service
 from gossipd.services.own import FROM_CLIENT
 from support.node_net import Machine, NodeNet
@@ -53,3 +54,8 @@ def heard_ignored(machine: Machine) -> set[str]:
 def send(net: NodeNet, to: Machine, payload: bytes, source: Machine) -> None:
     data = b"\x08" + payload
     to.do(lambda now: to.node.receive_packet(data, source.address, now))
+
+
+def bytes_of_syncs(machine: Machine) -> int:
+    """Return how much a node said to compare itself with others."""
+    return machine.node._carriage.outbox.ledger.counts.get(BYTES_SYNC, 0)

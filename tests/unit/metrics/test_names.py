@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gossipd.catalog import catalog, gaps, spreading, syncing
+from gossipd.catalog import catalog, gaps, refutation, spreading, syncing
 from gossipd.metrics import names
 from gossipd.node import readings, sessions
 from gossipd.node.statistics import Statistics
@@ -17,7 +17,7 @@ COUNTED = {
     members.FLAP, *(kind.value for kind in ChangeKind),
     asking.QUERY_ACK, asking.QUERY_ANSWER, asking.DUPLICATE_ACK, asking.DUPLICATE_ANSWER,
     announcing.EVENT_TAKEN, inquiries.QUERY_TAKEN,
-    catalog.RECEIVED, syncing.SYNCS, catalog.REFUTATIONS, syncing.BYTES_SYNC, gaps.WISHES,
+    catalog.RECEIVED, syncing.SYNCS, refutation.REFUTATIONS, syncing.BYTES_SYNC, gaps.WISHES,
     spreading.BYTES_NEWS,
     sessions.STREAM_ACCEPTED, sessions.STREAM_OPENED, readings.ZERO_RTT,
 }  # fmt: skip

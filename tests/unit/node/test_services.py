@@ -17,6 +17,7 @@ from gossipd.wire.meta_tail import epoch_of_untrusted
 from support.node_net import NodeNet
 from support.service_net import (
     are_equal,
+    bytes_of_syncs,
     deregister,
     heard_ignored,
     keys,
@@ -435,3 +436,23 @@ def test_at_rest_nothing_is_said_but_in_push_pulls() -> None:
     sent = [machine.node.statistics().packets_sent.get("Catalog", 0) for machine in machines]
     net.run(300)
     assert sent == [m.node.statistics().packets_sent.get("Catalog", 0) for m in machines]
+
+
+def test_what_a_dead_node_registered_costs_nothing_when_others_came_later() -> None:
+    net = NodeNet()
+    machines = net.cluster("abcd")
+    for number in range(50):
+        register(machines[0], Service(id=f"s{number}", name="web", meta={"m": "x" * 100}))
+    register(machines[1], WEB)
+    net.run(10)
+    net.kill(machines[0])
+    net.run(120)  # longer than the failure detector remembers the dead
+    late = net.add("late")
+    net.join(late, machines[1])
+    net.run(60)
+    rest = [*machines[1:], late]
+    assert [len(keys(each)) for each in rest] == [51, 51, 51, 1]
+    assert len(summaries(rest)) == 1
+    before = [bytes_of_syncs(each) for each in rest]
+    net.run(300)
+    assert [bytes_of_syncs(each) for each in rest] == before
