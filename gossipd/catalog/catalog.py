@@ -242,6 +242,8 @@ class Catalog:
         is_new = self._apply(records, news.record, now)
         ranges = [(one - 1, one) for one in news.covered if 0 < one < version]
         self.replica.learn(records, [*ranges, (version - 1, version)])
+        if not self._spreading.fits(payload):  # where it came from, packets are larger
+            payload = encode_catalog(Notice(owner, news.epoch, version))
         self._remember(payload)
         self._spreading.tell(payload, _queue_name(news))
         if is_new:
@@ -263,6 +265,8 @@ class Catalog:
         if top and notice.version - top > VERSION_JUMP_MAX:
             self._ignore("version-jump", owner, f"from {top} to {notice.version}")
             return
+        if not self._spreading.fits(payload):
+            payload = encode_catalog(notice)
         self._remember(payload)
         self._gaps.announced(notice, payload, source, now)
 
@@ -302,7 +306,7 @@ class Catalog:
             ranges += [(one - 1, one) for one in record.versions if one > portion.upto]
         if refused is not None:  # a full house, or not the owner's word: let it be the judge
             shown = News(owner, portion.epoch, refused.version, (), refused)
-            self._syncing.show(standing, encode_catalog(shown))
+            self._syncing.show(standing, encode_catalog(shown), now)
         if portion.ids is not None and portion.upto > records.floor:
             changed += self.replica.keep_only(records, portion.ids, portion.upto)
             records.gc = max(records.gc, portion.upto)

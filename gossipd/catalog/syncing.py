@@ -12,6 +12,7 @@ from gossipd.catalog.effects import CatalogEffect, TellByStream, TellPeer
 from gossipd.catalog.events import CatalogEvent, RecordIgnored
 from gossipd.catalog.item import OwnerRecords
 from gossipd.catalog.owners import Owners, Standing
+from gossipd.catalog.quota import Quota
 from gossipd.catalog.reconcile import deltas, is_disputed, missing, wanted
 from gossipd.catalog.replica import Replica
 from gossipd.catalog.timers import CatalogTimer, ReunionDue
@@ -23,13 +24,18 @@ from gossipd.wire.catalog_messages import Digest, Known, Wish
 
 REUNION_PAUSE = (0.2, 0.8)
 """Seconds from the return of a lost member until we compare with it, and as many at random."""
-DISPUTES_MAX = 8
-"""Owners that are asked because of one digest which of two words is theirs."""
 NEWCOMER_ASKED = 3.0
 """So many nodes compare with a newcomer, on average."""
 SYNCS_SAVED = 32.0
 """Digests and wishes answered at once, and ``SYNCS_PER_SECOND`` after that."""
 SYNCS_PER_SECOND = 16.0
+ANSWERED_SAVED = 2.0**25
+"""Bytes that answer digests and wishes at once, and ``ANSWERED_PER_SECOND`` after that: the
+whole of a catalog of 10,000 instances eight times, and one more each second."""
+ANSWERED_PER_SECOND = 2.0**22
+SHOWN_SAVED = 16.0
+"""Records and disputes shown to their owners at once, and ``SHOWN_PER_SECOND`` after that."""
+SHOWN_PER_SECOND = 4.0
 BYTES_SYNC = "catalog-bytes-sync"
 """Counted: bytes of digests and of what answers them."""
 SYNCS = "catalog-syncs"
@@ -44,8 +50,8 @@ class Syncing:
     """
 
     __slots__ = (
-        "_answer_bytes", "_left", "_left_at", "_name", "_outbox", "_owners", "_random", "_replica",
-        "_reunion", "_timers",
+        "_answer_bytes", "_answered", "_name", "_outbox", "_owners", "_random", "_replica",
+        "_reunion", "_shown", "_syncs", "_timers",
     )  # fmt: skip
 
     def __init__(
@@ -66,8 +72,9 @@ class Syncing:
         self._outbox = outbox
         self._answer_bytes = answer_bytes
         self._reunion: str | None = None
-        self._left = SYNCS_SAVED
-        self._left_at = 0.0
+        self._syncs = Quota(SYNCS_SAVED, SYNCS_PER_SECOND)
+        self._answered = Quota(ANSWERED_SAVED, ANSWERED_PER_SECOND)
+        self._shown = Quota(SHOWN_SAVED, SHOWN_PER_SECOND)
 
     def sync_with(self, peer: str) -> None:
         """Tell ``peer`` how much we know; what is missing on either side follows."""
@@ -86,7 +93,7 @@ class Syncing:
         if standing is None:
             return
         lacks, wishes = missing(self._replica, self._owners, digest.known)
-        self._have_disputes_judged(digest)
+        self._have_disputes_judged(digest, now)
         self._answer(standing, lacks)
         if wishes:
             self._send_by_stream(standing, encode_catalog(Wish(self._name, tuple(wishes))))
@@ -120,15 +127,17 @@ class Syncing:
         self._reunion = None
         self.sync_with(timer.peer)
 
-    def show(self, owner: Standing, payload: bytes) -> None:
+    def show(self, owner: Standing, payload: bytes, now: float) -> None:
         """Show ``owner`` what was said in its name: it refutes what is not its word."""
-        if len(payload) <= self._answer_bytes and owner.status != OWNER_FAILED:
+        if owner.status == OWNER_FAILED or len(payload) > self._answer_bytes:
+            return
+        if self._shown.has(now):
+            self._shown.spend()
             self._outbox.ledger.count(BYTES_SYNC, len(payload))
             self._outbox.effects.append(TellPeer(owner.address, (payload,)))
 
-    def _have_disputes_judged(self, digest: Digest) -> None:
+    def _have_disputes_judged(self, digest: Digest, now: float) -> None:
         """Where ``digest`` and we hold different things as all of an owner, ask that owner."""
-        shown = 0
         for one in digest.known:
             records, owner = self._replica.records(one.owner), self._owners.get(one.owner)
             if records is None or owner is None or one.owner == self._name:
@@ -136,13 +145,11 @@ class Syncing:
             if not is_disputed(one, records):
                 continue
             ours = Known(one.owner, one.epoch, one.floor, records.content)
-            self.show(owner, encode_catalog(Wish(self._name, (ours, one))))
-            shown += 1
-            if shown == DISPUTES_MAX:
-                return
+            self.show(owner, encode_catalog(Wish(self._name, (ours, one))), now)
 
     def _answer(self, to: Standing, lacks: list[tuple[OwnerRecords, int]]) -> None:
         messages = deltas(self._name, lacks)
+        self._answered.spend(sum(map(len, messages)))
         if len(messages) == 1 and len(messages[0]) <= self._answer_bytes:
             self._outbox.ledger.count(BYTES_SYNC, len(messages[0]))
             self._outbox.effects.append(TellPeer(to.address, (messages[0],)))
@@ -156,13 +163,10 @@ class Syncing:
         if standing is None or standing.epoch is None or name == self._name:
             self._outbox.events.append(RecordIgnored("stranger", name))
             return None
-        earned = max(0.0, now - self._left_at) * SYNCS_PER_SECOND
-        self._left = min(SYNCS_SAVED, self._left + earned)
-        self._left_at = now
-        if self._left < 1.0:
+        if not self._syncs.has(now) or not self._answered.has(now):
             self._outbox.events.append(RecordIgnored("too-many-syncs", name))
             return None
-        self._left -= 1.0
+        self._syncs.spend()
         return standing
 
     def _send_by_stream(self, to: Standing, payload: bytes) -> None:

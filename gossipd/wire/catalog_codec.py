@@ -37,7 +37,12 @@ OWNERS_MAX: Final = 65_536
 RECORDS_MAX: Final = 512
 """In one portion."""
 IDS_MAX: Final = 65_536
-PORTIONS_MAX: Final = 65_536
+PORTIONS_MAX: Final = 16_384
+"""In one delta; so many empty ones would be longer than a delta is to be."""
+DELTA_RECORDS_MAX: Final = 40_960
+"""In all portions of one delta, likewise: decoding and merging them takes some 0.1 s."""
+MESSAGE_BYTES_MAX: Final = 2**22
+"""A digest of 65,536 owners, or a delta with the ids of so many services."""
 CONTENT_MAX: Final = 2**64 - 1
 
 
@@ -101,6 +106,8 @@ def decode_catalog_untrusted(payload: bytes) -> CatalogMessage:
     """
     if not payload:
         raise WireError(EMPTY, "empty user message")
+    if len(payload) > MESSAGE_BYTES_MAX:
+        raise WireError(TOO_LARGE, f"a catalog message of {len(payload)} bytes")
     decoder = _DECODERS.get(payload[0])
     if decoder is None:
         raise WireError(UNKNOWN_KIND, f"catalog message type {payload[0]}")
@@ -128,6 +135,7 @@ def _decode_notice_untrusted(values: Iterator[Any]) -> Notice:
 def _decode_delta_untrusted(values: Iterator[Any]) -> Delta:
     head = _list_untrusted(next(values, None), 2)
     portions: list[Portion] = []
+    told, whole = 0, set()
     for value in values:
         fields = _list_untrusted(value, 6)
         if len(portions) >= PORTIONS_MAX:
@@ -135,6 +143,14 @@ def _decode_delta_untrusted(values: Iterator[Any]) -> Delta:
         records = _list_untrusted(fields[4], 0)
         if len(records) > RECORDS_MAX:
             raise WireError(TOO_LARGE, f"{len(records)} records exceed {RECORDS_MAX}")
+        told += len(records)
+        if told > DELTA_RECORDS_MAX:
+            raise WireError(TOO_LARGE, f"more than {DELTA_RECORDS_MAX} records")
+        if fields[5] is not None:
+            owner = text_untrusted(fields[0], NAME_BYTES_MAX)
+            if owner in whole:  # each makes the receiver look at all that it holds
+                raise WireError(MALFORMED, "two portions with all ids of one owner")
+            whole.add(owner)
         portions.append(
             Portion(
                 text_untrusted(fields[0], NAME_BYTES_MAX),

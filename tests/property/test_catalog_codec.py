@@ -86,7 +86,10 @@ messages: st.SearchStrategy[CatalogMessage] = st.one_of(
         Delta,
         sender=names,
         has_more=st.booleans(),
-        portions=st.lists(portions, max_size=4).map(tuple),
+        # only one of an owner has all ids
+        portions=st.lists(
+            portions, max_size=4, unique_by=lambda one: (one.owner, one.ids is None)
+        ).map(tuple),
     ),
     st.builds(Digest, sender=names, known=st.lists(known, max_size=5).map(tuple)),
     st.builds(Wish, sender=names, known=st.lists(known, max_size=5).map(tuple)),

@@ -6,10 +6,20 @@ import pytest
 
 from gossipd.services.definition import CheckDefinition, Service, ServiceState
 from gossipd.wire.catalog_codec import encode_catalog
-from gossipd.wire.catalog_messages import Delta, Known, Portion, Record, Wish
+from gossipd.wire.catalog_messages import (
+    Delta,
+    Digest,
+    Known,
+    News,
+    Notice,
+    Portion,
+    Record,
+    Wish,
+)
 from gossipd.wire.catalog_parts import encode_service, encode_state
+from gossipd.wire.dialect import pack
 from support.node_net import Machine, NodeNet
-from support.service_net import are_equal, heard_ignored, keys, register, send
+from support.service_net import are_equal, bytes_of_syncs, heard_ignored, keys, register, send
 
 CHECK = CheckDefinition(id="c", kind="ttl", ttl=6000.0, status="passing")
 WEB = Service(id="web-1", name="web", port=8080, checks=(CHECK,))
@@ -153,3 +163,84 @@ def test_a_wish_that_disputes_makes_only_its_subject_refute() -> None:
     assert refutations(machines[1]) == 0
     send(net, machines[0], disputed, machines[5])
     assert refutations(machines[0]) == 1
+
+
+# -- sizes and floods -------------------------------------------------------------------
+
+
+def by_stream(machine: Machine, payload: bytes, source: Machine) -> None:
+    """Let a user message come that no packet could carry."""
+
+    def take(now: float) -> None:
+        machine.node._carriage.receive(payload, source.address, now)
+        machine.node._settle(now)
+
+    machine.do(take)
+
+
+def test_news_that_no_packet_carries_is_neither_kept_nor_stuck_in_the_queue() -> None:
+    net, machines = cluster()
+    catalog = machines[3].node._carriage.catalog
+    assert catalog is not None
+    first = floor(machines[3])
+    for number in range(1, 9):
+        version = first + number
+        service = encode_service(Service(id="s", name="s", meta={"m": "x" * 16_000}))
+        record = Record("s", service_version=version, service=service + b"\0" * 200_000)
+        by_stream(machines[3], encode_catalog(News("a", 1, version, (), record)), machines[5])
+    notice = encode_catalog(Notice("a", 1, first + 9)) + b"\0" * 3_000_000
+    by_stream(machines[3], notice, machines[5])
+    assert sum(map(len, catalog._heard)) < 8192
+    net.run(20)
+    assert catalog.queue_depth == 0
+    assert are_equal(machines)
+    assert floor(machines[0]) < first + 9
+
+
+def portion_of(count: int, ids: bytes | None = None) -> bytes:
+    records = b"\xdc" + count.to_bytes(2, "big") + pack(["s", 0]) * count
+    return b"\x96" + b"".join(map(pack, ("a", 1, 0, 1))) + records + pack(ids)
+
+
+@pytest.mark.parametrize(
+    ("reason", "body"),
+    [
+        ("too-large", portion_of(512) * 90),
+        ("too-large", portion_of(0) * 20_000),
+        ("too-large", pack(["a" * 60_000, 1, 1]) * 80),
+        ("malformed", portion_of(0, b"\xa1x") * 2),
+    ],
+)
+def test_a_message_that_would_take_long_to_read_is_refused(reason: str, body: bytes) -> None:
+    _, machines = cluster()
+    by_stream(machines[3], b"\xc2" + pack(["f", False]) + body, machines[5])
+    assert reason in heard_ignored(machines[3])
+    assert statuses(machines) == {"passing"}
+
+
+def test_a_flood_of_digests_is_answered_with_a_bounded_number_of_bytes() -> None:
+    net, machines = cluster()
+    machine = machines[1]
+    for number in range(100):
+        service = Service(id=f"s{number}", name="big", meta={"m": "x" * 8000})
+        register(machine, service)
+        net.run(0.1)
+    digest = encode_catalog(Digest("c", ()))
+    net.run(60)
+    before = bytes_of_syncs(machine)
+    for second in range(20):
+        for number in range(50):
+            payload = digest + pack([f"q{second}", 1, number])
+            send(net, machine, payload, machines[2])
+        machine.node.take_effects()
+        net.now += 1.0
+    assert bytes_of_syncs(machine) - before < 2**25 + 20 * 2**22 + 2**23
+    assert "too-many-syncs" in heard_ignored(machine)
+
+
+def test_what_is_shown_to_an_owner_is_bounded() -> None:
+    net, machines = cluster()
+    disputed = tuple(Known("a", 1, floor(machines[1]), number) for number in range(1, 2000))
+    sent = len(net.packets)
+    send(net, machines[1], encode_catalog(Digest("f", disputed)), machines[5])
+    assert len(net.packets) - sent <= 16
