@@ -33,6 +33,7 @@ from gossipd.catalog.timers import (
     ExpiryTick,
     GapDue,
     RefutationDue,
+    RepetitionOver,
     ReunionDue,
     SpreadTick,
 )
@@ -51,6 +52,11 @@ VERSION_JUMP_MAX = 2**20
 FRESH_BYTES_MAX = 2048
 """More own changes than so many bytes at once are announced, and fetched: gossip would carry
 each of them a dozen times to everybody."""
+REPEATED_WITHIN = 2.0
+"""Seconds for which an owner that refutes is shown as it was, until it has said it again: what
+others claim in its name does not make its services come and go."""
+LOST_MAX = 256
+"""Owners of whom what we held became void, and nothing was heard since."""
 YOUNG = 10.0
 """Seconds for which a catalog fills itself and tells nobody what it fetched."""
 RECEIVED = "catalog-messages"
@@ -110,6 +116,7 @@ class Catalog:
         )
         self._refutation = Refutation(name, self._own, self.owners, self.timers, outbox)
         self._holding = Holding()
+        self._lost: dict[str, None] = {}
         self._heard: dict[bytes, None] = {}
         self._touched: dict[str, dict[str, None]] = {}
         """Services of owners of which there was news in this step."""
@@ -145,15 +152,19 @@ class Catalog:
         epoch = standing.epoch
         records = self.replica.records(name)
         if records is not None and records.epoch != epoch and name != self._name:
-            self.replica.drop(name)
-            self._gaps.forget(name)
+            self._lose(name)
         elif records is not None:
             self.replica.compare(records, standing.status != OWNER_FAILED)
-        if records is not None:
+        if self._is_repetition(before, standing):
+            self.timers.set(now + REPEATED_WITHIN, RepetitionOver(name))
+        else:
             self.shelves.owner_changed(name, now)
         if epoch is None:
             return
         if before is None or before.epoch != epoch:
+            self._gaps.forget(name)  # of another life
+            if name in self._lost and standing.status != OWNER_FAILED:
+                self._gaps.found(name, epoch, standing.address, now)
             for held in self._holding.take(name, now):
                 self._receive(held.payload, held.source, now)
         if standing.status == OWNER_ALIVE and name != self._name:
@@ -166,9 +177,26 @@ class Catalog:
         """A member left, or is forgotten: so is all that it said."""
         if self.owners.remove(name) is None or name == self._name:
             return
+        self._lose(name)
+        self.shelves.owner_changed(name, now)
+
+    def _lose(self, name: str) -> None:
+        """Forget what an owner said, as membership says that it is void.
+
+        That may have been made up: the owner refutes it then, but has no reason to say its
+        records again, as it does in a new life. So it will be asked.
+        """
         self._gaps.forget(name)
         if self.replica.drop(name) is not None:
-            self.shelves.owner_changed(name, now)
+            self._lost[name] = None
+            if len(self._lost) > LOST_MAX:
+                del self._lost[next(iter(self._lost))]
+
+    def _is_repetition(self, before: Standing | None, standing: Standing) -> bool:
+        """Say whether an owner only refutes what was said in its name (``refutation.py``)."""
+        if before is None or before.epoch is None or standing.epoch != before.epoch + 1:
+            return False
+        return standing.name != self._name and standing.status == before.status == OWNER_ALIVE
 
     # -- messages -------------------------------------------------------------
 
@@ -345,6 +373,7 @@ class Catalog:
 
     def _open(self, owner: str, epoch: int) -> OwnerRecords:
         records = self.replica.open(owner, epoch)
+        self._lost.pop(owner, None)
         standing = self.owners.get(owner)
         if not records.floor and standing is not None and standing.status == OWNER_FAILED:
             self.replica.compare(records, is_compared=False)
@@ -403,6 +432,8 @@ class Catalog:
                         self._gaps.ask_anew(timer.owner, timer.epoch)
                 case ReunionDue():
                     self._syncing.on_reunion(timer)
+                case RepetitionOver():
+                    self.shelves.owner_changed(timer.owner, now)
                 case RefutationDue():
                     self._refutation.begin_epoch(now)
                 case ExpiryTick():

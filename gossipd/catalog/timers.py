@@ -29,6 +29,12 @@ class RefutationDue(Value):
     """Begin a new epoch, which was put off because the last one is so young."""
 
 
+class RepetitionOver(Value):
+    """Show of ``owner``, who began an epoch to say everything again, only what it said since."""
+
+    owner: str
+
+
 class ExpiryTick(Value):
     """Look for tombstones that are old enough to be forgotten."""
 

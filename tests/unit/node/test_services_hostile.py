@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gossipd.address import Address
 from gossipd.services.definition import CheckDefinition, Service, ServiceState
+from gossipd.services.instance import DOWN
 from gossipd.wire.catalog_codec import encode_catalog
 from gossipd.wire.catalog_messages import (
     Delta,
@@ -17,12 +19,18 @@ from gossipd.wire.catalog_messages import (
     Wish,
 )
 from gossipd.wire.catalog_parts import encode_service, encode_state
+from gossipd.wire.codec import encode
 from gossipd.wire.dialect import pack
+from gossipd.wire.messages import Alive, Dead, PacketMessage, UserPayload
+from gossipd.wire.meta_tail import TAIL_BYTES, meta_tail
+from gossipd.wire.serf_codec import encode_serf
+from gossipd.wire.serf_messages import LeaveIntent
 from support.node_net import Machine, NodeNet
 from support.service_net import are_equal, bytes_of_syncs, heard_ignored, keys, register, send
 
 CHECK = CheckDefinition(id="c", kind="ttl", ttl=6000.0, status="passing")
 WEB = Service(id="web-1", name="web", port=8080, checks=(CHECK,))
+LIAR = Address(bytes([127, 0, 0, 6]), 7946)
 SYNCED = 60.0
 """Seconds after which a push/pull of everybody is over, and what it brought."""
 
@@ -163,6 +171,93 @@ def test_a_wish_that_disputes_makes_only_its_subject_refute() -> None:
     assert refutations(machines[1]) == 0
     send(net, machines[0], disputed, machines[5])
     assert refutations(machines[0]) == 1
+
+
+# -- claims about membership ---------------------------------------------------------------
+
+
+def claim(net: NodeNet, machines: list[Machine], *messages: PacketMessage) -> None:
+    """Let everybody but the first hear ``messages`` from the last."""
+    for machine in machines[1:]:
+        for message in messages:
+            data = encode(message)
+            machine.do(lambda now, m=machine, d=data: m.node.receive_packet(d, LIAR, now))
+
+
+def seconds_without(net: NodeNet, machines: list[Machine]) -> float:
+    """Return how long somebody does not show the service, within a minute."""
+    gone = 0.0
+    for _ in range(600):
+        net.run(0.1)
+        gone += 0.1 * any(not keys(machine) for machine in machines)
+    assert all(keys(machine) for machine in machines)
+    return gone
+
+
+def test_services_are_back_in_seconds_after_an_epoch_that_was_made_up() -> None:
+    net, machines = cluster()
+    net.run(20)
+    entry = machines[3].node._swim.table.get("a")
+    assert entry is not None
+    meta = entry.meta[:-TAIL_BYTES] + meta_tail(2**40)
+    incarnation = entry.incarnation + 1
+    forged = Alive(
+        node="a",
+        incarnation=incarnation,
+        address=entry.address,
+        meta=meta,
+        versions=entry.versions,
+    )
+    claim(net, machines, forged)
+    assert not keys(machines[3])
+    assert seconds_without(net, machines) < 3.0
+    assert are_equal(machines)
+
+
+def test_services_are_back_in_seconds_after_a_leave_that_was_made_up() -> None:
+    net, machines = cluster()
+    net.run(20)
+    entry = machines[3].node._swim.table.get("a")
+    assert entry is not None
+    leave = encode_serf(LeaveIntent(machines[3].node._serf.members["a"].status_ltime + 50, "a"))
+    dead = Dead(node="a", incarnation=entry.incarnation, accuser="a")
+    claim(net, machines, UserPayload(leave), dead)
+    assert not keys(machines[3])
+    assert seconds_without(net, machines) < 3.0
+    assert are_equal(machines)
+
+
+def test_no_watcher_sees_a_service_go_because_its_owner_refutes() -> None:
+    net, machines = cluster()
+    before = [machine.node.service("web").index for machine in machines]
+    ghost = encode_service(Service(id="ghost", name="web", port=1))
+    version = floor(machines[0]) + 1
+    record = Record("ghost", service_version=version, service=ghost)
+    send(net, machines[3], encode_catalog(News("a", 1, version, (), record)), machines[5])
+    assert len(keys(machines[3])) == 2
+    net.run(10)
+    assert refutations(machines[0])
+    assert are_equal(machines)
+    for machine, index in zip(machines, before, strict=True):
+        assert keys(machine) == [("a", "web-1")]
+        changes = machine.node.service_changes("web", index)
+        assert changes is not None
+        assert {one.instance.service.id for one in changes if one.kind == DOWN} <= {"ghost"}
+        assert machine.node.service("web").instances[0].epoch == 2
+
+
+def test_what_is_fetched_anew_is_not_shown_as_passing_when_its_owner_fails_or_leaves() -> None:
+    net, machines = cluster()
+    for machine in machines[1:]:
+        machine.node._carriage.catalog.replica.drop("a")  # type: ignore[union-attr]
+    net.kill(machines[0])
+    net.run(20)
+    assert not any(
+        one.is_usable for each in machines[1:] for one in each.node.service("web").instances
+    )
+    machines[1].do(lambda now: machines[1].node.force_leave("a", False, now))
+    net.run(5)
+    assert not any(keys(each) for each in machines[1:])
 
 
 # -- sizes and floods -------------------------------------------------------------------
