@@ -12,6 +12,7 @@ from gossipd.services.definition import CheckState, Service
 from gossipd.services.instance import (
     CHANGED,
     DOWN,
+    OWNER_ALIVE,
     UP,
     Instance,
     ServiceChange,
@@ -145,24 +146,39 @@ _UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
 def _read_instance(i: Any, now: float) -> Instance:
-    suspected_for = i.get("SuspectedFor")
-    load = i["Load"]
+    """Return one instance. Written flat: a lookup spends most of its time here."""
+    get = i.get
+    owner, owner_address, status = i["Owner"], i["OwnerAddress"], i["Status"]
+    owner_status, zone = get("OwnerStatus", OWNER_ALIVE), get("Zone", "")
+    maintenance = get("Maintenance", "")
+    weight, epoch, version = i["Weight"], i["Epoch"], i["Version"]
+    is_draining, is_doubtful = get("Draining", False), get("Doubtful", False)
+    _all_text((owner, owner_address, owner_status, status, zone, maintenance))
+    if not (
+        type(weight) is type(epoch) is type(version) is int
+        and type(is_draining) is type(is_doubtful) is bool
+    ):
+        for number in (weight, epoch, version):
+            _whole(number)
+        for flag in (is_draining, is_doubtful):
+            _flag(flag)
+    checks, load, suspected_for = get("Checks"), get("Load"), get("SuspectedFor")
     return Instance(
-        owner=_text(i["Owner"]),
-        owner_address=_text(i["OwnerAddress"]),
+        owner=owner,
+        owner_address=owner_address,
         service=_read_service(i["Service"]),
-        status=_text(i["Status"]),
-        checks=tuple([_read_check(check) for check in i["Checks"]]),
-        weight=_whole(i["Weight"]),
+        status=status,
+        checks=tuple([_read_check(check) for check in checks]) if checks else (),
+        weight=weight,
         load=None if load is None else float(load),
-        zone=_text(i["Zone"]),
-        maintenance=_text(i["Maintenance"]),
-        is_draining=_flag(i["Draining"]),
-        owner_status=_text(i["OwnerStatus"]),
+        zone=zone,
+        maintenance=maintenance,
+        is_draining=is_draining,
+        owner_status=owner_status,
         suspected_at=None if suspected_for is None else now - float(suspected_for),
-        is_doubtful=_flag(i["Doubtful"]),
-        epoch=_whole(i["Epoch"]),
-        version=_whole(i["Version"]),
+        is_doubtful=is_doubtful,
+        epoch=epoch,
+        version=version,
         learned_at=now - float(i["Age"]),
     )
 
@@ -170,23 +186,33 @@ def _read_instance(i: Any, now: float) -> Instance:
 def _read_service(s: Any) -> Service:
     """Return a service of another node: what is in it was judged there."""
     get = s.get
-    tagged = get("tagged_addresses") or {}
+    id, name, address, zone = s["id"], s["name"], get("address", ""), get("zone", "")
+    _all_text((id, name, address, zone))
+    port, weight = get("port", 0), get("weight", 1)
+    warning_weight = get("warning_weight", 1)
+    if not type(port) is type(weight) is type(warning_weight) is int:
+        for number in (port, weight, warning_weight):
+            _whole(number)
+    tagged, needs, meta = get("tagged_addresses"), get("needs"), get("meta")
     return Service(
-        id=_text(s["id"]),
-        name=_text(s["name"]),
-        address=_text(get("address", "")),
-        port=_whole(get("port", 0)),
+        id=id,
+        name=name,
+        address=address,
+        port=port,
         tags=_texts(get("tags", ())),
-        meta=_text_map(get("meta") or {}),
-        tagged_addresses={
-            _text(label): (_text(one["address"]), _whole(one["port"]))
-            for label, one in tagged.items()
-        },
-        weight=_whole(get("weight", 1)),
-        warning_weight=_whole(get("warning_weight", 1)),
-        zone=_text(get("zone", "")),
-        needs=_texts(get("needs", ())),
+        meta=_text_map(meta) if meta else {},
+        tagged_addresses=_read_tagged(tagged) if tagged else {},
+        weight=weight,
+        warning_weight=warning_weight,
+        zone=zone,
+        needs=_texts(needs) if needs else (),
     )
+
+
+def _read_tagged(tagged: Any) -> dict[str, tuple[str, int]]:
+    return {
+        _text(label): (_text(one["address"]), _whole(one["port"])) for label, one in tagged.items()
+    }
 
 
 def _read_check(c: Any) -> CheckState:
@@ -213,9 +239,21 @@ def _flag(value: object) -> bool:
     return value
 
 
+def _all_text(values: Any) -> None:
+    """Raise ``TypeError`` unless all ``values`` are text: joining them looks at each in C."""
+    "".join(values)
+
+
 def _texts(value: Any) -> tuple[str, ...]:
-    return tuple([_text(item) for item in value])
+    if type(value) is str:
+        raise TypeError(f"a list, but {value!r:.80}")
+    texts = tuple(value)
+    _all_text(texts)
+    return texts
 
 
 def _text_map(value: Mapping[Any, Any]) -> dict[str, str]:
-    return {_text(key): _text(item) for key, item in value.items()}
+    """Return ``value``, which the reader of the bytes made for us, if all of it is text."""
+    _all_text(value.keys())
+    _all_text(value.values())
+    return value if type(value) is dict else dict(value)

@@ -14,7 +14,13 @@ from gossipd.catalog.lookup import Selection, select
 from gossipd.query.framing import encode
 from gossipd.query.service_records import SET
 from gossipd.query.service_requests import AskService
-from gossipd.services.instance import Instance, ServiceChange, ServiceSummary, ServiceView
+from gossipd.services.instance import (
+    OWNER_ALIVE,
+    Instance,
+    ServiceChange,
+    ServiceSummary,
+    ServiceView,
+)
 from gossipd.services.own import OwnServices
 from gossipd.services.saved import write_own_services
 from gossipd.services.writing import write_service
@@ -27,7 +33,7 @@ ANSWERS_MAX, ANSWERS_BYTES_MAX = 1024, 4 << 20
 
 _FORM = Struct(">Bd")
 _NUMBER, _NUMBER_INTO, _NUMBER_BYTES = _FORM.pack, _FORM.pack_into, _FORM.size
-_FLOAT64 = 0xCB
+_FLOAT64, _MAP16 = 0xCB, 0xDE
 _AGE, _SUSPECTED = encode("Age"), encode("SuspectedFor")
 
 
@@ -52,7 +58,7 @@ class _Answer:
         at = len(head)
         for instance, piece in zip(shown, pieces, strict=True):
             # not looked for: a tag may look like the key
-            age_at = at + len(_PLAIN_HEAD) + len(_AGE)
+            age_at = at + (1 if piece[0] < _MAP16 else 3) + len(_AGE)
             self._ages.append((age_at, instance.learned_at))
             if instance.suspected_at is not None:
                 suspected_at = age_at + _NUMBER_BYTES + len(_SUSPECTED)
@@ -75,7 +81,7 @@ class Encoded:
     def __init__(self) -> None:
         self._answers: dict[object, _Answer] = {}
         self._answers_bytes = 0
-        self._services: dict[str, dict[tuple[str, str], tuple[Instance, bytes]]] = {}
+        self._services: dict[str, dict[tuple[str, str], tuple[Instance, bytes, bytes]]] = {}
         self._summaries: tuple[ServiceSummary, ...] | None = None
         self._summaries_body = b""
 
@@ -86,13 +92,13 @@ class Encoded:
             kept_of_service = self._services[instance.service.name] = {}
         kept = kept_of_service.get(instance.key)
         if kept is None or kept[0] is not instance:
-            kept = kept_of_service[instance.key] = instance, _encode_rest(instance)
-        rest = kept[1]
+            kept = kept_of_service[instance.key] = instance, *_encode_instance(instance)
+        _, before, rest = kept
         age = _NUMBER(_FLOAT64, max(0.0, now - instance.learned_at))
         if instance.suspected_at is None:
-            return b"".join((_PLAIN_HEAD, _AGE, age, rest))
+            return b"".join((before, age, rest))
         suspected_for = _NUMBER(_FLOAT64, max(0.0, now - instance.suspected_at))
-        return b"".join((_SUSPECTED_HEAD, _AGE, age, _SUSPECTED, suspected_for, rest))
+        return b"".join((before, age, _SUSPECTED, suspected_for, rest))
 
     def tidy(self, view: ServiceView) -> None:
         """Drop what is kept of instances that ``view`` has no longer, once it is too much."""
@@ -182,31 +188,41 @@ def own_body(own: OwnServices) -> dict[str, object]:
     return {"Node": table["node"], "Services": table["services"]}
 
 
-def _encode_rest(instance: Instance) -> bytes:
-    """Return all of an instance's keys and values but those that change with time."""
-    return encode(
-        "Address", instance.address,
-        "Checks", [
+def _encode_instance(instance: Instance) -> tuple[bytes, bytes]:
+    """Return what stands before an instance's age, and what stands behind it.
+
+    What is as it nearly always is, is left out: whoever asks reads less.
+    """
+    rest: dict[str, object] = {
+        "Address": instance.address,
+        "Epoch": instance.epoch,
+        "Owner": instance.owner,
+        "OwnerAddress": instance.owner_address,
+        "Service": write_service(instance.service, with_checks=False),
+        "Status": instance.status,
+        "Version": instance.version,
+        "Weight": instance.weight,
+    }
+    if instance.checks:
+        rest["Checks"] = [
             {"ID": c.id, "Kind": c.kind, "Name": c.name, "Output": c.output, "Status": c.status}
             for c in instance.checks
-        ],
-        "Doubtful", instance.is_doubtful,
-        "Draining", instance.is_draining,
-        "Epoch", instance.epoch,
-        "Load", instance.load,
-        "Maintenance", instance.maintenance,
-        "Owner", instance.owner,
-        "OwnerAddress", instance.owner_address,
-        "OwnerStatus", instance.owner_status,
-        "Service", write_service(instance.service, with_checks=False),
-        "Status", instance.status,
-        "Version", instance.version,
-        "Weight", instance.weight,
-        "Zone", instance.zone,
-    )  # fmt: skip
-
-
-_REST_KEYS = 15
+        ]
+    if instance.is_doubtful:
+        rest["Doubtful"] = True
+    if instance.is_draining:
+        rest["Draining"] = True
+    if instance.load is not None:
+        rest["Load"] = instance.load
+    if instance.maintenance:
+        rest["Maintenance"] = instance.maintenance
+    if instance.owner_status != OWNER_ALIVE:
+        rest["OwnerStatus"] = instance.owner_status
+    if instance.zone:
+        rest["Zone"] = instance.zone
+    count = len(rest) + (1 if instance.suspected_at is None else 2)
+    flat = [part for pair in rest.items() for part in pair]
+    return _BEFORE_AGE[count], encode(*flat)
 
 
 def _view_head(view: ServiceView, count: int) -> bytes:
@@ -223,7 +239,8 @@ def _map_head(count: int) -> bytes:
     return bytes((0x80 | count,)) if count < 16 else b"\xde" + count.to_bytes(2, "big")
 
 
-_PLAIN_HEAD, _SUSPECTED_HEAD = _map_head(_REST_KEYS + 1), _map_head(_REST_KEYS + 2)
+_BEFORE_AGE = tuple([_map_head(count) + _AGE for count in range(20)])
+"""What stands before an instance's age, by how many keys it has."""
 
 
 def _summary_map(one: ServiceSummary) -> dict[str, object]:

@@ -72,10 +72,10 @@ async def test_an_instance_is_told_with_its_standing_and_age() -> None:
         (one,) = body["Instances"]
         assert one.pop("SuspectedFor") == pytest.approx(1.2)
         assert one == {
-            "Age": 2.5, "Address": "10.0.0.1", "Doubtful": True, "Draining": False, "Epoch": 7,
+            "Age": 2.5, "Address": "10.0.0.1", "Doubtful": True, "Epoch": 7,
             "Checks": [{"ID": "service:web", "Name": "", "Kind": "http", "Status": "warning",
                         "Output": "429 busy"}],
-            "Load": 0.5, "Maintenance": "", "Owner": "b", "OwnerAddress": "10.0.0.1",
+            "Load": 0.5, "Owner": "b", "OwnerAddress": "10.0.0.1",
             "OwnerStatus": "suspect", "Status": "warning", "Version": 9, "Weight": 3, "Zone": "x",
             "Service": {"id": "web-1", "name": "web", "port": 8080, "needs": ["db"]},
         }  # fmt: skip
