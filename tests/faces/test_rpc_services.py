@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import trio
 import trio.testing
@@ -14,6 +16,7 @@ from gossipd.rpc import services as rpc_services
 from gossipd.rpc.server import Limits
 from gossipd.rpc.service_answers import SPARE_MAX, Encoded
 from gossipd.services.definition import CheckState, Service
+from gossipd.services.instance import ServiceSummary
 from gossipd.services.own import FROM_CLIENT, FROM_CONFIG, FROM_CONNECTION
 from support.fake_handle import FakeHandle
 from support.fake_services import make_instance
@@ -408,3 +411,32 @@ async def test_the_local_socket_may_have_commands_run() -> None:
         peer = await server.greet()
         service = {"name": "web", "check": {"script": ["/bin/true"]}}
         assert (await peer.ask("service-register", {"Service": service}, has_body=True))[0] == ""
+
+
+async def test_a_client_that_asks_without_waiting_lets_others_have_their_turn() -> None:
+    class Counting(FakeHandle):
+        asked = 0
+
+        def services(self) -> tuple[ServiceSummary, ...]:
+            self.asked += 1
+            return ()
+
+    handle, seen = Counting(), [0]
+    async with serving(handle) as server, trio.open_nursery() as nursery:
+        ours, theirs = trio.socket.socketpair()
+        server.nursery.start_soon(server.service.serve_connection, trio.SocketStream(theirs))
+        peer = Peer(trio.SocketStream(ours))
+        assert await peer.ask("handshake", {"Version": 1}) == ""
+
+        async def look() -> None:
+            while handle.asked < 100:
+                await trio.lowlevel.checkpoint()
+                seen.append(handle.asked)
+
+        nursery.start_soon(look)
+        await peer.send(*[{"Command": "services", "Seq": number} for number in range(100)])
+        with trio.fail_after(5):
+            while handle.asked < 100:
+                await trio.lowlevel.checkpoint()
+        await peer.stream.aclose()
+    assert max(b - a for a, b in itertools.pairwise(seen)) <= 2
