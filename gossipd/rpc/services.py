@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from gossipd.catalog.lookup import Distance, nearest_first
@@ -22,6 +23,7 @@ from gossipd.services import definition
 from gossipd.services.definition import SCRIPT, CheckDefinition
 from gossipd.services.own import FROM_CLIENT, FROM_CONNECTION
 from gossipd.services.reading import read_check, read_service
+from gossipd.services.reading_checks import default_check_id
 from gossipd.value import fields_of
 
 if TYPE_CHECKING:
@@ -201,7 +203,7 @@ class Services:
         service = next((one.service for one in own if one.service.id == request.service), None)
         check = read_check(
             request.check,
-            0 if service is None else len(service.checks),
+            0 if service is None else self._free_number(service),
             request.service,
             path="check",
             address="" if service is None else service.address,
@@ -210,6 +212,11 @@ class Services:
         self._refuse_commands(check, "check.script")
         self._handle.register_check(check, request.service)
         return answers.header(seq)
+
+    def _free_number(self, service: definition.Service) -> int:
+        """Return the how-manieth check a new one is by its default id: no other is replaced."""
+        taken = {check.id for check in service.checks}
+        return next(n for n in count() if default_check_id(service.id, n) not in taken)
 
     def _deregister_check(self, seq: int, request: service_requests.DeregisterCheck) -> bytes:
         self._handle.deregister_check(request.check)

@@ -89,9 +89,14 @@ def default_status(kind: str) -> str:
     return PASSING if kind == HELD else CRITICAL
 
 
+def default_check_id(service_id: str, index: int) -> str:
+    """Return the id of a service's check that was given none; ``index`` is 0 of the first."""
+    return f"service:{service_id}" if index == 0 else f"service:{service_id}:{index + 1}"
+
+
 def _default_id(table: Table, name: str, index: int, service_id: str) -> str:
     if service_id:
-        default = f"service:{service_id}" if index == 0 else f"service:{service_id}:{index + 1}"
+        default = default_check_id(service_id, index)
         if len(default.encode("utf-8", "replace")) > NAME_BYTES_MAX:
             raise table.refuse("id", "missing; the service's own id leaves no room for one")
         return default

@@ -236,6 +236,20 @@ async def test_what_a_provider_says_of_its_service_reaches_the_node() -> None:
         ]
 
 
+async def test_a_check_without_an_id_replaces_no_other() -> None:
+    async with serving() as server:
+        peer = await server.greet()
+        second = {"id": "service:web:2", "tcp": 2}
+        service = {"name": "web", "port": 80, "checks": [second]}  # the first was taken back
+        await peer.ask("service-register", {"Service": service}, has_body=True)
+        assert await peer.ask("check-register", {"Check": {"tcp": 3}, "Service": "web"}) == ""
+        assert server.handle.commands[-1][1].id == "service:web"  # type: ignore[attr-defined]
+        service["checks"] = [second, {"id": "service:web", "tcp": 1}]
+        await peer.ask("service-register", {"Service": service}, has_body=True)
+        assert await peer.ask("check-register", {"Check": {"tcp": 3}, "Service": "web"}) == ""
+        assert server.handle.commands[-1][1].id == "service:web:3"  # type: ignore[attr-defined]
+
+
 async def hold(peer: Peer, service_id: str = "web") -> None:
     service = {"id": service_id, "name": "web"}
     error, _ = await peer.ask("service-register", {"Service": service, "Held": True}, has_body=True)
