@@ -43,7 +43,7 @@ from gossipd.agent.parts import Parts
 from gossipd.agent.seeds.addresses import LookUp, look_up_by_system
 from gossipd.agent.seeds.entry import enter
 from gossipd.agent.seeds.retry_join import RetryJoin
-from gossipd.agent.state.opening import open_state
+from gossipd.agent.state.opening import State
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.load import Loaded
 from gossipd.config.origin import Origin, placed
@@ -91,7 +91,7 @@ async def run_agent(
         ConfigError: it cannot start this way; exit code 2.
         Unavailable: no seed could be joined; exit code 1.
     """
-    state = open_state(config)
+    state = State(config)
     with ExitStack() as last:
         log = open_log(state.config, output)
         last.callback(log.close_syslog)

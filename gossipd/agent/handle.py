@@ -89,8 +89,7 @@ class AgentHandle(ServiceFace):
 
     def own_tags(self) -> dict[str, str]:
         """Return the tags that this node has now."""
-        view = self.view()
-        return next((dict(m.tags) for m in view.members if m.name == view.name), {})
+        return dict(self.view().own_tags())
 
     def is_alone(self) -> bool:
         """Return whether no other member is alive."""

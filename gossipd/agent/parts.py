@@ -275,8 +275,7 @@ class Parts:
     def _identity(self) -> tuple[str, Mapping[str, str]]:
         """Return our name and tags as they are now."""
         view = self.driver.node.view()
-        tags = next((m.tags for m in view.members if m.name == view.name), {})
-        return view.name, tags
+        return view.name, view.own_tags()
 
 
 def _look_away(_event: NodeEvent) -> None:

@@ -128,10 +128,7 @@ class AsyncClient(AsyncServiceCalls):
         """
         from gossipd.client.aio_balancing import AsyncServiceBalancer
 
-        def connect() -> Any:
-            return AsyncClient(str(self.endpoint), auth=self._auth)
-
-        return AsyncServiceBalancer(name, connect, policy=policy, **options)
+        return AsyncServiceBalancer(name, self._another, policy=policy, **options)
 
     async def members(self) -> list[MemberRecord]:
         """Return all members of every status, sorted by name."""

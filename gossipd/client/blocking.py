@@ -115,10 +115,7 @@ class Client(ServiceCalls):
         """
         from gossipd.client.balancing import ServiceBalancer
 
-        def connect() -> Any:
-            return Client(str(self.endpoint), auth=self._token)
-
-        return ServiceBalancer(name, connect, policy=policy, **options)
+        return ServiceBalancer(name, self._another, policy=policy, **options)
 
     def _another(self) -> Client:
         return Client(str(self.endpoint), auth=self._token, timeout=self.timeout)

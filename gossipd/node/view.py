@@ -6,6 +6,8 @@ object, so an answer made from it may be kept and found again by identity.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gossipd.address import Address
 from gossipd.serf.events import SerfMember
 from gossipd.value import Value
@@ -36,3 +38,7 @@ class View(Value):
     def count(self, status: MemberStatus) -> int:
         """Return how many members have ``status``."""
         return sum(member.status is status for member in self.members)
+
+    def own_tags(self) -> Mapping[str, str]:
+        """Return the tags of this node; none before it is a member."""
+        return next((m.tags for m in self.members if m.name == self.name), {})

@@ -228,7 +228,6 @@ def stats_message(
     seq: int, view: View, statistics: Statistics, runtime: Mapping[str, str], version: str
 ) -> bytes:
     """Return the answer to ``stats``: Serf's sections, then gossipd's own; all values text."""
-    own_tags = next((m.tags for m in view.members if m.name == view.name), {})
     s = statistics
     serf = {name: str(getattr(s, name)) for name in _SERF_STATISTICS}
     serf["encrypted"] = "true" if s.encrypted else "false"
@@ -256,7 +255,7 @@ def stats_message(
         "gossipd_packets_sent": dict(_as_text(s.packets_sent)),
         "runtime": dict(runtime),
         "serf": serf,
-        "tags": dict(own_tags),
+        "tags": dict(view.own_tags()),
     }
     return message(seq, sections)
 

@@ -40,6 +40,9 @@ class State:
         services_path: file of the registered services, empty if they are not kept.
         services: what it has, if there is one.
         notes: level and text of what the operator should know.
+
+    Raises:
+        ConfigError: a file cannot be used, or a handler makes no sense.
     """
 
     def __init__(self, config: AgentConfig) -> None:
@@ -87,12 +90,3 @@ def _scripts(texts: Sequence[str]) -> Sequence[Handler]:
     from gossipd.agent.handlers.spec import parse_handlers  # only where there are handlers
 
     return parse_handlers(texts)
-
-
-def open_state(config: AgentConfig) -> State:
-    """Return what ``config`` and the files it names mean for this start.
-
-    Raises:
-        ConfigError: a file cannot be used, or a handler makes no sense.
-    """
-    return State(config)
