@@ -332,6 +332,7 @@ def test_a_members_call_loads_nothing_heavy(server: RpcThread) -> None:
     heavy = {
         "click", "trio", "anyio", "asyncio", "msgspec", "dataclasses", "typing", "re", "json",
         "rich", "logging", "subprocess", "ipaddress", "gossipd.node", "gossipd.query.pattern",
+        "gossipd.services", "gossipd.query.service_requests", "gossipd.query.service_records",
     }  # fmt: skip
     assert loaded & heavy == set()
 

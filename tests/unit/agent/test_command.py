@@ -150,7 +150,7 @@ run_plain(["--bind", "127.0.0.1:0", "--socket", sys.argv[1]])
         "gossipd.query", "gossipd.rpc.service", "gossipd.agent.handlers.runner",
         "gossipd.agent.reload", "gossipd.serf.asking", "gossipd.serf.answering",
         "gossipd.serf.key_queries", "gossipd.serf.name_vote", "gossipd_cli.exits",
-        "gossipd.services", "gossipd.catalog.events", "gossipd.catalog.catalog",
+        "gossipd.services", "gossipd.catalog", "gossipd.wire.catalog", "gossipd.balance",
         "gossipd.agent.services", "gossipd.agent.checks", "gossipd.agent.log.service_lines",
         "gossipd.config.services",
     )  # fmt: skip
