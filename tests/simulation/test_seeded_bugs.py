@@ -164,6 +164,7 @@ BUGS = (
         "        check_node_config(config)\n        catalog_epoch = 1\n",
         ("service-rest", "service-records"),
         after="catalog_epoch: int = 1",
+        takes_long=True,
     ),
     Bug(
         "the floor is raised over a gap",
