@@ -149,3 +149,10 @@ def test_an_owner_that_forgot_what_its_program_registered_is_found() -> None:
     cluster.run(3)
     cluster.inspector.at_end(None, cluster.now)  # type: ignore[arg-type]
     assert {host for _, host in cluster.found()} == {"n001"}
+
+
+def test_a_queue_of_the_catalog_without_bounds_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = watched("queues")
+    monkeypatch.setattr(insight, "catalog_queued", lambda node: 5000)
+    cluster.look(cluster.hosts[0])
+    assert cluster.texts() == ["5000 messages of the catalog, the bound is 2048"]

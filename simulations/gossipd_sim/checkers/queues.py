@@ -2,12 +2,13 @@
 
 A claim is queued under the name it is about, so there is at most one for
 each name ever in the table, and one refutation for each address of its own.
-Serf's queues are cut at twice their configured maximum. Streams end by their
-time-outs.
+Serf's queues are cut at twice their configured maximum, the catalog's at its own.
+Streams end by their time-outs.
 """
 
 from __future__ import annotations
 
+from gossipd.catalog.spreading import QUEUE_MAX
 from gossipd.swim.member import Member
 from gossipd_sim.checkers import insight
 from gossipd_sim.checkers.complaint import Complain
@@ -51,6 +52,7 @@ class Queues:
             ("claims", insight.claims_queued(node), names + REFUTATIONS),
             ("payloads", insight.payloads_queued(node), SERF_QUEUES * 2 * deepest),
             ("open streams", insight.streams_open(node), streams),
+            ("messages of the catalog", insight.catalog_queued(node), QUEUE_MAX),
         ):
             if depth > bound:
                 self._told[host.name] = host.life
