@@ -111,6 +111,14 @@ def catalog_floor(node: Node, owner: str) -> int:
     return 0 if records is None else records.floor
 
 
+def catalog_version(node: Node, owner: str, service: str) -> int:
+    """Return the newest version that is held of that service; 0 if nothing is."""
+    catalog = node._carriage.catalog
+    records = None if catalog is None else catalog.replica.records(owner)
+    item = None if records is None else records.items.get(service)
+    return 0 if item is None else item.version
+
+
 def catalog_epoch(node: Node) -> int:
     """Return which life of its own the node's records are of."""
     return node._carriage._epoch

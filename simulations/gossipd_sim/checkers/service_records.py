@@ -95,14 +95,18 @@ class ServiceRecords:
         yield from self._misplaced(host, node, instance)
         if self._truth.bits_turned and not host.config.keys:
             return
-        is_whole = insight.catalog_floor(node, instance.owner) >= instance.version
+        owner, version = instance.owner, instance.version
+        # what came since and looks the same does not change the version that is shown
+        is_whole = (
+            insight.catalog_floor(node, owner) >= version
+            and insight.catalog_version(node, owner, instance.service.id) == version
+        )
         against = self._said.contradiction(instance, is_whole=is_whole)
         if against:
-            for owner in self._truth.named(instance.owner):
-                self._said.note(owner)
+            for machine in self._truth.named(owner):
+                self._said.note(machine)
             against = self._said.contradiction(instance, is_whole=is_whole)
         if against:
-            version = instance.version
             yield f"{what} at version {version} of epoch {instance.epoch}: {against}"
 
     def _misplaced(self, host: Host, node: Node, instance: Instance) -> Iterator[str]:
