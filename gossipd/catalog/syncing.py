@@ -26,9 +26,9 @@ REUNION_PAUSE = (0.2, 0.8)
 """Seconds from the return of a lost member until we compare with it, and as many at random."""
 NEWCOMER_ASKED = 3.0
 """So many nodes compare with a newcomer, on average."""
-SYNCS_SAVED = 32.0
+SYNCS_SAVED = 128.0
 """Digests and wishes answered at once, and ``SYNCS_PER_SECOND`` after that."""
-SYNCS_PER_SECOND = 16.0
+SYNCS_PER_SECOND = 64.0
 ANSWERED_SAVED = 2.0**25
 """Bytes that answer digests and wishes at once, and ``ANSWERED_PER_SECOND`` after that: the
 whole of a catalog of 10,000 instances eight times, and one more each second."""

@@ -129,7 +129,10 @@ def test_tags_are_set_and_deleted_the_same(new_cluster: NewCluster) -> None:
         outputs.append((*too_long, None))
     assert outputs[0] == outputs[2]
     assert outputs[0][2] == {"role": "db", "dc": "east"}
-    assert outputs[1] == outputs[3]
+    text = "Error setting tags: Encoded length of tags exceeds limit of {}\n"
+    assert outputs[1] == (1, text.format("512 bytes"), None)
+    # twelve bytes of the meta say which life of the node its services are of
+    assert outputs[3] == (1, text.format("500 bytes (512 with catalog.enabled = false)"), None)
 
 
 def test_reachability_finds_every_member_of_a_mixed_cluster(new_cluster: NewCluster) -> None:
