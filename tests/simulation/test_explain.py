@@ -379,13 +379,13 @@ def test_when_chooses_among_several_beliefs() -> None:
 
 
 def test_every_belief_has_a_root_and_every_way_goes_forward_in_time() -> None:
-    cluster = Cluster(scenario(ROUGH), 4)
+    cluster = Cluster(scenario(ROUGH), 1)
     record = Provenance(cluster, "n007")
     cluster.run()
     seen = set()
     for at, beliefs in record.beliefs.items():
         for belief in beliefs:
-            found = walk_back(record, "rough", 4, at, belief.at, cluster.world.now)
+            found = walk_back(record, "rough", 1, at, belief.at, cluster.world.now)
             if found.belief in (Kind.FORGOTTEN, Kind.BLANK):
                 continue
             assert found.route is not None
