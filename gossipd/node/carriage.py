@@ -22,6 +22,7 @@ from gossipd.timers import Timers
 from gossipd.value import replace
 from gossipd.wire.dialect import pack, unpack_untrusted
 from gossipd.wire.meta_tail import CATALOG_PROTOCOL, epoch_of_untrusted, meta_tail
+from gossipd.wire.reasons import MALFORMED
 from gossipd.wire.serf_messages import MemberStatus
 
 if TYPE_CHECKING:
@@ -105,18 +106,21 @@ class Carriage:
         return pack([CATALOG_PROTOCOL, self._config.name, summary])
 
     def heard_summary(self, said: bytes, now: float) -> None:
-        """Take in what the peer of a push/pull of ours told; unless it is equal, compare."""
+        """Take in what the peer of a push/pull of ours told; unless it is equal, compare.
+
+        Raises:
+            WireError: it is nothing that a gossipd says; nothing was done.
+        """
         if not said or not self.is_enabled:
             return
-        try:
-            fields = unpack_untrusted(said)
-        except WireError:
+        fields = unpack_untrusted(said)
+        if type(fields) is not list or not fields or type(fields[0]) is not int:
+            raise WireError(MALFORMED, "a summary of services is no list")
+        if fields[0] != CATALOG_PROTOCOL:
             return
-        if type(fields) is not list or len(fields) < 3 or fields[0] != CATALOG_PROTOCOL:
-            return
-        peer, summary = fields[1], fields[2]
+        peer, summary = fields[1:3] if len(fields) > 2 else (None, None)
         if type(peer) is not bytes or type(summary) is not int:
-            return
+            raise WireError(MALFORMED, "a summary of services has no name or no number")
         if summary == 0 and self.catalog is None:
             return
         name = peer.decode("utf-8", "surrogateescape")

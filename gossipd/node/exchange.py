@@ -95,6 +95,9 @@ class Exchange:
         """Merge a peer's state; returns why it was refused, empty when it was not.
 
         ``is_ours``: we asked for it, so it is on us to compare what is known of services.
+
+        Raises:
+            WireError: what it says of services is not legal; all else was merged.
         """
         nodes: Sequence[NodeState]
         if isinstance(state, StateSnapshot):

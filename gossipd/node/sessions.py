@@ -15,6 +15,7 @@ from collections import Counter, deque
 from typing import TypeAlias
 
 from gossipd.address import Address
+from gossipd.errors import WireError
 from gossipd.node.effects import CloseStream, NodeEffect, OpenStream, WriteStream
 from gossipd.node.events import (
     InputDropped,
@@ -320,9 +321,12 @@ class Sessions:
     ) -> Work:
         self._merging += 1
         self._held_bytes += session.held_bytes
-        refusal = yield from self._exchange.merge(
-            state, now, ignore_old=ignore_old, is_ours=isinstance(session.purpose, PushPullCall)
-        )
+        is_ours, refusal = isinstance(session.purpose, PushPullCall), ""
+        merge = self._exchange.merge(state, now, ignore_old=ignore_old, is_ours=is_ours)
+        try:
+            refusal = yield from merge
+        except WireError as error:
+            self._drop(f"catalog-{error.reason}", error.detail, session)
         self._held_bytes -= session.held_bytes
         self._merging -= 1
         self._finish(session, refusal)

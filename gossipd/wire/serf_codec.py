@@ -62,6 +62,10 @@ An event may be a single byte: 20 MiB of them take half a minute and a gigabyte.
 """
 
 
+NO_SUMMARY: Final = b"\xc1"
+"""Stands for what a peer says of services where that is no byte string: refused when read."""
+
+
 class SerfKind(enum.IntEnum):
     """First byte of every Serf message."""
 
@@ -356,7 +360,7 @@ def _read_state_untrusted(reader: Reader) -> SerfPushPull:
             numbers[name] = _ltime_of_untrusted(reader.value_untrusted())
         elif name == OURS_RAW:
             said = reader.value_untrusted()
-            catalog = said if type(said) is bytes else b""
+            catalog = said if type(said) is bytes else NO_SUMMARY
         else:
             reader.skip_untrusted()
     return SerfPushPull(

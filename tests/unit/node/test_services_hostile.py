@@ -23,8 +23,13 @@ from gossipd.wire.codec import encode
 from gossipd.wire.dialect import pack
 from gossipd.wire.messages import Alive, Dead, PacketMessage, UserPayload
 from gossipd.wire.meta_tail import TAIL_BYTES, meta_tail
-from gossipd.wire.serf_codec import encode_serf
-from gossipd.wire.serf_messages import LeaveIntent
+from gossipd.wire.serf_codec import (
+    NO_SUMMARY,
+    decode_serf_state_untrusted,
+    encode_serf,
+    encode_serf_state,
+)
+from gossipd.wire.serf_messages import LeaveIntent, SerfPushPull
 from support.node_net import Machine, NodeNet
 from support.service_net import are_equal, bytes_of_syncs, heard_ignored, keys, register, send
 
@@ -258,6 +263,63 @@ def test_what_is_fetched_anew_is_not_shown_as_passing_when_its_owner_fails_or_le
     machines[1].do(lambda now: machines[1].node.force_leave("a", False, now))
     net.run(5)
     assert not any(keys(each) for each in machines[1:])
+
+
+# -- push/pulls ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\xc1",
+        b"\x93\x01\xa1b",
+        pack(5),
+        pack([]),
+        pack(["1", "b", 3]),
+        pack([1, "b"]),
+        pack([1, 2, 3]),
+        pack([1, "b", "3"]),
+        pack([1, "b", -1.5]),
+        b"\x81" * 2000,
+    ],
+)
+def test_a_summary_that_is_none_is_counted_and_all_else_is_merged(said: bytes) -> None:
+    net = NodeNet()
+    node, peer = (net.add(name) for name in "ab")
+    register(node, WEB)
+    register(peer, Service(id="theirs", name="theirs"))
+    peer.node._serf._state._catalog = lambda: said
+    net.join(node, peer)
+    net.run(1)
+    assert node.statuses() == {"a": "alive", "b": "alive"}
+    assert node.node.statistics().dropped == {"catalog-malformed": 1}
+
+
+def test_a_summary_of_another_type_is_counted_too() -> None:
+    said = SerfPushPull(
+        ltime=1,
+        status_ltimes={},
+        left_members=(),
+        event_ltime=1,
+        events=(),
+        query_ltime=1,
+        catalog=b"1",
+    )
+    state = encode_serf_state(said)
+    assert state.count(b"Zgossipd\xa11") == 1
+    other = decode_serf_state_untrusted(state.replace(b"Zgossipd\xa11", b"Zgossipd\x07"))
+    assert other.catalog == NO_SUMMARY
+
+
+@pytest.mark.parametrize("said", [pack([2, "b", 3]), pack([1, "nobody", 3]), pack([1, "a", 3])])
+def test_a_summary_of_a_later_protocol_or_in_another_name_starts_nothing(said: bytes) -> None:
+    net = NodeNet()
+    node, peer = (net.add(name) for name in "ab")
+    register(node, WEB)
+    peer.node._serf._state._catalog = lambda: said
+    net.join(node, peer)
+    net.run(0.5)
+    assert node.node.statistics().dropped == {}
 
 
 # -- sizes and floods -------------------------------------------------------------------
