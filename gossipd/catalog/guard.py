@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]
 """Owner and service id of an instance."""
+OWNERS_MIN = 2
+"""Of so many nodes at least are the lost, unless fewer instances are asked for: one node with
+all there is of a service more likely died than we were cut off."""
 RELEASE_SHARE = 0.5
 """The guard lets go when the lost are no more than this part of what made it hold, so that
 it does not come and go while owners return one by one."""
@@ -59,9 +62,11 @@ class Guard:
         if not self.holds:
             if lost < config.guard_minimum or lost <= bound:
                 return ()
+            if len({owner for owner, _ in self.lost}) < min(OWNERS_MIN, config.guard_minimum):
+                return ()
             self.holds = True
             return tuple(self.lost)
-        if lost > bound * RELEASE_SHARE:
+        if lost > bound * RELEASE_SHARE and config.guard_share < 1:
             return ()
         self.holds = False
         released = tuple(self.lost)

@@ -141,6 +141,15 @@ class Shelves:
         """Take in that the cluster thinks otherwise of ``owner``, or forgot it."""
         self._look_again(owner, None, now)
 
+    def guard_changed(self, now: float) -> None:
+        """Take in that the guard's numbers are others: what holds may have to let go."""
+        told: dict[str, Shelf] = {}
+        guarded = {name: shelf for name, shelf in self._shelves.items() if shelf.guard.holds}
+        for owner, id in self._judge_guards(guarded, now):
+            self._place_again(owner, id, told)
+        for name in told:
+            self._outbox.events.append(ServiceChanged(name, self.index))
+
     def _look_again(self, owner: str, ids: tuple[str, ...] | None, now: float) -> None:
         standing = self._owners.get(owner)
         items, node, epoch = self._records_that_count(owner, standing)

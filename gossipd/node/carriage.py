@@ -161,7 +161,10 @@ class Carriage:
         ours = self._config.catalog
         zone = ours.zone
         ours.take_over(replace(catalog, enabled=ours.enabled))
-        if self.catalog is not None and zone != catalog.zone:
+        if self.catalog is None:
+            return
+        self.catalog.shelves.guard_changed(now)
+        if zone != catalog.zone:
             self.catalog.provider.set_node_zone(catalog.zone, now)
 
     def member_changed(self, name: str, now: float) -> None:

@@ -97,7 +97,8 @@ class Model:
             for key, at in tuple(lost.items()):
                 if at < now - WINDOW:
                     del lost[key]
-            self.holds[name] = len(lost) >= 3 and len(lost) > (sound + len(lost)) / 2
+            is_much = len(lost) >= 3 and len(lost) > (sound + len(lost)) / 2
+            self.holds[name] = is_much and len({owner for owner, _ in lost}) > 1
         elif len(lost) <= (sound + len(lost)) / 4:
             self.holds[name] = False
             lost.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gossipd.catalog.events import GuardChanged
+from gossipd.catalog.events import GuardChanged, ServiceChanged
 from gossipd.config.model import CatalogConfig
 from gossipd.services.definition import Service, ServiceState
 from support.catalog_bench import CatalogBench
@@ -167,3 +167,55 @@ def test_new_instances_elsewhere_make_it_let_go() -> None:
         bench.join(f"n{number}")
         bench.hear(f"n{number}", WEB)
     assert bench.statuses("web")["a"] == "critical"
+
+
+def test_one_node_that_had_all_of_a_service_has_died() -> None:
+    bench = bench_of(tuple("bc"))
+    bench.join("a")
+    for number in range(9):
+        bench.hear("a", Service(id=f"web-{number}", name="web"))
+    fail(bench, "a")
+    assert not bench.view("web").is_guarded
+    assert passing(bench) == "bc"
+    fail(bench, "b", at=12.0)
+    assert bench.view("web").is_guarded
+    assert {one.is_usable for one in bench.view("web").instances} == {True}
+
+
+def test_exactly_the_share_is_believed() -> None:
+    bench = bench_of(tuple("abcdef"))
+    fail(bench, *"abc")
+    assert passing(bench) == "def"
+
+
+def test_an_owner_that_comes_and_goes_while_it_holds_is_kept_each_time() -> None:
+    bench = bench_of(NINE)
+    fail(bench, *"abcdefg")
+    for at in range(20, 30):
+        bench.join("a", float(at))
+        fail(bench, "a", at=at + 0.5)
+        assert (passing(bench), doubtful(bench)) == ("abcdefghi", "abcdefg")
+
+
+def test_what_registers_during_the_split_counts_against_the_guard() -> None:
+    bench = bench_of(NINE)
+    fail(bench, *"cdefghi")
+    for number in range(19):
+        assert bench.view("web").is_guarded
+        bench.hear("a", Service(id=f"new-{number}", name="web"))
+    assert not bench.view("web").is_guarded
+    assert bench.statuses("web")["c"] == "critical"
+
+
+def test_turned_off_by_a_reload_it_lets_go_at_once() -> None:
+    bench = bench_of(NINE)
+    fail(bench, *"abcdef")
+    bench.outbox.take_events()
+    index = bench.shelves.index
+    bench.config.take_over(CatalogConfig(guard_share=1.0))
+    bench.shelves.guard_changed(20.0)
+    assert passing(bench) == "ghi"
+    assert bench.shelves.index == index + 6
+    told = bench.outbox.take_events()
+    assert GuardChanged("web", False, 6, 9) in told
+    assert ServiceChanged("web", bench.shelves.index) in told
