@@ -26,7 +26,8 @@ RANGES_MAX = 64
 TOTAL_BYTES_MAX = 2**28
 """Of all records of all owners, encoded."""
 TOMBSTONES_SHARE = 4
-"""Ids of an owner, those of tombstones included: so many times ``records_max``."""
+"""Ids of an owner, those of tombstones included: so many times ``records_max``. Above it the
+oldest tombstones are forgotten before their time."""
 
 
 class Refused(Exception):
@@ -150,7 +151,10 @@ class Replica:
     def _refuse_too_much(self, records: OwnerRecords, item: Item | None, record: Record) -> None:
         config = self._config
         more = len(record.service) + len(record.state) + len(record.outputs)
-        if item is None and len(records.items) >= TOMBSTONES_SHARE * config.records_max:
+        most = TOMBSTONES_SHARE * config.records_max
+        if item is None and len(records.items) >= most:
+            self._forget(records, sorted(_tombstones(records), key=_removed_at)[: most // 4])
+        if item is None and len(records.items) >= most:
             raise Refused("owner-full", f"{records.name} has {len(records.items)} services")
         if records.bytes + more > config.node_bytes_max:
             raise Refused("owner-full", f"{records.name} has {records.bytes} bytes")
@@ -196,14 +200,12 @@ class Replica:
         for records in self.owners.values():
             if not records.tombstones:
                 continue
-            old = [
-                id
-                for id, item in records.items.items()
-                if item.is_tombstone and item.learned_at < before and item.removed <= records.floor
-            ]
-            for id in old:
-                records.gc = max(records.gc, records.items[id].removed)
-                self._drop_item(records, id)
+            self._forget(records, [i for i in _tombstones(records) if i.learned_at < before])
+
+    def _forget(self, records: OwnerRecords, tombstones: list[Item]) -> None:
+        for item in tombstones:
+            records.gc = max(records.gc, item.removed)
+            self._drop_item(records, item.id)
 
     def _drop_item(self, records: OwnerRecords, id: str) -> None:
         item = records.items.pop(id)
@@ -223,3 +225,13 @@ class Replica:
         for records in self.owners.values():
             if records.floor and records.is_compared:
                 yield Known(records.name, records.epoch, records.floor, records.told_content)
+
+
+def _tombstones(records: OwnerRecords) -> list[Item]:
+    """Return the tombstones that everybody who compares hears of, one way or the other."""
+    floor = records.floor
+    return [item for item in records.items.values() if item.is_tombstone and item.removed <= floor]
+
+
+def _removed_at(item: Item) -> int:
+    return item.removed

@@ -130,6 +130,27 @@ def test_forgotten_tombstones_leave_no_ghost(before, after, data) -> None:  # ty
     assert late.summary == owner.replica.summary
 
 
+def test_who_registers_ever_new_ids_never_runs_out_of_them() -> None:
+    config = CatalogConfig(records_max=8)
+    replica, near, late = Replica(config), Replica(config), Replica(config)
+    own = OwnRecords(config, "o", 1, replica, lambda id, now: None)
+    own.put_service(Service(id="stays", name="web"), 0.0)
+    for number in range(200):
+        own.put_service(Service(id=f"job-{number}", name="web"), 0.0)
+        own.remove(f"job-{number}", 0.0)
+        for news in own.take_fresh():
+            hear(near, news)
+            if number in (0, 100):
+                hear(late, news)
+        assert len(own.records.items) <= 32
+    assert near.summary == replica.summary
+    assert len(near.owners["o"].items) <= 32
+    for portion in portions(own.records, late.owners["o"].floor):
+        take(late, portion)
+    assert late.summary == replica.summary
+    assert [item.id for item in late.owners["o"].items.values() if item.service] == ["stays"]
+
+
 @given(st.dictionaries(st.sampled_from("xyz"), steps, max_size=3), st.data())
 def test_two_replicas_are_equal_after_one_digest(said, data) -> None:  # type: ignore[no-untyped-def]
     left, right = Replica(CONFIG), Replica(CONFIG)
