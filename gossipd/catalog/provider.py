@@ -50,6 +50,10 @@ if TYPE_CHECKING:
 ProviderTimer: TypeAlias = CheckDue | DrainDue | TellDue | OutputDue | LoadDue
 
 
+TRY_AGAIN_LEAST = 0.1
+"""Seconds that whoever registered too much is told to wait at least."""
+
+
 class Provider:
     """All that this node registers.
 
@@ -158,9 +162,10 @@ class Provider:
     def _refuse_too_often(self, now: float) -> None:
         if not self._registrations.take(now):
             rate = self._config.changes_per_second
+            wait = max(self._registrations.wait(now), TRY_AGAIN_LEAST)
             raise Unavailable(
                 f"too many registrations in a short time: {rate:g} a second are accepted "
-                f"(catalog.changes_per_second), try again in {self._registrations.wait(now):.1f} s"
+                f"(catalog.changes_per_second), try again in {wait:.1f} s"
             )
 
     def _enter(

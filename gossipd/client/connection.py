@@ -14,7 +14,7 @@ import msgpack
 
 from gossipd.errors import GossipdError, Unavailable, UsageError, WireError
 from gossipd.query import commands, requests
-from gossipd.query.framing import BAD_OBJECT, TOO_LARGE, encode
+from gossipd.query.framing import BAD_OBJECT, STRING_BYTES_MAX, TOO_LARGE, FrameReader, encode
 from gossipd.query.replies import read_keys_untrusted
 
 TYPE_CHECKING = False
@@ -106,15 +106,23 @@ class Connection:
         )
 
     def request(self, request: requests.Request) -> tuple[int, bytes]:
-        """Return the request's number and the bytes to send for it."""
-        self._seq += 1
-        seq = self._seq
-        self._awaited[seq] = request
+        """Return the request's number and the bytes to send for it.
+
+        Raises:
+            UsageError: it is so large that the daemon would hang up, and end what the
+                connection holds.
+        """
+        seq = self._seq + 1
         header: dict[str, object] = {"Command": request.command, "Seq": seq}
         if isinstance(request, requests.Leave) and request.drain:
             header["Drain"] = request.drain
         body = request.body()
-        return seq, encode(header) if body is None else encode(header, body)
+        data = encode(header) if body is None else encode(header, body)
+        if len(data) > STRING_BYTES_MAX:
+            _refuse_oversize(request, data)
+        self._seq = seq
+        self._awaited[seq] = request
+        return seq, data
 
     def feed(self, data: bytes | bytearray) -> None:
         """Hand in bytes that were received.
@@ -187,6 +195,21 @@ class Connection:
             return None
         except (ValueError, TypeError, OverflowError, msgpack.UnpackException) as error:
             raise WireError(BAD_OBJECT, str(error)) from error
+
+
+def _refuse_oversize(request: requests.Request, data: bytes) -> None:
+    frames = FrameReader()
+    frames.feed(data)
+    try:
+        while frames.next_frame_untrusted() is not None:
+            pass
+    except WireError as error:
+        service = getattr(request, "service", None)
+        if isinstance(service, dict):
+            from gossipd.services.reading import read_service  # only on the way to an error
+
+            read_service(service)  # names the field
+        raise UsageError(f"{request.command}: too large to be sent: {error.detail}") from None
 
 
 def _read_header_untrusted(value: object) -> tuple[int, str]:

@@ -11,7 +11,7 @@ import pytest
 
 from gossipd.client.connection import Connection, Record, Reply, as_timeout_ns
 from gossipd.errors import UsageError, WireError
-from gossipd.query import commands, requests
+from gossipd.query import commands, requests, service_requests
 from gossipd.query.framing import encode
 from gossipd.query.records import (
     read_event_untrusted,
@@ -140,3 +140,15 @@ def test_only_none_is_the_default_timeout(timeout: float | None, nanoseconds: in
 def test_a_timeout_that_is_no_time_is_refused(timeout: float) -> None:
     with pytest.raises(UsageError, match="a timeout of"):
         as_timeout_ns(timeout)
+
+
+def test_what_the_daemon_would_hang_up_for_is_not_sent() -> None:
+    connection = Connection()
+    with pytest.raises(UsageError, match="event: too large to be sent: a string of 70000 bytes"):
+        connection.request(requests.UserEvent("x", b"x" * 70_000))
+    table = {"name": "web", "meta": {"k": "v" * 70_000}}
+    with pytest.raises(UsageError, match=r"^meta\.k: 70000 bytes; at most 512 are taken"):
+        connection.request(service_requests.RegisterService(table))
+    assert connection.request(requests.UserEvent("x", b"x" * 60_000))[0] == 1
+    many = requests.Join([f"10.0.{n // 256}.{n % 256}:7946" for n in range(10_000)], False)
+    assert connection.request(many)[0] == 2  # large, but in pieces

@@ -118,6 +118,8 @@ def test_registrations_are_bounded_in_time_but_not_those_of_the_configuration() 
         bench.provider.register(Service(id="10", name="x"), FROM_CLIENT, 1.0)
     bench.provider.register(Service(id="11", name="x"), FROM_CONFIG, 1.0)
     bench.provider.register(Service(id="10", name="x"), FROM_CLIENT, 2.0)
+    with pytest.raises(Unavailable, match=r"try again in 0\.1 s"):
+        bench.provider.register(Service(id="soon", name="x"), FROM_CLIENT, 2.99)
 
 
 def test_checks_that_the_driver_runs_are_started_and_stopped(bench: CatalogBench) -> None:
