@@ -167,6 +167,10 @@ def test_warnings_are_told_and_no_failure(
         (["web", "--check", "tcp"], "checks[0].tcp: "),
         (["web", "--check", "http:health"], "checks[0].http: "),
         (["web", "--interval", "3"], "--interval is of a check: name one with --check"),
+        (
+            ["web", "--check", "ttl:5s", "--failures", "2"],
+            "--failures is of http, tcp, script checks, and there is none",
+        ),
         (["web", "--file", "x"], "--file says it all: leave web out"),
         (["--port", "1", "--file", "x"], "--file says it all: leave --port out"),
         (["--file", "no-such-file"], "cannot read no-such-file: No such file"),

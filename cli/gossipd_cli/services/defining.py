@@ -9,7 +9,7 @@ from gossipd_cli.plain import Option, as_pairs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from gossipd.services.definition import Service
@@ -112,8 +112,18 @@ def definition_fields(values: Mapping[str, Any], name: str) -> dict[str, object]
         flag = next(key for key in _OF_CHECKS if values[key] is not None).replace("_", "-")
         raise UsageError(f"--{flag} is of a check: name one with --check")
     if values["check"]:
-        fields["checks"] = [check_fields(text, common) for text in values["check"]]
+        checks = [check_fields(text, common) for text in values["check"]]
+        _refuse_unused(values, checks)
+        fields["checks"] = checks
     return fields
+
+
+def _refuse_unused(values: Mapping[str, Any], checks: Sequence[Mapping[str, object]]) -> None:
+    """Refuse a flag that no check of the line takes."""
+    for key, field in _OF_CHECKS.items():
+        if values[key] is not None and not any(field in check for check in checks):
+            flag = key.replace("_", "-")
+            raise UsageError(f"--{flag} is of {', '.join(_TIMED)} checks, and there is none")
 
 
 def check_fields(text: str, common: Mapping[str, object]) -> dict[str, object]:
