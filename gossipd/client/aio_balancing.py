@@ -12,7 +12,7 @@ from collections.abc import (
     Callable,
     Collection,
 )
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
@@ -87,6 +87,7 @@ class AsyncServiceBalancer:
         self._distances = Distances()
         self._has_set = False
         self._settled: anyio.Event
+        self._connection: AsyncConnection | None = None
         self._trouble: Exception | None = None
         self._session: AbstractAsyncContextManager[Self]
 
@@ -108,6 +109,8 @@ class AsyncServiceBalancer:
         self._settled = anyio.Event()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._follow)
+            if self._balancer.policy == NEAREST:
+                tasks.start_soon(self._keep_distances)
             try:
                 await self._wait_for_set()
                 yield self
@@ -203,7 +206,11 @@ class AsyncServiceBalancer:
             before = self._balancer.index
             try:
                 async with self._connect() as connection:
-                    await self._follow_once(connection)
+                    self._connection = connection
+                    try:
+                        await self._follow_once(connection)
+                    finally:
+                        self._connection = None
             except (GossipdError, OSError) as error:
                 self._trouble = error
                 if isinstance(error, RequestRefused) and not self._has_set:
@@ -225,6 +232,13 @@ class AsyncServiceBalancer:
                 self._has_set = True
                 self._settled.set()
                 await self._find_distances(connection)
+
+    async def _keep_distances(self) -> None:
+        while True:
+            await anyio.sleep(self._distances.due_in(anyio.current_time()))
+            if self._connection is not None:
+                with suppress(GossipdError):  # the task that follows finds out what that means
+                    await self._find_distances(self._connection)
 
     async def _find_distances(self, connection: AsyncConnection) -> None:
         if self._balancer.policy != NEAREST:

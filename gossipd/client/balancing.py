@@ -23,7 +23,7 @@ from gossipd.errors import GossipdError, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection
     from types import TracebackType
     from typing import Any, Protocol, Self, TypeVar
 
@@ -35,10 +35,16 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+    class Updates(Protocol):
+        """What a balancer needs of a watch."""
+
+        def __next__(self) -> ServiceReset | ServiceChange: ...
+        def next_within(self, seconds: float) -> ServiceReset | ServiceChange | None: ...
+
     class Connection(Protocol):
         """What a balancer needs of a client; ``Client`` has it."""
 
-        def watch(self, name: str, index: int = 0) -> Iterable[ServiceReset | ServiceChange]: ...
+        def watch(self, name: str, index: int = 0) -> Updates: ...
         def own_services(self) -> OwnServices: ...
         def coordinate(self, node: str) -> CoordinateReply | None: ...
         def stats(self) -> dict[str, dict[str, str]]: ...
@@ -272,16 +278,24 @@ class ServiceBalancer:
             if self._has_set:
                 with self._lock:
                     self._balancer.in_sight()
-            for update in updates:
-                with self._lock:
-                    self._balancer.apply(update, time.monotonic())
-                self._has_set = True
-                self._settled.set()
+            while True:
+                update = self._next(updates)
+                if update is not None:
+                    with self._lock:
+                        self._balancer.apply(update, time.monotonic())
+                    self._has_set = True
+                    self._settled.set()
                 self._find_distances(connection)
         finally:
             with self._lock:
                 self._connection = None
             connection.close()
+
+    def _next(self, updates: Updates) -> ServiceReset | ServiceChange | None:
+        """Return the next change, or ``None`` when distances are to be looked up again."""
+        if self._balancer.policy != NEAREST:
+            return next(updates)
+        return updates.next_within(self._distances.due_in(time.monotonic()))
 
     def _find_zone(self, connection: Connection) -> None:
         if self._balancer.policy == ZONE and self._zone is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from random import Random
@@ -13,6 +15,8 @@ RETRY_FIRST, RETRY_MAX = 0.1, 5.0
 """Seconds between tries to reach a daemon that is away."""
 DISTANCES_KEPT = 60.0
 """How long coordinates are believed; they move slowly."""
+UNKNOWN_KEPT = 5.0
+"""How long it is believed that nobody knows them; a daemon learns them in its first minute."""
 WAIT_SECONDS = 10.0
 """How long the start waits for the first set."""
 
@@ -37,14 +41,24 @@ class Distances:
         owners = dict.fromkeys(instance.owner for instance in balancer.instances)
         wanted = []
         for owner in owners:
-            asked = self._asked_at.get(owner)
-            if asked is None or now - asked > DISTANCES_KEPT:
+            if self._due_at(owner) <= now:
                 self._asked_at[owner] = now
                 wanted.append(owner)
         for gone in [owner for owner in self._asked_at if owner not in owners]:
             del self._asked_at[gone]
             self._known.pop(gone, None)
         return wanted
+
+    def due_in(self, now: float) -> float:
+        """Return the seconds until distances are to be looked up again."""
+        due_at = min(map(self._due_at, self._asked_at), default=now + DISTANCES_KEPT)
+        return max(due_at - now, UNKNOWN_KEPT / 10)
+
+    def _due_at(self, owner: str) -> float:
+        asked_at = self._asked_at.get(owner)
+        if asked_at is None:
+            return -math.inf
+        return asked_at + (DISTANCES_KEPT if owner in self._known else UNKNOWN_KEPT)
 
     def learn(
         self, owner: str, here: CoordinateReply | None, there: CoordinateReply | None

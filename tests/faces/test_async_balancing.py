@@ -180,6 +180,24 @@ def test_zone_and_distances_are_looked_up(backend: str) -> None:
     run(backend, work, near, far)
 
 
+@both
+def test_distances_that_nobody_knew_are_asked_for_again(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "UNKNOWN_KEPT", 0.001)
+
+    async def work(daemon: AsyncFakeDaemon) -> None:
+        async with balancer(daemon, policy="nearest") as web:
+            for name, x in (("here", 0.0), ("a", 0.001), ("b", 0.05)):
+                daemon.places[name] = CoordinateReply((x,) + (0.0,) * 7, 1e-5, 0.0, 0.1)
+            with anyio.fail_after(10):
+                while web.snapshot().instances[1].distance is None:
+                    await anyio.lowlevel.checkpoint()
+            assert {await web.call(owner) for _ in range(20)} == {"a"}
+
+    run(backend, work, instance("a"), instance("b"))
+
+
 def test_a_client_makes_one_and_names_wrong_options() -> None:
     client = AsyncClient("/nowhere/s.sock")
     assert client.balancer("web", policy="hash").snapshot is not None

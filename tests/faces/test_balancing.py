@@ -27,6 +27,7 @@ from support.fake_handle import FakeHandle, make_member, make_view
 from support.fake_watch import FakeDaemon
 from support.instances import change, instance, reset
 from support.rpc_thread import rpc_thread
+from support.waiting import wait_for
 
 A, B, C = (instance(owner) for owner in "abc")
 
@@ -226,6 +227,16 @@ def test_the_nearest_is_found_by_coordinates() -> None:
         daemon.tell(change(UP, C, index=3))
         daemon.tell(change(CHANGED, A, index=4))
         assert {web.call(lambda at: at.instance.owner) for _ in range(20)} == {"c"}
+
+
+def test_distances_that_nobody_knew_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "UNKNOWN_KEPT", 0.001)
+    daemon = FakeDaemon(reset(A, B))
+    with balancer(daemon, policy="nearest") as web:
+        assert {report.distance for report in web.snapshot().instances} == {None}
+        daemon.places = {"here": place(0.0), "a": place(0.05), "b": place(0.01)}
+        wait_for(lambda: web.snapshot().instances[1].distance, 10, "distances", interval=0.001)
+        assert {web.call(lambda at: at.instance.owner) for _ in range(20)} == {"b"}
 
 
 def test_many_threads_may_use_it_while_the_set_changes() -> None:

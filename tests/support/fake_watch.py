@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
@@ -69,18 +69,11 @@ class FakeConnection:
         self.taken = threading.Semaphore(0)
         self.is_closed = False
 
-    def watch(self, name: str, index: int = 0) -> Iterator[Update]:
+    def watch(self, name: str, index: int = 0) -> FakeUpdates:
         if self.daemon.refusal is not None:
             raise self.daemon.refusal
         self.daemon.asked_from.append(index)
-        if self.daemon.first is not None and not index:
-            yield self.daemon.first
-        while True:
-            update = self.updates.get()
-            if update is None:
-                raise DaemonUnreachable("the daemon at /fake is gone")
-            yield update
-            self.taken.release()
+        return FakeUpdates(self, None if index else self.daemon.first)
 
     def own_services(self) -> OwnServices:
         return self.daemon.own
@@ -96,6 +89,36 @@ class FakeConnection:
 
     def close(self) -> None:
         self.is_closed = True
+
+
+class FakeUpdates:
+    """What a watch tells; an update is taken in when the next one is asked for."""
+
+    def __init__(self, connection: FakeConnection, first: ServiceReset | None) -> None:
+        self._connection = connection
+        self._first = first
+        self._is_told = False
+
+    def __next__(self) -> Update:
+        update = self.next_within(None)
+        assert update is not None
+        return update
+
+    def next_within(self, seconds: float | None) -> Update | None:
+        if self._is_told:
+            self._is_told = False
+            self._connection.taken.release()
+        first, self._first = self._first, None
+        if first is not None:
+            return first
+        try:
+            update = self._connection.updates.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        if update is None:
+            raise DaemonUnreachable("the daemon at /fake is gone")
+        self._is_told = True
+        return update
 
 
 class AsyncFakeDaemon:
