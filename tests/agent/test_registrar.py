@@ -47,7 +47,9 @@ class Node:
         self.calls.append((check, status, output, load, now))
 
     def restore_services(self, own: OwnServices, now: float) -> None:
-        self.registered.update({one.service.id: one for one in own.services})
+        kept = [one for one in own.services if one.source == FROM_CLIENT]
+        self.registered.update({one.service.id: one for one in kept})
+        self.calls.append(("restore", *[(one.service.id, one.source) for one in own.services]))
 
     def own_services(self) -> OwnServices:
         return OwnServices(services=tuple(self.registered.values()))
@@ -109,8 +111,8 @@ def test_what_clients_registered_is_left_alone_and_what_ended_by_itself_comes_ba
     bench.registrar.begin(OwnServices(services=(mine,)), (service("web"),))
     assert bench.held() == {"mine": 1, "web": 1}
     assert bench.lines == [
-        "[INFO] agent: restored services of the last run: 1",
         "[INFO] agent: services of the configuration registered: web",
+        "[INFO] agent: restored services of the last run: 1",
     ]
     bench.node.deregister_service("web", 0.0)
     bench.registrar.configure((service("web"),))
@@ -122,6 +124,26 @@ def test_what_clients_registered_is_left_alone_and_what_ended_by_itself_comes_ba
     with pytest.raises(ConfigError, match="service 'mine': it is somebody else's"):
         bench.registrar.configure((service("mine"),))
     assert bench.node.registered["mine"].source == FROM_CLIENT
+
+
+def test_a_start_prefers_the_configuration_to_what_a_client_registered() -> None:
+    bench = Bench()
+    saved = OwnServices(
+        services=tuple(
+            OwnService(service=service(name), state=ServiceState(), source=source)
+            for name, source in (("mine", FROM_CLIENT), ("web", FROM_CLIENT), ("db", FROM_CONFIG))
+        )
+    )
+    bench.registrar.begin(saved, (service("web", 2), service("db")))
+    assert bench.held() == {"web": 2, "db": 1, "mine": 1}
+    assert bench.node.calls[0] == ("restore", ("web", FROM_CONFIG), ("db", FROM_CONFIG))
+    assert bench.node.calls[-1] == ("restore", ("mine", FROM_CLIENT))
+    assert bench.lines[0] == "[WARN] agent: service 'web' of a client is the configuration's now"
+
+    bench = Bench()
+    with pytest.raises(ConfigError):
+        bench.registrar.begin(saved, (service("web", 2), service("bad")))
+    assert bench.held() == {"mine": 1, "web": 1}  # nothing is lost for the next start
 
 
 def test_warnings_are_logged_once() -> None:

@@ -15,7 +15,8 @@ import trio
 from gossipd.agent.checks.runner import CheckRunner, Runs, Tally
 from gossipd.catalog.effects import StartCheck, StopCheck
 from gossipd.errors import ConfigError, GossipdError, UsageError
-from gossipd.services.own import FROM_CONFIG
+from gossipd.services.own import FROM_CLIENT, FROM_CONFIG, OwnServices
+from gossipd.value import replace
 
 if TYPE_CHECKING:
     from random import Random
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from gossipd.agent.checks.result import Result
     from gossipd.agent.services.keeper import ServicesKeeper
     from gossipd.services.definition import Service
-    from gossipd.services.own import OwnServices
 
 
 REFUSALS_MAX = 3
@@ -127,17 +127,39 @@ class Registrar:
     # -- files ------------------------------------------------------------------
 
     def begin(self, saved: OwnServices | None, services: Sequence[Service]) -> None:
-        """Register what the last run had of clients, and what the configuration says.
+        """Register what the configuration says, and what the last run had of clients.
+
+        A service that a client registered and the configuration has now is the latter's: a
+        daemon that does not start over it could not be told to forget it either.
 
         Raises:
-            ConfigError: the node cannot register one of the latter.
+            ConfigError: the node cannot register one of the configuration.
         """
-        if saved is not None:
-            self._step(self._node.restore_services, saved)
-            kept = len(self._node.own_services().services)
-            if kept:
-                self._say("INFO", f"agent: restored services of the last run: {kept}")
-        self.configure(services)
+        if saved is None:
+            self.configure(services)
+            return
+        ids = {service.id for service in services}
+        clients, rest = [], []
+        for own in saved.services:
+            if own.source != FROM_CLIENT:
+                rest.append(own)
+            elif own.service.id not in ids:
+                clients.append(own)
+            else:
+                rest.append(replace(own, source=FROM_CONFIG))
+                text = f"service '{own.service.id}' of a client is the configuration's now"
+                self._say("WARN", f"agent: {text}")
+        self._step(self._node.restore_services, replace(saved, services=tuple(rest)))
+        try:
+            self.configure(services)
+        except ConfigError:
+            self._step(self._node.restore_services, saved)  # they are kept for the next start
+            raise
+        before = len(self._node.own_services().services)
+        self._step(self._node.restore_services, OwnServices(services=tuple(clients)))
+        kept = len(self._node.own_services().services) - before
+        if kept:
+            self._say("INFO", f"agent: restored services of the last run: {kept}")
 
     def configure(self, services: Sequence[Service]) -> None:
         """Have registered what the configuration says now, instead of what it said before.
