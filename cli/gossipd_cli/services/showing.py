@@ -36,7 +36,8 @@ def summary_table(summaries: Sequence[ServiceSummary]) -> str:
         if one.is_guarded:
             counts.append("guarded")
         needs = f"needs {','.join(one.needs)}" if one.needs else ""
-        rows.append([printable(one.name), ", ".join(counts), printable(",".join(one.tags)), needs])
+        texts = printable(",".join(one.tags)), printable(needs)
+        rows.append([printable(one.name), ", ".join(counts), *texts])
     return table(rows)
 
 

@@ -30,13 +30,13 @@ def test_services_are_a_line_each() -> None:
             critical=1,
             doubtful=1,
             tags=("v1", "v2"),
-            needs=("cache", "db"),
+            needs=("cache\x1b[2J", "db"),
             is_guarded=True,
         ),
     )
     assert summary_table(summaries).splitlines() == [
         "db          1 passing",
-        "web\\x1b[2J  2 passing, 1 critical, 1 doubtful, guarded  v1,v2  needs cache,db",
+        "web\\x1b[2J  2 passing, 1 critical, 1 doubtful, guarded  v1,v2  needs cache\\x1b[2J,db",
     ]
 
 
