@@ -66,7 +66,9 @@ def test_haproxy_takes_its_configuration(tmp_path: Path, cluster: str) -> None:
     accepted("haproxy", "-c", "-f", str(file))
     assert not [line for line in text.splitlines() if line.split()[:2] == ["server", "evil"]]
     if cluster == "usual":
-        assert re.search(r"^    server a_web_\w{8} 10\.0\.0\.1:80 weight 5 check", text, flags=re.M)
+        assert re.search(
+            r"^    server a_web_\w{12} 10\.0\.0\.1:80 weight 5 check", text, flags=re.M
+        )
         assert "[2001:db8::2]:8080 weight 256 check" in text
         assert "10.0.0.3" not in text
         assert "5432" not in text

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gossipd.query.records import MemberRecord
 from gossipd.services.definition import PASSING, Service
 from gossipd.services.instance import Instance, ServiceSummary
+from gossipd_cli.templating.quoting import checksum
 
 
 class FakeSource:
@@ -101,4 +102,13 @@ def hostile_instances() -> tuple[Instance, ...]:
         make_instance("web", "e_e", own_id="1", port=82, tags=tags),
         make_instance("x y", "f", tags=tags, meta={"metrics_path": "/m\n"}),
         make_instance("x_y", "f", tags=tags),
+        make_instance("x y_" + checksum("x y"), "f", tags=tags),
+        make_instance("x_y_" + checksum("x y"), "f", tags=tags),
+        make_instance("x\ty", "f", tags=tags),
+        make_instance("x\ny", "f", tags=tags),
+        make_instance("none", "f", own_id="x\t", tags=tags),
+        make_instance("none", "f", own_id="x\n", tags=tags),
+        make_instance("none", "f", own_id="\ufffd~" + checksum("1/f/x\t"), tags=tags),
+        make_instance("none", "f", own_id="g/x", tags=tags),
+        make_instance("none", "f/g", own_id="x", tags=tags),
     )

@@ -63,7 +63,8 @@ class Asked:
         self.all_services = False
         self.members = False
         self.hidden: list[str] = []
-        """Instances that were kept from it: no host has such an address."""
+        """Instances that were kept from it, for no host has such an address; and services of
+        such names."""
 
 
 class Template:
@@ -131,8 +132,14 @@ class Template:
     def _names(self, source: Source, asked: Asked) -> dict[str, Any]:
         def services(tag: str = "") -> list[TemplateService]:
             asked.all_services = True
-            shown = [show_summary(summary) for summary in source.services()]
-            return [service for service in shown if not tag or tag in service.tags]
+            found = []
+            for summary in source.services():
+                shown = show_summary(summary)
+                if shown is None:
+                    asked.hidden.append(summary.name)
+                elif not tag or tag in shown.tags:
+                    found.append(shown)
+            return found
 
         def service(
             name: str,

@@ -6,9 +6,9 @@ that no instance can keep a whole configuration from being written.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
-import zlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 HAPROXY_WEIGHT_MAX = 256
+CHECKSUM_DIGITS = 12
+_CHECKSUMMED = re.compile(rf".*_[0-9a-f]{{{CHECKSUM_DIGITS}}}", re.DOTALL)
+"""A name that looks as if we had made it; it must not meet one that we did make."""
 _NOT_HAPROXY_NAME = re.compile(r"[^A-Za-z0-9_.:-]", re.ASCII)
 _NOT_NGINX_NAME = re.compile(r"[^A-Za-z0-9_.-]", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -25,7 +28,7 @@ def haproxy_name(value: object) -> str:
     """Return a name of a proxy or server: letters, digits and ``-_.:`` as they are.
 
     Where anything had to be replaced a checksum makes the name unlike all others:
-    HAProxy refuses two servers of one name.
+    HAProxy refuses two servers of one name, and then takes no change of anybody.
     """
     return _name(_NOT_HAPROXY_NAME, str(value))
 
@@ -83,9 +86,15 @@ FILTERS: dict[str, Callable[..., Any]] = {
 
 def _name(forbidden: re.Pattern[str], text: str) -> str:
     cleaned = forbidden.sub("_", text)
-    if cleaned == text and text:
+    if cleaned == text and text and not _CHECKSUMMED.fullmatch(text):
         return text
-    return f"{cleaned or '_'}_{zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}"
+    return f"{cleaned or '_'}_{checksum(text)}"
+
+
+def checksum(text: str) -> str:
+    """Return a short text for ``text`` for which nobody can find a second one."""
+    data = text.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(data).hexdigest()[:CHECKSUM_DIGITS]
 
 
 def _one_line(value: object) -> str:

@@ -190,7 +190,10 @@ def _outcome(code: int | None) -> str:
 
 
 def report_hidden(names: list[str]) -> None:
-    """Say on stderr which instances a template was not shown."""
+    """Say on stderr which instances and services a template was not shown."""
     if names:
         shown = ", ".join(sorted(set(names))[:10])
-        complain(f"left out, their address is neither an IP nor a host name: {shown}")
+        complain(
+            "left out, for their name is not printable, or their address neither an IP nor a"
+            f" host name: {shown}"
+        )

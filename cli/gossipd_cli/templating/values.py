@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from gossipd.value import Value
+from gossipd_cli.templating.quoting import CHECKSUM_DIGITS, checksum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gossipd.services.instance import Instance, ServiceSummary
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_CHECKSUMMED = re.compile(rf".*~[0-9a-f]{{{CHECKSUM_DIGITS}}}")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
 
 
@@ -32,7 +34,8 @@ class TemplateInstance(Value, kw_only=True):
     node: str
     """Who registered it."""
     key: str
-    """``node/id``: unique in the cluster, and the same over all changes."""
+    """``node/id``: unique in the cluster, and the same over all changes. With a checksum
+    where that alone would not be unique."""
     address: str
     port: int
     endpoint: str
@@ -120,7 +123,7 @@ def show_instance(instance: Instance) -> TemplateInstance | None:
         name=harmless(service.name),
         id=own_id,
         node=owner,
-        key=f"{owner}/{own_id}",
+        key=_key(instance.owner, service.id),
         address=instance.address,
         port=int(service.port),
         endpoint=endpoint(instance.address, int(service.port)),
@@ -144,8 +147,23 @@ def show_instance(instance: Instance) -> TemplateInstance | None:
     )
 
 
-def show_summary(summary: ServiceSummary) -> TemplateService:
-    """Return what a template sees of a service as a whole."""
+def _key(owner: str, own_id: str) -> str:
+    """Return ``owner/own_id``; what others could write as well gets a checksum of both."""
+    raw = f"{owner}/{own_id}"
+    shown = harmless(raw)
+    if shown == raw and "/" not in owner and not _CHECKSUMMED.fullmatch(raw):
+        return raw
+    return f"{shown}~{checksum(f'{len(owner)}/{raw}')}"
+
+
+def show_summary(summary: ServiceSummary) -> TemplateService | None:
+    """Return what a template sees of a service as a whole.
+
+    ``None`` if no owner would have taken its name: as it would be shown nothing could be
+    asked for, and two such services could be shown alike.
+    """
+    if not summary.name.isprintable():
+        return None
     return TemplateService(
         name=harmless(summary.name),
         passing=summary.passing,

@@ -153,6 +153,29 @@ def test_names_stay_names_and_stay_apart(one: str, other: str) -> None:
     for as_name in (haproxy_name, nginx_name):
         assert re.fullmatch("[A-Za-z0-9_.:-]+", as_name(one), flags=re.ASCII)
         assert one == other or as_name(one) != as_name(other)
+        # nobody gets the name of another by taking what was made of it
+        assert one == as_name(one) or as_name(as_name(one)) != as_name(one)
+
+
+def test_instances_have_keys_of_their_own_whatever_their_nodes_call_them() -> None:
+    pairs = [("a", "x"), ("a", "x\n"), ("a", "x\t"), ("a/b", "c"), ("a", "b/c")]
+    keys = [shown.key for owner, own_id in pairs if (shown := show_instance(at(owner, own_id)))]
+    assert keys[0] == "a/x"
+    forged = [show_instance(at("a", key.removeprefix("a/"))) for key in keys[1:]]
+    keys += [shown.key for shown in forged if shown and shown.id != "b/c"]
+    assert len(set(keys)) == len(keys) == 8
+    assert all(key.isprintable() for key in keys)
+
+
+def at(owner: str, own_id: str) -> Instance:
+    return make_instance(owner=owner, own_id=own_id)
+
+
+def test_a_service_whose_name_no_owner_would_take_is_not_listed(tmp_path: Path) -> None:
+    source = FakeSource(make_instance("web"), make_instance("w\n"), make_instance("w\t"))
+    text, asked = render(tmp_path, "{% for s in services() %}{{ s.name }};{% endfor %}", source)
+    assert text == "web;"
+    assert asked.hidden == ["w\t", "w\n"]
 
 
 @pytest.mark.parametrize(
