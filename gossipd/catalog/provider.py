@@ -33,7 +33,14 @@ from gossipd.catalog.own_checks import CheckDue, OwnChecks, status_behind
 from gossipd.catalog.registration import OwnNode, Registration
 from gossipd.catalog.telling import LoadDue, OutputDue, TellDue, Teller
 from gossipd.errors import Unavailable, UsageError, WireError
-from gossipd.services.definition import CRITICAL, PASSING, STATUSES, CheckDefinition, Service
+from gossipd.services.definition import (
+    CRITICAL,
+    PASSING,
+    STATUSES,
+    TOO_OFTEN,
+    CheckDefinition,
+    Service,
+)
 from gossipd.services.own import FROM_CLIENT, FROM_CONFIG, FROM_CONNECTION, OwnServices
 from gossipd.value import replace
 
@@ -164,7 +171,7 @@ class Provider:
             rate = self._config.changes_per_second
             wait = max(self._registrations.wait(now), TRY_AGAIN_LEAST)
             raise Unavailable(
-                f"too many registrations in a short time: {rate:g} a second are accepted "
+                f"{TOO_OFTEN}: {rate:g} a second are accepted "
                 f"(catalog.changes_per_second), try again in {wait:.1f} s"
             )
 

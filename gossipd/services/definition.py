@@ -24,6 +24,8 @@ NAME_BYTES_MAX = 255
 """Of ids and names, as they travel."""
 OUTPUT_BYTES_MAX = 4096
 """Of what a check says; the rest is cut."""
+TOO_OFTEN = "too many registrations in a short time"
+"""So begins what a node says to whoever registers faster than it takes; later it will."""
 WEIGHT_MAX = 65535
 """As in an SRV record (RFC 2782)."""
 

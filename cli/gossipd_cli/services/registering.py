@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+import time
 
-from gossipd.errors import UsageError
+from gossipd.client.connection import RequestRefused
+from gossipd.errors import GossipdError, UsageError
+from gossipd.services.definition import TOO_OFTEN
 from gossipd_cli import exits
 from gossipd_cli.context import connect
 from gossipd_cli.plain import JSON_OPTION, SOCKET_OPTIONS, Argument, Command, Option
@@ -16,25 +19,55 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from gossipd.client.blocking import Client
     from gossipd.services.definition import Service
+
+RETRY_SECONDS = 0.1
+PATIENCE_SECONDS = 30.0
+"""How long one service of many may wait until the daemon takes more of them."""
 
 
 def _register(values: Mapping[str, Any]) -> int:
     services = _described(values)
     done = []
-    with connect(values) as client:
-        for service in services:
-            warnings = tuple(client.register_service(service))
-            done.append({"id": service.id, "name": service.name, "warnings": list(warnings)})
-            for warning in warnings:
-                exits.complain(f"warning: {warning}")
-            if not values["json"]:
-                words = f"{service.name} is registered"
-                words += f" as {service.id}" if service.id != service.name else ""
-                sys.stdout.write(f"{printable(words)}\n")
-    if values["json"]:
-        sys.stdout.write(as_json({"registered": done}))
+    is_one = len(services) == 1
+    try:
+        with connect(values) as client:
+            for service in services:
+                warnings = _register_in_turn(client, service)
+                done.append({"id": service.id, "name": service.name, "warnings": list(warnings)})
+                for warning in warnings:
+                    exits.complain(f"warning: {'' if is_one else f'{service.id}: '}{warning}")
+                if not values["json"]:
+                    words = f"{service.name} is registered"
+                    words += f" as {service.id}" if service.id != service.name else ""
+                    sys.stdout.write(f"{printable(words)}\n")
+    except GossipdError:
+        if not is_one:
+            what = services[len(done)].id
+            exits.complain(
+                f"{len(done)} of {len(services)} services are registered, {what} is not:"
+            )
+        raise
+    finally:
+        if values["json"] and done:
+            sys.stdout.write(as_json({"registered": done}))
     return exits.DONE
+
+
+def _register_in_turn(client: Client, service: Service) -> tuple[str, ...]:
+    """Register one of perhaps many; return warnings.
+
+    A node takes only so many in a second: a long list waits for its turn.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return tuple(client.register_service(service))
+        except RequestRefused as error:
+            if not str(error).startswith(TOO_OFTEN) or time.monotonic() >= deadline:
+                raise
+        time.sleep(RETRY_SECONDS)
 
 
 def _described(values: Mapping[str, Any]) -> list[Service]:
