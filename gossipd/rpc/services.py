@@ -163,11 +163,13 @@ class Services:
         key = _SERVICE, service.id
         if not request.is_held:
             warnings = self._handle.register_service(service, FROM_CLIENT)
+            self._log(f"Registered {service.id}")
             self._desk.holdings.pop(key, None)
             return answers.message(seq, {"Warnings": list(warnings)})
         self._make_room(key)
         self._refuse_other(key, service)
         warnings = self._handle.register_service(service, FROM_CONNECTION)
+        self._log(f"Registered {service.id} for as long as it is connected")
         self._held[key] = None
         self._desk.hold(key, self, service)
         return answers.message(seq, {"Warnings": list(warnings)})
@@ -195,6 +197,7 @@ class Services:
 
     def _deregister(self, seq: int, request: service_requests.DeregisterService) -> bytes:
         self._handle.deregister_service(request.service)
+        self._log(f"Deregistered {request.service}")
         self._let_go((_SERVICE, request.service))
         return answers.header(seq)
 
@@ -240,11 +243,19 @@ class Services:
     def _maintain(self, seq: int, request: service_requests.Maintain) -> bytes:
         reason = request.reason or "maintenance" if request.is_on else None
         self._handle.set_maintenance(request.service, reason)
+        what = "ended" if reason is None else f"began ({reason})"
+        self._log(f"Maintenance of {request.service or 'this node'} {what}")
         return answers.header(seq)
 
     def _drain(self, seq: int, request: service_requests.Drain) -> bytes:
         self._handle.drain(request.service, request.seconds)
+        what = f"began ({request.seconds:g} s)" if request.seconds > 0 else "ended"
+        self._log(f"Drain of {request.service or 'this node'} {what}")
         return answers.header(seq)
+
+    def _log(self, text: str) -> None:
+        """Log what a client changed of what this node says, and which client it was."""
+        self._service.log("INFO", f"agent.ipc: {text}: {self._peer}")
 
     def _make_room(self, key: tuple[str, str]) -> None:
         held = self._held

@@ -20,7 +20,7 @@ from gossipd.services.instance import ServiceSummary
 from gossipd.services.own import FROM_CLIENT, FROM_CONFIG, FROM_CONNECTION
 from support.fake_handle import FakeHandle
 from support.fake_services import make_instance
-from support.rpc_service import Peer, serving
+from support.rpc_service import LOG, Peer, serving
 
 
 def shop() -> FakeHandle:
@@ -454,3 +454,30 @@ async def test_a_client_that_asks_without_waiting_lets_others_have_their_turn() 
                 await trio.lowlevel.checkpoint()
         await peer.stream.aclose()
     assert max(b - a for a, b in itertools.pairwise(seen)) <= 2
+
+
+async def test_the_log_says_what_clients_change() -> None:
+    async with serving() as server:
+        peer = await server.greet()
+        await peer.ask("service-register", {"Service": {"name": "db"}}, has_body=True)
+        await hold(peer, "web-1")
+        await peer.ask("service-maintenance", {"ID": "db", "On": True, "Reason": "disk"})
+        await peer.ask("service-maintenance", {"ID": "", "On": False})
+        await peer.ask("service-drain", {"ID": "", "Seconds": 10})
+        await peer.ask("service-drain", {"ID": "db", "Seconds": 0})
+        await peer.ask("service-deregister", {"ID": "db"})
+        assert (await peer.ask("service-deregister", {"ID": "db"})) != ""
+        await peer.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+    start = "agent.ipc: "
+    told = [line.removeprefix(start) for level, line in LOG if level == "INFO"]
+    assert [line for line in told if not line.startswith("Accepted")] == [
+        "Registered db: local",
+        "Registered web-1 for as long as it is connected: local",
+        "Maintenance of db began (disk): local",
+        "Maintenance of this node ended: local",
+        "Drain of this node began (10 s): local",
+        "Drain of db ended: local",
+        "Deregistered db: local",
+        "Deregistered web-1: local is gone",
+    ]
