@@ -6,8 +6,8 @@ One task reads the socket. What is asked, and what the answers mean, is
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -27,6 +27,8 @@ from gossipd.errors import GossipdError, WireError
 from gossipd.query import requests
 
 CONNECT_SECONDS = 5.0
+LAST_WORDS_SECONDS = 1.0
+"""How long taking something back may take when its caller is cancelled."""
 RECEIVE_BYTES = 1 << 18
 RECORDS_MAX = 1024
 """Records kept for a stream whose reader is slow; newer ones are then lost."""
@@ -118,14 +120,22 @@ class AsyncLink:
         if failure is not None:
             raise failure
 
-    async def ask(self, request: requests.Request) -> Any:
+    async def ask(
+        self, request: requests.Request, undo: Callable[[], Awaitable[object]] | None = None
+    ) -> Any:
         """Send a request and return its answer's body.
+
+        Args:
+            request: what is asked.
+            undo: takes back what the daemon did, when the caller was cancelled before it
+                heard of it.
 
         Raises:
             RequestRefused: the daemon's answer is an error.
             DaemonUnreachable: the daemon is gone.
         """
-        return await self._transact(request.command, *self._connection.request(request))
+        seq, data = self._connection.request(request)
+        return await self._transact(request.command, seq, data, undo)
 
     @asynccontextmanager
     async def following(self, request: requests.Request) -> AsyncIterator[tuple[int, Inbox]]:
@@ -177,13 +187,24 @@ class AsyncLink:
         """Note that the records of ``seq`` are over."""
         self._connection.forget(seq)
 
-    async def _transact(self, command: str, seq: int, data: bytes) -> Any:
+    async def _transact(
+        self,
+        command: str,
+        seq: int,
+        data: bytes,
+        undo: Callable[[], Awaitable[object]] | None = None,
+    ) -> Any:
         if self._over is not None:
             raise self._over
         waiting = self._waiting[seq] = _Waiting()
         try:
             await self._send(data)
-            await waiting.answered.wait()
+            try:
+                await waiting.answered.wait()
+            except BaseException:
+                if undo is not None:
+                    await self._undo(waiting, undo)
+                raise
         finally:
             del self._waiting[seq]
         if waiting.error is not None:
@@ -193,6 +214,14 @@ class AsyncLink:
         if reply.error:
             raise refused(command, reply.error, reply.body)
         return reply.body
+
+    async def _undo(self, waiting: _Waiting, undo: Callable[[], Awaitable[object]]) -> None:
+        """Take back what a request did whose caller is gone, once its answer says it did."""
+        with anyio.move_on_after(LAST_WORDS_SECONDS, shield=True):
+            await waiting.answered.wait()
+            if waiting.reply is not None and not waiting.reply.error:
+                with suppress(GossipdError):
+                    await undo()
 
     async def _send(self, data: bytes) -> None:
         """Send one whole request: half of one would spoil all that follow."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from gossipd.client.aio_link import AsyncLink, Inbox
+from gossipd.client.aio_link import LAST_WORDS_SECONDS, AsyncLink, Inbox
 from gossipd.client.connection import DaemonUnreachable, RequestRefused
 from gossipd.query import requests, service_requests
 from gossipd.query.service_records import (
@@ -36,9 +36,6 @@ from gossipd.services.writing import check_table, service_table
 if TYPE_CHECKING:
     from gossipd.services.definition import CheckDefinition, Service
     from gossipd.services.own import OwnServices
-
-LAST_WORDS_SECONDS = 1.0
-"""How long taking a registration back may take when its context is left."""
 
 
 class AsyncServiceCalls:
@@ -151,7 +148,9 @@ class AsyncServiceCalls:
     async def register_held(self, table: Mapping[str, object]) -> tuple[str, ...]:
         """Register a service that lives as long as this connection; returns warnings."""
         request = service_requests.RegisterService(table, is_held=True)
-        return read_warnings_untrusted(await self._link.ask(request))
+        service = str(table.get("id") or table.get("name"))
+        warnings = await self._link.ask(request, undo=lambda: self.deregister(service))
+        return read_warnings_untrusted(warnings)
 
     async def register_service(
         self, service: str | Service | Mapping[str, object], **fields: Any

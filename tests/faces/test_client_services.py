@@ -12,15 +12,17 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import pytest
+from anyio import CancelScope
 
 from gossipd.client import aio_link, link
 from gossipd.client.aio import AsyncClient
 from gossipd.client.blocking import Client
 from gossipd.client.connection import DaemonUnreachable, RequestRefused
+from gossipd.errors import UsageError
 from gossipd.query.requests import Leave
 from gossipd.services.definition import CheckState
 from gossipd.services.instance import Instance, ServiceChange, ServiceReset
-from gossipd.services.own import FROM_CLIENT, FROM_CONNECTION
+from gossipd.services.own import FROM_CLIENT, FROM_CONFIG, FROM_CONNECTION
 from gossipd.services.reading import read_check, read_service
 from support.fake_handle import FakeHandle
 from support.fake_services import make_instance
@@ -349,3 +351,37 @@ def test_what_cannot_be_kept_is_refused_at_once(server: RpcThread, backend: str)
                     raise ValueError("mine")
 
     run(backend, work)
+
+
+@both
+def test_a_registration_whose_caller_was_cancelled_is_taken_back(
+    server: RpcThread, backend: str
+) -> None:
+    handle = server.handle
+    server.do(lambda: handle.register_service(read_service({"name": "other"}), FROM_CONFIG))
+
+    async def work() -> None:
+        async with AsyncClient(server.path) as client:
+            send = client._link._send
+            for name in ("web", "other"):
+                with anyio.CancelScope() as scope:
+
+                    async def send_and_cancel(data: bytes, scope: CancelScope = scope) -> None:
+                        await send(data)
+                        scope.cancel()  # the answer is under way
+
+                    client._link._send = send_and_cancel  # type: ignore[method-assign]
+                    if name == "other":  # what was refused is not ours to take back
+                        handle.refusal = UsageError("id: 'other' is the configuration's")
+                    async with client.register(name):
+                        raise AssertionError("it was entered")
+            client._link._send = send  # type: ignore[method-assign]
+            assert [one.service.id for one in (await client.own_services()).services] == ["other"]
+
+    anyio.run(work, backend=backend)
+    assert [call[0] for call in handle.commands] == [
+        "register",
+        "register",
+        "deregister",
+        "register",
+    ]
