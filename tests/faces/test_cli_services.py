@@ -267,6 +267,7 @@ def test_what_a_provider_says_of_itself_is_passed_on(
         (["maint", "maybe"], "'maybe': say on or off"),
         (["maint", "off", "--reason", "x"], "--reason is of 'maint on'"),
         (["drain", "--stop", "--for", "3"], "--stop ends a drain"),
+        (["services", "--graph", "--node", "a"], "--node lists instances"),
     ],
 )
 def test_what_makes_no_sense_is_a_wrong_call(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from gossipd.errors import UsageError
 from gossipd_cli import exits
 from gossipd_cli.context import connect
 from gossipd_cli.plain import JSON_OPTION, SOCKET_OPTIONS, Argument, Command, Option, as_pairs
@@ -31,6 +32,8 @@ def _services(values: Mapping[str, Any]) -> int:
     if values["graph"] or values["dot"] or values["svg"]:
         from gossipd_cli.services.graphing import show_graph  # few calls need it
 
+        if values["node"] is not None:
+            raise UsageError("--node lists instances: leave it out of a graph")
         return show_graph(values)
     if values["node"] is not None:
         return _services_of(values)
