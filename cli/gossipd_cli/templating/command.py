@@ -14,7 +14,7 @@ from gossipd_cli.context import connect
 from gossipd_cli.plain import SOCKET_OPTIONS, Argument, Command, Option
 from gossipd_cli.services.following import RETRY_SECONDS, RETRY_SECONDS_MAX
 from gossipd_cli.services.known import RETURN_SECONDS
-from gossipd_cli.templating.target import NotWritten, Target, report_hidden
+from gossipd_cli.templating.target import NotWritten, Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +66,7 @@ def _run(values: Mapping[str, Any]) -> int:
 
     with connect(values) as client:
         text, asked = template.render(DaemonSource(client))
-    report_hidden(asked.hidden)
+    target.tell_hidden(asked.hidden)
     target.put(text)
     return exits.DONE
 
@@ -137,7 +137,7 @@ def _render(client: Client, interest: Interest, template: Template, target: Targ
         exits.complain(str(error))
     # also after a failure: what was asked for up to there may mend it
     is_late = interest.become(asked, source)
-    report_hidden(asked.hidden)
+    target.tell_hidden(asked.hidden)
     if text is not None:
         try:
             target.put(text)

@@ -19,11 +19,14 @@ from gossipd_cli.exits import complain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 PLACE = "{}"
 COMMAND_SECONDS = 120.0
 """After which a check or reload command counts as failed and is ended."""
+HIDDEN_SHOWN = 10
+HIDDEN_MAX = 10_000
+"""Names that are remembered so as not to be told again."""
 
 
 class NotWritten(GossipdError):
@@ -50,6 +53,21 @@ class Target:
         self._run = run
         self._owes_run = False
         self._shown: str | None = None
+        self._hidden: set[str] = set()
+
+    def tell_hidden(self, names: Iterable[str]) -> None:
+        """Say on stderr which instances and services the output lacks, of each once."""
+        new = set(names) - self._hidden
+        if not new:
+            return
+        if len(self._hidden) > HIDDEN_MAX:
+            self._hidden.clear()
+        self._hidden |= new
+        shown = ", ".join(sorted(new)[:HIDDEN_SHOWN]) + (", ..." if len(new) > HIDDEN_SHOWN else "")
+        complain(
+            "left out, for their name is not printable, or their address neither an IP nor a"
+            f" host name: {shown}"
+        )
 
     def put(self, text: str) -> bool:
         """Bring the output to ``text``; return whether it is another one now.
@@ -187,13 +205,3 @@ def _outcome(code: int | None) -> str:
     if code is None:
         return f"not done after {COMMAND_SECONDS:g} s"
     return f"exit code {code}" if code >= 0 else f"ended by signal {-code}"
-
-
-def report_hidden(names: list[str]) -> None:
-    """Say on stderr which instances and services a template was not shown."""
-    if names:
-        shown = ", ".join(sorted(set(names))[:10])
-        complain(
-            "left out, for their name is not printable, or their address neither an IP nor a"
-            f" host name: {shown}"
-        )

@@ -303,6 +303,20 @@ def test_a_folder_that_is_not_there_is_a_wrong_call(tmp_path: Path) -> None:
         Target("/dev/null").put("x")
 
 
+def test_what_is_left_out_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    target = Target("")
+    target.tell_hidden([])
+    target.tell_hidden(["a/x"])
+    target.tell_hidden(["a/x", "b/y"])
+    target.tell_hidden(["a/x"])
+    told = [line.rpartition(": ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["a/x", "b/y"]
+    target.tell_hidden([f"c/{number}" for number in range(target_module.HIDDEN_MAX + 1)])
+    assert capsys.readouterr().err.endswith(", ...\n")
+    target.tell_hidden(["d"])
+    assert len(target._hidden) == 1
+
+
 def test_a_rendering_waits_for_quiet_but_not_for_ever() -> None:
     pacing = Pacing()
     assert pacing.due() is None
