@@ -125,13 +125,19 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.M), target
 
 
-def test_the_python_example_compiles_and_uses_public_names() -> None:
-    (example,) = blocks("python")
-    compile(example, "README.md", "exec")
+def test_the_python_examples_compile_and_use_public_names() -> None:
     import gossipd.client
 
-    for name in re.findall(r"from gossipd\.client import (\w+)", example):
-        assert hasattr(gossipd.client, name)
+    examples = blocks("python")
+    assert len(examples) == 2
+    for example in examples:
+        compile(example, "README.md", "exec")
+        names = re.findall(r"from gossipd\.client import (\w+)", example)
+        assert names
+        for name in names:
+            assert hasattr(gossipd.client, name)
+        for method in re.findall(r"\bclient\.(\w+)\(", example):
+            assert hasattr(gossipd.client.Client, method), method
 
 
 def test_every_document_that_is_named_exists() -> None:

@@ -1,3 +1,5 @@
+"""Own records: versions, the room they take, and what is told of them."""
+
 from __future__ import annotations
 
 import pytest

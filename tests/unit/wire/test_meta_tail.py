@@ -1,3 +1,5 @@
+"""The tail behind the tags of the node meta: what it says, and what ignores it."""
+
 from __future__ import annotations
 
 import pytest
