@@ -97,6 +97,32 @@ class RpcProbe:
             raise RpcProblem(f"{command}: {header['Error']}")
         return answer
 
+    def call_unread(self, command: str, body: Mapping[str, Any]) -> None:
+        """Send a request whose answer has a body, and only look where that ends.
+
+        For measurements of the agent; nothing else may be under way on the connection.
+
+        Raises:
+            RpcProblem: the answer is an error.
+        """
+        self.send(command, body)
+        error = self.read_object()["Error"]
+        while True:
+            try:
+                self._unpacker.skip()
+                break
+            except msgpack.OutOfData:
+                self._unpacker.feed(self.take_bytes())
+        if error:
+            raise RpcProblem(f"{command}: {error}")
+
+    def take_bytes(self) -> bytes:
+        """Return what came, undecoded; waits for something."""
+        data = self._socket.recv(READ_BYTES)
+        if not data:
+            raise RpcProblem("the agent closed the connection")
+        return data
+
     def read_object(self) -> Record:
         """Return the next object from the wire."""
         while True:
@@ -104,10 +130,7 @@ class RpcProbe:
                 found: Record = self._unpacker.unpack()
                 return found
             except msgpack.OutOfData:
-                data = self._socket.recv(READ_BYTES)
-                if not data:
-                    raise RpcProblem("the agent closed the connection") from None
-                self._unpacker.feed(data)
+                self._unpacker.feed(self.take_bytes())
 
     def members(self) -> dict[str, Record]:
         """Return the member list by name."""

@@ -1,35 +1,45 @@
-"""What asking and watching cost one daemon: lookups a second, and watchers at rest."""
+"""What asking and watching cost one daemon: lookups a second, watchers at rest and told.
+
+Lookups are asked by programs that only tell where an answer ends, so that the
+daemon is measured; what one Python client makes of them stands beside.
+"""
 
 from __future__ import annotations
 
-import os
+import multiprocessing
 import resource
+import select
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from bench.fleet import Fleet
+from bench.usage import processor_seconds, resident_mb
 from gossipd.client.blocking import Client
 from gossipd.value import Value
 from support.agents import GOSSIPD, AgentProcess
 from support.rpc_probe import RpcProbe
 
 SERVICES, INSTANCES = 50, 20
-LOOKUPS = 20_000
+LOOKUPS, ASKERS = 20_000, 2
+CHANGES = 20
 WATCHERS = 1_000
 REST_SECONDS = 20.0
 SETTLE_SECONDS = 5.0
-_TICK = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Load(Value, kw_only=True):
     """What was measured."""
 
     lookups_per_second: float
+    """Of ``ASKERS`` programs that ask again and again."""
     lookup_p99: float
-    """Seconds, of one client that asks again and again."""
+    """Seconds."""
+    lookup_cpu: float
+    """Seconds of the daemon's processor time for each."""
+    client_lookups_per_second: float
+    """What one ``Client`` reads as values, beside."""
     members_per_second: float
     """What ``members`` of the same daemon gives to the same client, beside."""
     idle_cpu: float
@@ -38,6 +48,8 @@ class Load(Value, kw_only=True):
     """The same with them."""
     watcher_bytes: float
     """Memory of the daemon for each of them."""
+    told_all: float
+    """Seconds from a change until the last of them has it, median."""
 
 
 def measure_load(folder: Path, say: Callable[[str], None]) -> Load:
@@ -51,25 +63,30 @@ def measure_load(folder: Path, say: Callable[[str], None]) -> Load:
         agent = fleet.agents[0]
         _fill(agent)
         time.sleep(SETTLE_SECONDS)
-        rate, p99 = _look_up(agent)
+        rate, p99, cost = _look_up(agent)
         say(f"{rate:.0f} lookups a second, p99 {1000 * p99:.2f} ms")
+        by_client = _look_up_by_client(agent)
         members = _members(agent)
         idle = _cpu_at_rest(agent)
-        before = _resident(agent)
+        before = resident_mb(agent.pid)
         watchers = [_watcher(agent, number) for number in range(WATCHERS)]
         time.sleep(SETTLE_SECONDS)
-        per_watcher = (_resident(agent) - before) / WATCHERS
+        per_watcher = 1e6 * (resident_mb(agent.pid) - before) / WATCHERS
         watched = _cpu_at_rest(agent)
         for watcher in watchers:
             watcher.close()
+        told_all = _tell_all(agent)
         say(f"{WATCHERS} watchers: {per_watcher:.0f} bytes each, CPU {watched:.4f} ({idle:.4f})")
         return Load(
             lookups_per_second=rate,
             lookup_p99=p99,
+            lookup_cpu=cost,
+            client_lookups_per_second=by_client,
             members_per_second=members,
             idle_cpu=idle,
             watched_cpu=watched,
             watcher_bytes=per_watcher,
+            told_all=told_all,
         )
     finally:
         fleet.close()
@@ -93,17 +110,41 @@ def _fill(agent: AgentProcess) -> None:
                     time.sleep(0.2)  # the owner's rate is bounded
 
 
-def _look_up(agent: AgentProcess) -> tuple[float, float]:
-    times: list[float] = []
+def _look_up(agent: AgentProcess) -> tuple[float, float, float]:
+    """Return lookups a second, the slowest of a hundred, and what one costs the daemon."""
+    times: multiprocessing.Queue[list[float]] = multiprocessing.Queue()
+    asking = [
+        multiprocessing.Process(target=_ask, args=(agent.options.rpc, LOOKUPS // ASKERS, times))
+        for _ in range(ASKERS)
+    ]
+    before, began = processor_seconds(agent.pid), time.perf_counter()
+    for one in asking:
+        one.start()
+    taken = [seconds for _ in asking for seconds in times.get()]
+    for one in asking:
+        one.join()
+    rate = len(taken) / (time.perf_counter() - began)
+    cost = (processor_seconds(agent.pid) - before) / len(taken)
+    return rate, statistics.quantiles(taken, n=100)[98], cost
+
+
+def _ask(where: str, count: int, times: multiprocessing.Queue[list[float]]) -> None:
+    taken = []
+    with RpcProbe(where) as probe:
+        for number in range(count):
+            began = time.perf_counter()
+            probe.call_unread("service", {"Name": f"service-{number % SERVICES}"})
+            taken.append(time.perf_counter() - began)
+    times.put(taken)
+
+
+def _look_up_by_client(agent: AgentProcess) -> float:
     with Client(agent.options.rpc) as client:
         began = time.perf_counter()
-        for number in range(LOOKUPS):
-            before = time.perf_counter()
+        for number in range(LOOKUPS // 4):
             view = client.service(f"service-{number % SERVICES}")
-            times.append(time.perf_counter() - before)
             assert len(view.instances) == INSTANCES
-        rate = LOOKUPS / (time.perf_counter() - began)
-    return rate, statistics.quantiles(times, n=100)[98]
+        return LOOKUPS // 4 / (time.perf_counter() - began)
 
 
 def _members(agent: AgentProcess) -> float:
@@ -120,16 +161,34 @@ def _watcher(agent: AgentProcess, number: int) -> RpcProbe:
     return probe
 
 
+def _tell_all(agent: AgentProcess) -> float:
+    """Return how long a change takes to be with ``WATCHERS`` watchers of one service."""
+    watchers = [_watcher(agent, 0) for _ in range(WATCHERS)]
+    for watcher in watchers:
+        for _ in ("header", "set"):
+            watcher.read_object()
+    poll = select.poll()
+    by_number = {watcher.fileno(): watcher for watcher in watchers}
+    for number in by_number:
+        poll.register(number, select.POLLIN)
+    spans = []
+    with agent.rpc() as probe:
+        for change in range(CHANGES):
+            service = {"name": "service-0", "id": "changing", "port": 1024 + change}
+            began = time.perf_counter()
+            probe.call("service-register", {"Service": service})
+            left = set(by_number)
+            while left:
+                for number, _ in poll.poll():
+                    by_number[number].take_bytes()
+                    left.discard(number)
+            spans.append(time.perf_counter() - began)
+    for watcher in watchers:
+        watcher.close()
+    return statistics.median(spans)
+
+
 def _cpu_at_rest(agent: AgentProcess) -> float:
-    before = _cpu_seconds(agent)
+    before = processor_seconds(agent.pid)
     time.sleep(REST_SECONDS)
-    return (_cpu_seconds(agent) - before) / REST_SECONDS
-
-
-def _cpu_seconds(agent: AgentProcess) -> float:
-    fields = Path(f"/proc/{agent.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
-
-
-def _resident(agent: AgentProcess) -> int:
-    return int(Path(f"/proc/{agent.pid}/statm").read_text().split()[1]) * _PAGE
+    return (processor_seconds(agent.pid) - before) / REST_SECONDS

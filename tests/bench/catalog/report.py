@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from statistics import median, quantiles
 
 from bench.catalog.central import Central
-from bench.catalog.load import INSTANCES, SERVICES, WATCHERS, Load
+from bench.catalog.load import ASKERS, INSTANCES, SERVICES, WATCHERS, Load
 from bench.catalog.registry import LEASE_SECONDS
 from bench.catalog.size import INSTANCES as INSTANCES_ALL
 from bench.catalog.size import NODES, Size
@@ -116,9 +116,12 @@ at a daemon that had told it critical. {verdict}.
 ## One daemon
 
 {as_markdown(load_rows(load))}
-The first line is the bar divided by what was measured ({load.lookups_per_second:.0f} a
-second by one client that asks over and over; {load.members_per_second:.0f} `members` a second
-beside). Without watchers the daemon takes {1000 * load.idle_cpu:.2f} ms a second.
+The first line is the bar divided by what was measured: {load.lookups_per_second:.0f} a
+second by {ASKERS} programs that ask over and over, {1e6 * load.lookup_cpu:.0f} µs of the daemon's
+processor each. One `Client` reads {load.client_lookups_per_second:.0f} a second, and
+{load.members_per_second:.0f} `members`. Without watchers the daemon takes \
+{1000 * load.idle_cpu:.2f} ms a second; a
+change of one service is with {WATCHERS} watchers after {1000 * load.told_all:.0f} ms (median).
 
 ## {INSTANCES_ALL} instances on {NODES} daemons
 
