@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
     from gossipd.client.blocking import Client
 
-RETRY_FIRST, RETRY_MAX = 0.1, 5.0
+RETRY_FIRST, RETRY_MAX = 0.1, 2.0
 """Seconds between tries to reach a daemon that is away."""
+RELEASE_SECONDS = 2.0
+"""How long a daemon that does not answer may hold up the end of a program."""
 
 
 class KeptRegistration:
@@ -73,13 +75,17 @@ class KeptRegistration:
         self.release()
 
     def release(self) -> None:
-        """Take the service back; it is not registered again."""
+        """Take the service back; it is not registered again.
+
+        Waits for the thread, ``RELEASE_SECONDS`` at the most: it may be about to register at
+        a daemon that does not answer, and ends when that does, or with the program.
+        """
         with self._lock:
             self._released.set()
             if self._client is not None:
                 self._client.shut_down()
         if self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(RELEASE_SECONDS)
 
     def _register(self) -> None:
         client = self._connect()

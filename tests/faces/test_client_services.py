@@ -8,13 +8,14 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import anyio
 import anyio.to_thread
 import pytest
 from anyio import CancelScope
 
-from gossipd.client import aio_link, link
+from gossipd.client import aio_link, keeping, link
 from gossipd.client.aio import AsyncClient
 from gossipd.client.blocking import Client
 from gossipd.client.connection import DaemonUnreachable, RequestRefused
@@ -131,6 +132,28 @@ def test_a_registration_is_kept_over_a_restart_of_the_daemon(tmp_path: Path) -> 
         assert kept.trouble is None
         kept.release()
         server.wait_for(lambda: not handle.own.services)
+
+
+def test_a_daemon_that_does_not_answer_holds_up_no_release(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keeping, "RELEASE_SECONDS", 0.01)
+    monkeypatch.setattr(keeping, "RETRY_FIRST", 0.001)
+    answers, is_stuck = threading.Event(), threading.Event()
+    clients = [Mock(spec=Client)]
+
+    def connect() -> Client:
+        if clients:
+            return clients.pop()
+        is_stuck.set()
+        answers.wait()
+        raise DaemonUnreachable("at last")
+
+    kept = keeping.KeptRegistration(connect, {"name": "web"})
+    assert is_stuck.wait(10)
+    kept.release()
+    answers.set()
+    kept.release()
 
 
 def test_a_process_that_is_killed_takes_its_registration_along(server: RpcThread) -> None:

@@ -1,24 +1,22 @@
-"""A registration held for as long as we live, over restarts of the daemon.
+"""A registration held for as long as we live, over restarts of the daemon, and told on stderr.
 
-A thread of its own waits for the daemon to go away, because the main thread
-waits for signals. The daemon takes the service back the moment our connection
-ends, however we end.
+The client's ``KeptRegistration`` does it, in a thread of its own, because the main
+thread waits for signals.
 """
 
 from __future__ import annotations
 
-import threading
-
 from gossipd.client.connection import DaemonUnreachable
+from gossipd.client.keeping import KeptRegistration
 from gossipd.client.link import NoAnswer
 from gossipd.errors import GossipdError
+from gossipd.services.writing import service_table
 from gossipd_cli import exits
 from gossipd_cli.context import connect
-from gossipd_cli.services.following import RETRY_SECONDS, RETRY_SECONDS_MAX
 
 REGISTER_SECONDS = 10.0
 """How long a registration may take; signals wait for the first one."""
-PARTING_SECONDS = 2.0
+DRAIN_SECONDS = 2.0
 """How long a daemon that does not answer may hold up the end of a program."""
 
 TYPE_CHECKING = False
@@ -41,10 +39,10 @@ class Holding:
     def __init__(self, values: Mapping[str, Any], service: Service) -> None:
         self._values = values
         self._service = service
-        self._released = threading.Event()
-        self._client: Client | None = None
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._keep, name="registration", daemon=True)
+        self._kept: KeptRegistration | None = None
+        self._was_registered = True
+        self._refusal = ""
+        """The last one that was told, since the daemon went away."""
 
     def start(self) -> None:
         """Register, and keep it so from now on.
@@ -53,13 +51,14 @@ class Holding:
             DaemonUnreachable: nobody answers.
             RequestRefused: the daemon does not take it.
         """
-        self._register()
-        self._thread.start()
+        self._kept = KeptRegistration(self._connect, service_table(self._service, {}))
+        self._warn(self._kept)
+        self._kept.on_change = self._tell
 
     def drain(self, seconds: float) -> bool:
         """Let consumers turn away for ``seconds``; return whether the daemon was told."""
         try:
-            with connect(self._values, timeout=PARTING_SECONDS) as client:
+            with connect(self._values, timeout=DRAIN_SECONDS) as client:
                 client.drain(self._service.id, seconds)
         except GossipdError as error:
             exits.complain(f"cannot drain {self._service.name}: {error}")
@@ -68,51 +67,31 @@ class Holding:
 
     def release(self) -> None:
         """Deregister; it is not registered again."""
-        with self._lock:
-            self._released.set()
-            if self._client is not None:
-                self._client.shut_down()
-        if self._thread.ident is not None:
-            self._thread.join(PARTING_SECONDS)
+        if self._kept is not None:
+            self._kept.release()
 
-    def _register(self) -> None:
-        client = connect(self._values, timeout=REGISTER_SECONDS)
-        try:
-            warnings = client.register(self._service).warnings
-        except BaseException:
-            client.close()
-            raise
-        for warning in warnings:
-            exits.complain(f"warning: {warning}")
-        with self._lock:
-            self._client = client
-            if self._released.is_set():
-                client.shut_down()
+    def _connect(self) -> Client:
+        return connect(self._values, timeout=REGISTER_SECONDS)
 
-    def _keep(self) -> None:
-        pause = RETRY_SECONDS
-        name = self._service.name
-        last = ""
-        while not self._released.is_set():
-            if self._client is not None:
-                self._client.wait_for_end()
-                with self._lock:
-                    self._client.close()
-                    self._client = None
-                if self._released.is_set():
-                    return
-                exits.complain(f"the daemon went away; {name} is registered again when it is back")
-                pause, last = RETRY_SECONDS, ""
-            elif self._released.wait(pause):
-                return
-            pause = min(2 * pause, RETRY_SECONDS_MAX)
-            try:
-                self._register()
-            except (DaemonUnreachable, NoAnswer):
-                continue
-            except GossipdError as error:
-                if str(error) != last:
-                    exits.complain(f"cannot register {name} again: {error}")
-                last = str(error)
-            else:
+    def _tell(self) -> None:
+        """Say what became of the registration; called in the thread that keeps it."""
+        kept, name = self._kept, self._service.name
+        assert kept is not None
+        was_registered, self._was_registered = self._was_registered, kept.is_registered
+        match kept.trouble:
+            case None:
+                self._warn(kept)
                 exits.complain(f"{name} is registered again")
+            case DaemonUnreachable() | NoAnswer():
+                if was_registered:
+                    self._refusal = ""
+                    exits.complain(
+                        f"the daemon went away; {name} is registered again when it is back"
+                    )
+            case refusal if str(refusal) != self._refusal:
+                self._refusal = str(refusal)
+                exits.complain(f"cannot register {name} again: {refusal}")
+
+    def _warn(self, kept: KeptRegistration) -> None:
+        for warning in kept.warnings:
+            exits.complain(f"warning: {warning}")
