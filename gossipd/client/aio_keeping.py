@@ -15,14 +15,12 @@ import anyio
 
 from gossipd.client.aio_services import AsyncHeld
 from gossipd.client.connection import DaemonUnreachable
+from gossipd.client.following import retry_after
 from gossipd.errors import GossipdError
 from gossipd.services.instance import ServiceChange, ServiceReset
 
 if TYPE_CHECKING:
     from gossipd.client.aio_services import AsyncServiceCalls
-
-RETRY_FIRST, RETRY_MAX = 0.1, 5.0
-"""Seconds between tries to reach a daemon that is away."""
 
 Connect: TypeAlias = "Callable[[], AbstractAsyncContextManager[AsyncServiceCalls]]"
 Update: TypeAlias = "ServiceReset | ServiceChange"
@@ -43,7 +41,7 @@ class _Keeper:
         self._work = work
         self._settled = anyio.Event()
         self._is_settled = False
-        self._pause = RETRY_FIRST
+        self._tries = 0
         self._random = Random()
         self.failure: GossipdError | None = None
         """Why it is not as it should be now."""
@@ -52,7 +50,7 @@ class _Keeper:
     def settled(self) -> None:
         """It works."""
         self.failure = None
-        self._pause = RETRY_FIRST
+        self._tries = 0
         self._is_settled = True
         self._settled.set()
 
@@ -79,8 +77,8 @@ class _Keeper:
                 self._settled.set()
                 return
             self.on_failure(self.failure or DaemonUnreachable("the daemon went away"))
-            await anyio.sleep(self._pause * (0.5 + self._random.random()))
-            self._pause = min(2 * self._pause, RETRY_MAX)
+            await anyio.sleep(retry_after(self._tries, self._random))
+            self._tries += 1
 
 
 @asynccontextmanager
@@ -106,7 +104,7 @@ async def keep_registered(
     held = AsyncHeld(table)
 
     def tell(is_registered: bool, trouble: GossipdError | None) -> None:
-        changed = (held.is_registered, held.trouble) != (is_registered, trouble)
+        changed = is_registered != held.is_registered or str(trouble) != str(held.trouble)
         held.is_registered, held.trouble = is_registered, trouble
         if changed and held.on_change is not None:
             held.on_change()

@@ -1,4 +1,4 @@
-"""What both balancers do with a connection to the daemon: how often to try, what to look up."""
+"""What outlives a connection to the daemon: when it tries again, and what balancers look up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gossipd.balance.balancer import Balancer
     from gossipd.query.replies import CoordinateReply
 
-RETRY_FIRST, RETRY_MAX = 0.1, 5.0
+RETRY_FIRST, RETRY_MAX = 0.1, 2.0
 """Seconds between tries to reach a daemon that is away."""
 DISTANCES_KEPT = 60.0
 """How long coordinates are believed; they move slowly."""
@@ -22,7 +22,10 @@ WAIT_SECONDS = 10.0
 
 
 def retry_after(tries: int, random: Random) -> float:
-    """Return how long to wait after so many tries in vain, with jitter."""
+    """Return how many seconds to wait after so many tries in vain, half to one and a half times.
+
+    Not the same for all programs of a host: a daemon that starts has enough to do.
+    """
     pause: float = min(RETRY_FIRST * 2 ** min(tries, 10), RETRY_MAX)
     return pause * (0.5 + random.random())
 

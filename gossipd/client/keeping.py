@@ -11,6 +11,7 @@ import threading
 from random import Random
 
 from gossipd.client.connection import DaemonUnreachable
+from gossipd.client.following import retry_after
 from gossipd.errors import GossipdError
 
 TYPE_CHECKING = False
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from gossipd.client.blocking import Client
 
-RETRY_FIRST, RETRY_MAX = 0.1, 2.0
-"""Seconds between tries to reach a daemon that is away."""
 RELEASE_SECONDS = 2.0
 """How long a daemon that does not answer may hold up the end of a program."""
 
@@ -101,7 +100,7 @@ class KeptRegistration:
         self._tell(True, None)
 
     def _keep(self) -> None:
-        random, pause = Random(), RETRY_FIRST
+        random, tries = Random(), 0
         while True:
             if self._client is not None:
                 self._client.wait_for_end()
@@ -111,10 +110,10 @@ class KeptRegistration:
                 if self._released.is_set():
                     return
                 self._tell(False, DaemonUnreachable("the daemon went away"))
-                pause = RETRY_FIRST
-            if self._released.wait(pause * (0.5 + random.random())):
+                tries = 0
+            if self._released.wait(retry_after(tries, random)):
                 return
-            pause = min(2 * pause, RETRY_MAX)
+            tries += 1
             try:
                 self._register()
             except GossipdError as error:

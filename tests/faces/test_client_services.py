@@ -5,18 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import anyio
 import anyio.to_thread
 import pytest
 from anyio import CancelScope
 
-from gossipd.client import aio_link, keeping, link
+from gossipd.client import aio_link, following, keeping, link
 from gossipd.client.aio import AsyncClient
+from gossipd.client.aio_keeping import keep_registered
+from gossipd.client.aio_services import AsyncServiceCalls
 from gossipd.client.blocking import Client
 from gossipd.client.connection import DaemonUnreachable, RequestRefused
 from gossipd.errors import UsageError
@@ -138,7 +141,7 @@ def test_a_daemon_that_does_not_answer_holds_up_no_release(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(keeping, "RELEASE_SECONDS", 0.01)
-    monkeypatch.setattr(keeping, "RETRY_FIRST", 0.001)
+    monkeypatch.setattr(following, "RETRY_FIRST", 0.001)
     answers, is_stuck = threading.Event(), threading.Event()
     clients = [Mock(spec=Client)]
 
@@ -320,6 +323,40 @@ def test_the_async_client_watches(
                 assert update.index == found[-1]
 
     run(backend, work)
+
+
+@both
+def test_what_hinders_a_kept_registration_is_told_once(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "RETRY_FIRST", 0.001)
+    told: list[str] = []
+    fails = [False, True, True, True, False]
+
+    async def work() -> None:
+        gone, is_back = anyio.Event(), anyio.Event()
+
+        @asynccontextmanager
+        async def connect() -> AsyncIterator[AsyncServiceCalls]:
+            if fails.pop(0):
+                raise DaemonUnreachable("nobody answers")
+            client = AsyncMock(spec=AsyncServiceCalls)
+            client.wait_for_end.side_effect = gone.wait if fails else anyio.sleep_forever
+            yield client
+
+        async with keep_registered(connect, {"name": "web"}) as held:
+
+            def note() -> None:
+                told.append(str(held.trouble))
+                if held.is_registered:
+                    is_back.set()
+
+            held.on_change = note
+            gone.set()
+            await is_back.wait()
+
+    run(backend, work)
+    assert told == ["the daemon went away", "nobody answers", "None"]
 
 
 @both
