@@ -54,7 +54,7 @@ class Distances:
 
     def due_in(self, now: float) -> float:
         """Return the seconds until distances are to be looked up again."""
-        due_at = min(map(self._due_at, self._asked_at), default=now + DISTANCES_KEPT)
+        due_at = min(map(self._due_at, self._asked_at), default=now + UNKNOWN_KEPT)
         return max(due_at - now, UNKNOWN_KEPT / 10)
 
     def _due_at(self, owner: str) -> float:
