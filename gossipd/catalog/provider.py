@@ -104,13 +104,20 @@ class Provider:
     def register(self, service: Service, source: str, now: float) -> tuple[str, ...]:
         """Register ``service``, or replace the one of its id; return warnings.
 
-        Checks that stay as they were keep what is known of them, as do maintenance, load
-        and a drain that runs.
+        Checks that stay as they were keep what is known of them, as do maintenance and
+        load. A drain that runs is over: whoever registers anew means to be asked. Files say
+        the same at each reload, so they end none.
 
         Raises:
             UsageError: its id or a check's is taken, or it is too much for this node.
             Unavailable: too many registrations in a short time.
         """
+        warnings = self._take(service, source, now)
+        if source != FROM_CONFIG and self._entries[service.id].drain is not None:
+            self.drain(service.id, 0.0, now)
+        return warnings
+
+    def _take(self, service: Service, source: str, now: float) -> tuple[str, ...]:
         known = self._entries.get(service.id)
         if known is not None:
             refuse_source(service.id, known.source, source)
@@ -225,7 +232,7 @@ class Provider:
         if service:
             entry = self._entry(service)
             others = tuple(c for c in entry.service.checks if c.id != check.id)
-            self.register(replace(entry.service, checks=(*others, check)), entry.source, now)
+            self._take(replace(entry.service, checks=(*others, check)), entry.source, now)
             return
         refuse_checks((check,), "", FROM_CLIENT, self._checks.get)
         known = self._checks.get(check.id)

@@ -80,9 +80,8 @@ def register(provided: Provided, services: Iterable[Service]) -> Command:
                 node.register_service(service, FROM_CLIENT, now)
             except (Unavailable, UsageError):
                 continue  # too many in a short time, or no catalog here
-            # what drains goes on draining, whatever it is by now
-            kept = provided.ending if service.id in provided.ending else provided.services
-            kept[service.id] = service
+            provided.ending.pop(service.id, None)  # whoever registers anew means to stay
+            provided.services[service.id] = service
 
     return put
 

@@ -8,8 +8,9 @@ import pytest
 
 from gossipd.catalog.events import ServiceEnded
 from gossipd.errors import UsageError
-from gossipd.services.definition import Service
-from gossipd.services.own import FROM_CLIENT
+from gossipd.services.definition import CheckDefinition, Service
+from gossipd.services.own import FROM_CLIENT, FROM_CONFIG
+from gossipd.value import replace
 from support.catalog_bench import CatalogBench
 
 
@@ -79,6 +80,30 @@ def test_a_drain_can_be_ended(bench: CatalogBench, service: str) -> None:
     assert told(bench) == (10, "passing", "")
     bench.run_until(1000.0)
     assert told(bench) == (10, "passing", "")
+
+
+@pytest.mark.parametrize("port", [80, 81], ids=["same", "changed"])
+def test_whoever_registers_anew_is_not_taken_back_by_the_drain(
+    bench: CatalogBench, port: int
+) -> None:
+    bench.provider.drain("web", 10.0, 100.0)
+    bench.run_until(104.0)
+    before = next(own.service for own in bench.provider.own().services if own.service.id == "web")
+    bench.provider.register(replace(before, port=port), FROM_CLIENT, 104.0)
+    assert told(bench) == (before.weight, "passing", "")
+    bench.run_until(120.0)
+    assert told(bench) == (before.weight, "passing", "")
+
+
+def test_a_reload_and_a_further_check_end_no_drain(bench: CatalogBench) -> None:
+    bench.provider.register(Service(id="file", name="file"), FROM_CONFIG, 100.0)
+    bench.provider.drain("file", 10.0, 100.0)
+    bench.provider.drain("web", 10.0, 100.0)
+    bench.provider.register(Service(id="file", name="file", port=1), FROM_CONFIG, 101.0)
+    bench.provider.register_check(CheckDefinition(id="late", ttl=30.0), "web", 101.0)
+    bench.run_until(120.0)
+    ended = set(bench.events(ServiceEnded))
+    assert ended == {ServiceEnded("file", "drained"), ServiceEnded("web", "drained")}
 
 
 def test_a_second_drain_takes_the_place_of_the_first(bench: CatalogBench) -> None:
