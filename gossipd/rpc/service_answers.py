@@ -28,6 +28,8 @@ from gossipd.services.writing import write_service
 SPARE_MAX = 64
 """Encoded instances of a service kept beyond those that it has."""
 
+SERVICES_MAX = 4096
+"""Services of which encoded instances are kept; of one that ended nobody may ask again."""
 ANSWERS_MAX, ANSWERS_BYTES_MAX = 1024, 4 << 20
 """Answers to questions with their filters that are kept, all together."""
 
@@ -89,6 +91,8 @@ class Encoded:
         """Return an encoded instance with its age at ``now``."""
         kept_of_service = self._services.get(instance.service.name)
         if kept_of_service is None:
+            if len(self._services) >= SERVICES_MAX:
+                self._services = {}
             kept_of_service = self._services[instance.service.name] = {}
         kept = kept_of_service.get(instance.key)
         if kept is None or kept[0] is not instance:

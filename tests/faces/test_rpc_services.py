@@ -14,7 +14,7 @@ from gossipd.query.service_requests import SERVICE_COMMANDS
 from gossipd.rpc import service_answers
 from gossipd.rpc import services as rpc_services
 from gossipd.rpc.server import Limits
-from gossipd.rpc.service_answers import SPARE_MAX, Encoded
+from gossipd.rpc.service_answers import SERVICES_MAX, SPARE_MAX, Encoded
 from gossipd.services.definition import CheckState, Service
 from gossipd.services.instance import ServiceSummary
 from gossipd.services.own import FROM_CLIENT, FROM_CONFIG, FROM_CONNECTION
@@ -167,6 +167,15 @@ def test_encoded_instances_that_are_gone_are_dropped() -> None:
         handle.hide("a", "web", f"web-{number}")
     encoded.tidy(handle.service("web"))
     assert len(encoded._services.get("web", ())) <= SPARE_MAX
+
+
+def test_services_that_come_and_go_leave_a_bounded_number_of_encoded_ones() -> None:
+    encoded = Encoded()
+    first = make_instance("a", "job-0", learned_at=90.0)
+    for number in range(SERVICES_MAX + 10):
+        encoded.node_body((make_instance("a", f"job-{number}"),), 100.0)
+    assert len(encoded._services) <= SERVICES_MAX
+    assert encoded.instance(first, 100.0) == Encoded().instance(first, 100.0)
 
 
 async def test_a_registration_is_read_and_made() -> None:
