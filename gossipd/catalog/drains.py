@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gossipd.services.definition import NodeState, ServiceState
 
+DRAINS_ON = "it is being drained and goes when that is over: a drain of 0 seconds keeps it"
+"""Warning for whoever registers such a service again."""
 DRAINED = "draining"
 """What stands as the reason of maintenance in the second half of a drain."""
 

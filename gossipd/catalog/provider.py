@@ -24,7 +24,7 @@ from gossipd.catalog.admission import (
 )
 from gossipd.catalog.allowance import Allowance
 from gossipd.catalog.checks import REPORTED_KINDS, Check, is_run
-from gossipd.catalog.drains import Drain, DrainDue, reason_without_drain
+from gossipd.catalog.drains import DRAINS_ON, Drain, DrainDue, reason_without_drain
 from gossipd.catalog.effects import CatalogEffect
 from gossipd.catalog.events import CatalogEvent, CheckChanged, OwnServicesChanged, ServiceEnded
 from gossipd.catalog.last_run import LastRun
@@ -125,6 +125,8 @@ class Provider:
         refuse_count(service)
         refuse_checks(service.checks, service.id, source, self._checks.get)
         warnings = warnings_about(service, self._services())
+        if known is not None and known.drain is not None:
+            warnings = (*warnings, DRAINS_ON)
         if known is not None and known.service == service:
             return warnings
         if source != FROM_CONFIG:
