@@ -20,6 +20,7 @@ NODE_CHECKS_MAX = 32
 REASON_BYTES_MAX = 512
 """Of why something is in maintenance."""
 _LABEL_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+_EVERYWHERE = ("0.0.0.0", "::")
 _WHOSE = {
     FROM_CONFIG: "the configuration",
     FROM_CLIENT: "a client",
@@ -119,6 +120,11 @@ def warnings_about(service: Service, others: Iterable[Service]) -> tuple[str, ..
                 f"service {other.id!r} of the same name is at {where} too: "
                 "consumers will take them for two"
             )
+    if service.address in _EVERYWHERE:
+        warnings.append(
+            f"address {service.address} is where a program listens, and nowhere to be reached: "
+            "leave it out, and consumers are told that of the node"
+        )
     if service.name in service.needs:
         warnings.append(f"needs names the service {service.name!r} itself")
     if not service.weight:

@@ -185,6 +185,22 @@ def test_two_instances_at_one_place_are_warned_about(bench: CatalogBench) -> Non
     assert "'web' of the same name is at port 8080 too" in warning
 
 
+@pytest.mark.parametrize(
+    ("service", "words"),
+    [
+        (Service(id="s", name="s", address="0.0.0.0"), "address 0.0.0.0 is where a program"),
+        (Service(id="s", name="s", address="::"), "address :: is where a program listens"),
+        (Service(id="s", name="s", needs=("s",)), "needs names the service 's' itself"),
+        (Service(id="s", name="s", weight=0), "weight is 0"),
+    ],
+)
+def test_what_is_likely_a_slip_is_warned_about(
+    bench: CatalogBench, service: Service, words: str
+) -> None:
+    (warning,) = bench.provider.register(service, FROM_CLIENT, 1.0)
+    assert warning.startswith(words)
+
+
 def test_a_zone_of_the_node_is_told_with_its_first_service() -> None:
     bench = CatalogBench(CatalogConfig(zone="eu-1"))
     assert bench.puts == []
