@@ -92,6 +92,8 @@ _MODULES = {
     "version": "versions:VERSION",
 }
 COMPLETE_VARIABLE = "_GOSSIPD_COMPLETE"
+INTERRUPTED = 130
+"""As in ``exits``, which is not loaded for it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,7 +102,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the words after the program's name; by default the process's own.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:  # while what the command needs was loaded
+        return INTERRUPTED
+
+
+def _run(words: list[str]) -> int:
     _mend_output()
     if words and COMPLETE_VARIABLE not in os.environ:
         code = _run_plain(words[0], words[1:])
