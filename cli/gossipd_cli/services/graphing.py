@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from gossipd.services.instance import ServiceSummary
 
 DOT_SECONDS = 60.0
+LOST_SHOWN = 10
+"""Instances of a service that are named in a line; with ``--json`` all are."""
 
 
 class CannotDraw(GossipdError):
@@ -190,7 +192,9 @@ def impact_text(kind: str, name: str, impact: Impact) -> str:
 
 def _loss_text(loss: Loss) -> str:
     passing = sum([instance.is_usable for instance in loss.lost])
-    where = ", ".join([f"{one.owner}/{one.service.id}" for one in loss.lost])
+    where = ", ".join([f"{one.owner}/{one.service.id}" for one in loss.lost[:LOST_SHOWN]])
+    if len(loss.lost) > LOST_SHOWN:
+        where += f" and {len(loss.lost) - LOST_SHOWN} more"
     if loss.is_empty and passing:
         words = f"{loss.service}: loses all {passing} that pass"
     elif loss.is_empty:

@@ -6,10 +6,12 @@ import json
 
 import pytest
 
+from gossipd.catalog.graph import Impact, Loss
 from gossipd.services.definition import CheckState
 from gossipd.services.instance import ServiceSummary
 from gossipd.value import replace
 from gossipd_cli.render import as_json
+from gossipd_cli.services.graphing import impact_text
 from gossipd_cli.services.showing import (
     age_text,
     instance_json,
@@ -87,3 +89,10 @@ def test_an_instance_as_json_has_ages_and_no_clock_of_ours() -> None:
 )
 def test_ages_are_short(seconds: float, text: str) -> None:
     assert age_text(seconds) == text
+
+
+def test_of_many_lost_instances_the_first_are_named() -> None:
+    lost = tuple(make_instance(own_id=f"web-{number:02}") for number in range(12))
+    text = impact_text("node", "a", Impact(losses=(Loss(service="web", lost=lost, left=3),)))
+    assert text.startswith("web: loses 12 of 15 that pass (a/web-00, a/web-01, ")
+    assert text.endswith(", a/web-09 and 2 more)\n")
