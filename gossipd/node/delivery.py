@@ -13,7 +13,8 @@ from gossipd.address import Address
 from gossipd.node.effects import NodeEffect, SendPacket
 from gossipd.node.events import NodeEvent
 from gossipd.node.packing import Packer
-from gossipd.node.sessions import PushPullCall, Sessions
+from gossipd.node.purposes import PushPullCall
+from gossipd.node.sessions import Sessions
 from gossipd.node.traffic import Traffic
 from gossipd.node.unsealed import UnsealedPacket
 from gossipd.outbox import Outbox

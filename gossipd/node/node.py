@@ -23,10 +23,11 @@ from gossipd.node.events import NodeEvent
 from gossipd.node.exchange import Exchange
 from gossipd.node.operations import Operations
 from gossipd.node.packing import COMPOUND_OVERHEAD, PAYLOAD_OVERHEAD, Packer
+from gossipd.node.purposes import PushPullCall
 from gossipd.node.readings import Readings
 from gossipd.node.reception import Reception
 from gossipd.node.service_verbs import ServiceVerbs
-from gossipd.node.sessions import PushPullCall, Sessions
+from gossipd.node.sessions import Sessions
 from gossipd.node.settling import Settling
 from gossipd.node.statistics import Statistics
 from gossipd.node.storage import Storage

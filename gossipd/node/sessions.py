@@ -12,7 +12,6 @@ state, however large, keeps us from answering probes.
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import TypeAlias
 
 from gossipd.address import Address
 from gossipd.errors import WireError
@@ -25,10 +24,10 @@ from gossipd.node.events import (
     SyncFinished,
 )
 from gossipd.node.exchange import Exchange, Work
+from gossipd.node.purposes import Accepted, PayloadCall, PingCall, Purpose, PushPullCall
 from gossipd.node.unsealed import StateSnapshot, UnsealedStream
 from gossipd.outbox import Outbox
 from gossipd.timers import Handle, Timers
-from gossipd.value import Value
 from gossipd.wire.messages import (
     Ack,
     ErrorReply,
@@ -60,38 +59,6 @@ EXCHANGE = "exchange"
 """Measured: seconds from the begin of our own push/pull until the peer's state was here."""
 PEER_TEXT_MAX = 256
 """Characters of a peer's error that are passed on."""
-
-
-class PushPullCall(Value):
-    """What an outbound push/pull is for; ``operation`` is None when nobody waits for it."""
-
-    node: str
-    to: Address
-    is_join: bool
-    ignore_old: bool
-    operation: int | None
-
-
-class PingCall(Value):
-    """An outbound fallback ping for the probe round ``seq``."""
-
-    to: Address
-    seq: int
-
-
-class Accepted(Value):
-    """A stream that a peer opened."""
-
-    source: Address
-
-
-class PayloadCall(Value):
-    """A user message that goes out on a stream of its own; nothing comes back (section 6.4)."""
-
-    to: Address
-
-
-Purpose: TypeAlias = PushPullCall | PingCall | PayloadCall | Accepted
 
 
 class Session:
