@@ -1,4 +1,4 @@
-"""What a node refuses to register, and what it warns about.
+"""What a node refuses to register or to be told, and what it warns about.
 
 Sizes and forms of single fields are ``services.reading``'s; here is what depends
 on what else the node registers, and what will not work everywhere.
@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from gossipd.catalog.checks import Check, is_run
+from gossipd.catalog.checks import REPORTED_KINDS, Check, is_run
+from gossipd.catalog.loads import is_load
 from gossipd.errors import UsageError
-from gossipd.services.definition import ALIAS, CHECKS_MAX, HELD, CheckDefinition, Service
+from gossipd.services.definition import (
+    ALIAS,
+    CHECKS_MAX,
+    HELD,
+    STATUSES,
+    CheckDefinition,
+    Service,
+)
 from gossipd.services.own import FROM_CLIENT, FROM_CONFIG, FROM_CONNECTION
 
 LABEL_BYTES_MAX = 63
@@ -86,6 +94,45 @@ def refuse_checks(
         if check.kind == ALIAS and check.target == service:
             raise UsageError(f"check {check.id!r} is an alias of its own service: name another one")
         seen.add(check.id)
+
+
+def refuse_word(check: CheckDefinition, status: str) -> None:
+    """Refuse what a provider says of a check that is not its to judge, or no status.
+
+    Raises:
+        UsageError: says what is accepted.
+    """
+    if check.kind not in REPORTED_KINDS:
+        raise UsageError(
+            f"check {check.id!r} is of kind {check.kind}: "
+            f"only {' and '.join(REPORTED_KINDS)} checks are reported"
+        )
+    if status not in STATUSES:
+        raise UsageError(f"status is {status!r}: {', '.join(STATUSES)} are accepted")
+
+
+def refuse_load(load: float, service: str) -> None:
+    """Refuse a load that is none, or that is reported for the node (no ``service``).
+
+    Raises:
+        UsageError: says what is accepted.
+    """
+    if not is_load(load):
+        raise UsageError(f"load is {load}: 0 (idle) to 1 (full) is accepted")
+    if not service:
+        raise UsageError("load: a check of the node has none, report it for a service")
+
+
+def reason_of(reason: str | None) -> str:
+    """Return why something is in maintenance, as it is kept; empty for ``None``: it is not.
+
+    Raises:
+        UsageError: it is too long.
+    """
+    said = b"" if reason is None else (reason or "maintenance").encode("utf-8", "replace")
+    if len(said) > REASON_BYTES_MAX:
+        raise UsageError(f"reason: at most {REASON_BYTES_MAX} bytes are accepted")
+    return said.decode()
 
 
 def runs(checks: Iterable[CheckDefinition]) -> int:

@@ -1,7 +1,7 @@
 """A drain: consumers are given time to turn away before a service or a node goes.
 
 Weight 0 at once, out of ``passing`` after half of the time, at the end of it a
-service is gone while a node's stay out (issue 5, point 5).
+service is gone while a node's stay out.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gossipd.services.definition import NodeState, ServiceState
 
-DRAINS_ON = "it is being drained and goes when that is over: a drain of 0 seconds keeps it"
-"""Warning for whoever registers such a service again."""
 DRAINED = "draining"
 """What stands as the reason of maintenance in the second half of a drain."""
 

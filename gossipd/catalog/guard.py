@@ -2,7 +2,7 @@
 
 The minority side of a split sees most of a service fail within seconds. To
 answer "nobody" then would be certain harm for a likely error, so what was lost
-is kept, as it was last known, and marked doubtful (issue 5, point 2; Eureka's
+is kept, as it was last known, and marked doubtful (as Eureka's
 self-preservation, but for each service, and honest).
 
 Only what passed and whose owner then *failed* is ever kept. What an owner

@@ -18,6 +18,11 @@ ARRIVED = 0.01
 """So near to the report the load is taken to be there."""
 
 
+def is_load(load: float) -> bool:
+    """Return whether ``load`` says how busy a service is: 0 (idle) to 1 (full)."""
+    return 0.0 <= load <= 1.0
+
+
 def weight_under(load: float | None, weight: int) -> int:
     """Return the share of requests of a service of ``weight`` at that load, at least 1 of it."""
     if load is None or weight <= 1:

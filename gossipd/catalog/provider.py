@@ -15,20 +15,22 @@ from typing import TypeAlias
 
 from gossipd.catalog.admission import (
     NODE_CHECKS_MAX,
-    REASON_BYTES_MAX,
+    reason_of,
     refuse_checks,
     refuse_count,
+    refuse_load,
     refuse_source,
+    refuse_word,
     runs,
     warnings_about,
 )
 from gossipd.catalog.allowance import Allowance
-from gossipd.catalog.checks import REPORTED_KINDS, Check, is_run
-from gossipd.catalog.drains import DRAINS_ON, Drain, DrainDue, reason_without_drain
+from gossipd.catalog.checks import Check, is_run
+from gossipd.catalog.drains import Drain, DrainDue, reason_without_drain
 from gossipd.catalog.effects import CatalogEffect
 from gossipd.catalog.events import CatalogEvent, CheckChanged, OwnServicesChanged, ServiceEnded
 from gossipd.catalog.last_run import LastRun
-from gossipd.catalog.loads import LoadMeter
+from gossipd.catalog.loads import LoadMeter, is_load
 from gossipd.catalog.own_checks import CheckDue, OwnChecks, status_behind
 from gossipd.catalog.registration import OwnNode, Registration
 from gossipd.catalog.telling import LoadDue, OutputDue, TellDue, Teller
@@ -125,8 +127,6 @@ class Provider:
         refuse_count(service)
         refuse_checks(service.checks, service.id, source, self._checks.get)
         warnings = warnings_about(service, self._services())
-        if known is not None and known.drain is not None:
-            warnings = (*warnings, DRAINS_ON)
         if known is not None and known.service == service:
             return warnings
         if source != FROM_CONFIG:
@@ -284,13 +284,7 @@ class Provider:
                 ``load`` is none.
         """
         known = self._checks.find(check)
-        if known.definition.kind not in REPORTED_KINDS:
-            raise UsageError(
-                f"check {check!r} is of kind {known.definition.kind}: "
-                f"only {' and '.join(REPORTED_KINDS)} checks are reported"
-            )
-        if status not in STATUSES:
-            raise UsageError(f"status is {status!r}: {', '.join(STATUSES)} are accepted")
+        refuse_word(known.definition, status)
         if load is not None:
             self._take_load(known.service, load, now)
         before = known.status
@@ -307,7 +301,7 @@ class Provider:
         known = self._checks.get(check)
         if known is None or not is_run(known.definition):
             return
-        if load is not None and _is_load(load) and known.service:
+        if load is not None and is_load(load) and known.service:
             self._take_load(known.service, load, now)
         status = (PASSING if result else CRITICAL) if isinstance(result, bool) else result
         before = known.status
@@ -366,10 +360,7 @@ class Provider:
             UsageError: this node registers none of that id, or the reason is too long.
         """
         target = self._entry(service) if service else self._node
-        said = b"" if reason is None else (reason or "maintenance").encode("utf-8", "replace")
-        if len(said) > REASON_BYTES_MAX:
-            raise UsageError(f"reason: at most {REASON_BYTES_MAX} bytes are accepted")
-        target.maintenance = said.decode()
+        target.maintenance = reason_of(reason)
         self._note_changed()
         self._follow_aliases(now)
         self._tell_of(service, now)
@@ -393,10 +384,7 @@ class Provider:
         self._teller.tell_node(self._node, now)
 
     def _take_load(self, service: str, load: float, now: float) -> None:
-        if not _is_load(load):
-            raise UsageError(f"load is {load}: 0 (idle) to 1 (full) is accepted")
-        if not service:
-            raise UsageError("load: a check of the node has none, report it for a service")
+        refuse_load(load, service)
         entry = self._entries[service]
         if entry.meter is None:
             entry.meter = LoadMeter(load, now)
@@ -495,7 +483,3 @@ class Provider:
         events = self._outbox.events
         if not events or not isinstance(events[-1], OwnServicesChanged):
             events.append(OwnServicesChanged())
-
-
-def _is_load(load: float) -> bool:
-    return 0.0 <= load <= 1.0

@@ -6,7 +6,6 @@ import math
 
 import pytest
 
-from gossipd.catalog.drains import DRAINS_ON
 from gossipd.catalog.events import ServiceEnded
 from gossipd.errors import UsageError
 from gossipd.services.definition import CheckDefinition, Service
@@ -114,14 +113,6 @@ def test_a_second_drain_takes_the_place_of_the_first(bench: CatalogBench) -> Non
     assert told(bench) == (0, "passing", "")
     bench.run_until(201.0)
     assert bench.view("web").instances == ()
-
-
-def test_who_registers_what_is_being_drained_is_warned(bench: CatalogBench) -> None:
-    own = Service(id="web", name="web", weight=10)
-    bench.provider.drain("web", 10.0, 100.0)
-    assert bench.provider.register(own, FROM_CLIENT, 101.0) == (DRAINS_ON,)
-    bench.provider.drain("web", 0.0, 102.0)
-    assert bench.provider.register(own, FROM_CLIENT, 103.0) == ()
 
 
 def test_what_cannot_be_drained_is_refused(bench: CatalogBench) -> None:
