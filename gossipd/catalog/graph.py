@@ -58,16 +58,6 @@ def missing(needs: Needs, summaries: Iterable[ServiceSummary]) -> tuple[str, ...
     return tuple(sorted(needed - passing))
 
 
-def dependents(needs: Needs, service: str) -> tuple[str, ...]:
-    """Return who needs ``service``, directly or through others, sorted; a circle ends there."""
-    return _reach(needed_by(needs), service)
-
-
-def dependencies(needs: Needs, service: str) -> tuple[str, ...]:
-    """Return what ``service`` needs, directly or through others, sorted."""
-    return _reach(needs, service)
-
-
 def needed_by(needs: Needs) -> dict[str, tuple[str, ...]]:
     """Return the graph the other way: by service, who needs it itself, sorted."""
     turned: dict[str, list[str]] = {name: [] for name in needs}
@@ -75,6 +65,22 @@ def needed_by(needs: Needs) -> dict[str, tuple[str, ...]]:
         for each in needed:
             turned.setdefault(each, []).append(name)
     return {name: tuple(sorted(names)) for name, names in turned.items()}
+
+
+def reached(edges: Mapping[str, Iterable[str]], start: str) -> tuple[str, ...]:
+    """Return all that ``start`` leads to, but for itself, sorted; a circle ends there.
+
+    Along ``Needs`` that is what a service needs, along ``needed_by`` who needs it.
+    """
+    seen = {start: None}
+    waiting = [start]
+    while waiting:
+        for name in edges.get(waiting.pop(), ()):
+            if name not in seen:
+                seen[name] = None
+                waiting.append(name)
+    del seen[start]
+    return tuple(sorted(seen))
 
 
 def impact_of_node(
@@ -112,7 +118,7 @@ def _impact(
             service=name,
             lost=tuple(lost[name]),
             left=left[name],
-            needed_by=_reach(turned, name),
+            needed_by=reached(turned, name),
         )
         for name in sorted(lost)
     )
@@ -127,19 +133,6 @@ def _impact(
 
 def _is_usable(instance: Instance) -> bool:
     return instance.is_usable
-
-
-def _reach(edges: Mapping[str, Iterable[str]], start: str) -> tuple[str, ...]:
-    """Return all that ``start`` leads to, but for itself, sorted."""
-    seen = {start: None}
-    waiting = [start]
-    while waiting:
-        for name in edges.get(waiting.pop(), ()):
-            if name not in seen:
-                seen[name] = None
-                waiting.append(name)
-    del seen[start]
-    return tuple(sorted(seen))
 
 
 def dot(summaries: Iterable[ServiceSummary]) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from gossipd.catalog.graph import (
-    dependencies,
-    dependents,
     dot,
     impact_of_node,
     impact_of_service,
     missing,
+    needed_by,
     needs_of,
+    reached,
 )
 from gossipd.services.definition import Service
 from gossipd.services.instance import Instance, ServiceSummary
@@ -34,14 +34,14 @@ def test_what_is_only_needed_is_there_too() -> None:
 
 
 def test_needs_are_followed_both_ways() -> None:
-    assert dependents(NEEDS, "db") == ("shop", "web")
-    assert dependencies(NEEDS, "shop") == ("cache", "db", "web")
-    assert dependents(NEEDS, "unknown") == ()
+    assert reached(needed_by(NEEDS), "db") == ("shop", "web")
+    assert reached(NEEDS, "shop") == ("cache", "db", "web")
+    assert reached(needed_by(NEEDS), "unknown") == ()
 
 
 def test_a_circle_ends() -> None:
     needs = needs_of((summary("a", "b"), summary("b", "a")))
-    assert dependents(needs, "a") == ("b",)
+    assert reached(needed_by(needs), "a") == ("b",)
 
 
 def test_a_node_takes_its_instances_with_it() -> None:
