@@ -23,6 +23,7 @@ from gossipd.catalog.item import OwnerRecords
 from gossipd.catalog.own_records import OwnRecords
 from gossipd.catalog.owners import Owners, Standing
 from gossipd.catalog.provider import Provider
+from gossipd.catalog.quota import Quota
 from gossipd.catalog.refutation import Refutation
 from gossipd.catalog.replica import Refused, Replica
 from gossipd.catalog.shelves import Shelves
@@ -57,6 +58,10 @@ REPEATED_WITHIN = 2.0
 others claim in its name does not make its services come and go."""
 LOST_MAX = 256
 """Owners of whom what we held became void, and nothing was heard since."""
+TOLD_SAVED = 2.0**25
+"""Bytes of messages larger than a packet that are read at once, and ``TOLD_PER_SECOND`` after
+that: a megabyte of the worst of them takes a quarter of a second."""
+TOLD_PER_SECOND = 2.0**21
 YOUNG = 10.0
 """Seconds for which a catalog fills itself and tells nobody what it fetched."""
 RECEIVED = "catalog-messages"
@@ -116,6 +121,7 @@ class Catalog:
         )
         self._refutation = Refutation(name, self._own, self.owners, self.timers, outbox)
         self._holding = Holding()
+        self._told = Quota(TOLD_SAVED, TOLD_PER_SECOND)
         self._lost: dict[str, None] = {}
         self._heard: dict[bytes, None] = {}
         self._touched: dict[str, dict[str, None]] = {}
@@ -205,6 +211,11 @@ class Catalog:
         self._outbox.ledger.count(RECEIVED)
         if payload in self._heard:
             return
+        if not self._spreading.fits(payload):
+            if not self._told.has(now):
+                self._ignore("too-much-told", "", f"{len(payload)} bytes of {source}")
+                return
+            self._told.spend(len(payload))
         self._receive(payload, source, now)
         self.flush(now)
 

@@ -261,7 +261,7 @@ def test_whatever_a_liar_says_in_the_end_all_hold_what_the_owner_holds(
                 payload = encode_catalog(lie)  # type: ignore[arg-type]
                 world.catalogs[to].receive(payload, ADDRESSES["y"], world.now)
             case (("register" | "report" | "deregister"), _, _):
-                do(world, step)
+                do(world, step)  # type: ignore[arg-type]
             case _:
                 go(world, step)  # type: ignore[arg-type]
         world.settle()

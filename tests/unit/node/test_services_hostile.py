@@ -401,3 +401,15 @@ def test_what_is_shown_to_an_owner_is_bounded() -> None:
     sent = len(net.packets)
     send(net, machines[1], encode_catalog(Digest("f", disputed)), machines[5])
     assert len(net.packets) - sent <= 16
+
+
+def test_a_flood_of_large_messages_is_not_even_read() -> None:
+    net, machines = cluster()
+    for number in range(100):
+        large = encode_catalog(Notice("a", 1, number + 1)) + bytes(2**20)
+        by_stream(machines[3], large, machines[5])
+        net.now += 0.1
+    refused = machines[3].node.statistics().dropped["catalog-too-much-told"]
+    assert 100 - 32 - 2 * 10 - 1 <= refused <= 100 - 32 - 2 * 10 + 1
+    net.run(5)
+    assert are_equal(machines)
