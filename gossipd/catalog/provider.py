@@ -334,7 +334,9 @@ class Provider:
             target = alias.definition.target
             status = status_behind(target, self._entries)
             before = alias.status
-            alias.take_word(status, f"service {target} is {status}", now)
+            is_there = target in self._entries
+            said = status if is_there else "not registered on this node"
+            alias.take_word(status, f"service {target} is {said}", now)
             if alias.status != before:
                 self._note_check(alias, before)
                 if alias.service in self._entries or not alias.service:

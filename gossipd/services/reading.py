@@ -167,7 +167,10 @@ def _read_checks(
 ) -> tuple[CheckDefinition, ...]:
     given: list[tuple[str, object]] = []
     if table.has("check"):
-        given.append(("check", table.raw("check")))
+        one = table.raw("check")
+        if isinstance(one, list | tuple):
+            raise table.refuse("check", "a list, and not one check: give several as checks")
+        given.append(("check", one))
     many = table.raw("checks")
     if isinstance(many, list | tuple):
         given += [(f"checks[{index}]", fields) for index, fields in enumerate(many)]
@@ -177,8 +180,7 @@ def _read_checks(
         raise table.refuse("checks", f"{len(given)} of them; at most {CHECKS_MAX} are taken")
     checks: dict[str, CheckDefinition] = {}
     for index, (path, fields) in enumerate(given):
-        one = Table(fields, path)
-        check = read_check_table(one, index, service_id, address, port)
+        check = read_check_table(Table(fields, path), index, service_id, address, port)
         if check.id in checks:
             raise UsageError(f"{path}.id: {shown(check.id)} is taken by a check before it")
         checks[check.id] = check

@@ -156,6 +156,8 @@ def test_an_alias_shows_how_the_other_service_is() -> None:
     assert bench.own_status("site") == "warning"
     bench.provider.deregister("web", 6.0)
     assert bench.own_status("site") == "critical"
+    (site,) = bench.provider.own().services
+    assert site.checks[0].output == "service web is not registered on this node"
 
 
 def test_aliases_in_a_circle_show_what_the_others_of_them_are() -> None:

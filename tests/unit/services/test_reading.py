@@ -149,6 +149,7 @@ def test_a_held_check_passes_until_its_connection_ends() -> None:
             {"name": "web", "check": {"ttl": 1, "failures_before_warning": 2}},
             "check.failures_before_warning: 2 is above failures_before_critical, which is 1",
         ),
+        ({"name": "web", "check": [{"ttl": 1}]}, "check: a list, and not one check: give several"),
         ({"name": "ü" * 128}, "name: 256 bytes; at most 255 are taken"),
         ({"name": "web", "id": "ü" * 128}, "id: 256 bytes; at most 255 are taken"),
         ({"name": "web", "check": {"ttl": 1, "id": "ü" * 150}}, "check.id: 300 bytes; at most"),
