@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -16,6 +17,7 @@ from gossipd.rpc.server import Limits
 from gossipd.serf.events import ChangeKind, QueryAcked
 from support.fake_handle import FakeHandle, make_member, make_view
 from support.rpc_thread import RpcThread, rpc_thread
+from support.waiting import wait_for
 
 
 @pytest.fixture
@@ -104,7 +106,11 @@ def test_streams_follow_events_and_end_with_their_context(server: RpcThread, bac
                 await anyio.to_thread.run_sync(server.do, lambda: handle.log("INFO", "hello"))
                 assert (await anext(lines)).text == "hello"
             assert len(await client.members()) == 3
-            assert await anyio.to_thread.run_sync(server.do, lambda: handle.feeds) == []
+            # the daemon has been told by now; the task that followed for us ends by its turn
+            ended = partial(
+                wait_for, lambda: not server.do(lambda: handle.feeds), 10, "the end of both"
+            )
+            await anyio.to_thread.run_sync(ended)
 
     run(backend, work)
 
