@@ -197,9 +197,11 @@ class AsyncServiceCalls:
         """Take a service (empty: the whole node) out of ``passing``; ``None`` ends that."""
         await self._link.ask(service_requests.Maintain(service, reason is not None, reason or ""))
 
-    async def drain(self, service: str = "", seconds: float = 10.0) -> None:
+    async def drain(
+        self, service: str = "", seconds: float = 10.0, *, is_unshared: bool = False
+    ) -> None:
         """Give consumers ``seconds`` to turn away; see ``Client.drain``."""
-        await self._link.ask(service_requests.Drain(service, seconds))
+        await self._link.ask(service_requests.Drain(service, seconds, is_unshared))
 
     async def wait_for_end(self) -> None:
         """Return when the daemon is gone."""

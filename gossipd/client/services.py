@@ -228,14 +228,16 @@ class ServiceCalls:
 
         self._link.ask(service_requests.Maintain(service, reason is not None, reason or ""))
 
-    def drain(self, service: str = "", seconds: float = 10.0) -> None:
+    def drain(self, service: str = "", seconds: float = 10.0, *, is_unshared: bool = False) -> None:
         """Give consumers ``seconds`` to turn away from a service (empty: the whole node).
 
-        Returns at once. A service is gone at the end; 0 ends a drain that runs.
+        Returns at once. A service is gone at the end; 0 ends a drain that runs. With
+        ``is_unshared`` it is refused if several connections hold the service: it is not one
+        of them that ends it.
         """
         from gossipd.query import service_requests
 
-        self._link.ask(service_requests.Drain(service, seconds))
+        self._link.ask(service_requests.Drain(service, seconds, is_unshared))
 
     # -- the connection itself --------------------------------------------------
 

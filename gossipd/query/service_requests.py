@@ -149,18 +149,23 @@ class Maintain:
 
 
 class Drain:
-    """Give consumers ``seconds`` to turn away from a service (empty: the whole node)."""
+    """Give consumers ``seconds`` to turn away from a service (empty: the whole node).
 
-    __slots__ = ("seconds", "service")
+    ``is_unshared``: not if several connections hold it.
+    """
+
+    __slots__ = ("is_unshared", "seconds", "service")
     command = "service-drain"
 
-    def __init__(self, service: str, seconds: float) -> None:
+    def __init__(self, service: str, seconds: float, is_unshared: bool = False) -> None:
         self.service = service
         self.seconds = seconds
+        self.is_unshared = is_unshared
 
     def body(self) -> dict[str, object] | None:
         """Return the request's body as it goes on the wire."""
-        return {"ID": self.service, "Seconds": self.seconds}
+        body: dict[str, object] = {"ID": self.service, "Seconds": self.seconds}
+        return body | {"Unshared": True} if self.is_unshared else body
 
 
 class AskService:
@@ -276,7 +281,8 @@ SERVICE_COMMANDS: dict[str, Command] = {
         ("ID", "Reason", "On"), lambda f: Maintain(f.text("ID"), f.flag("On"), f.text("Reason"))
     ),
     "service-drain": Command(
-        ("ID", "Seconds"), lambda f: Drain(f.text("ID"), f.number("Seconds") or 0.0)
+        ("ID", "Seconds"),
+        lambda f: Drain(f.text("ID"), f.number("Seconds") or 0.0, f.flag("Unshared")),
     ),
     "services": Command(None, lambda _: Plain("services"), has_reply_body=True),
     "own-services": Command(None, lambda _: Plain("own-services"), has_reply_body=True),

@@ -62,6 +62,11 @@ class Holding:
         del self._holders[holder]
         return not self._holders
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several hold it."""
+        return len(self._holders) > 1
+
     def has_other_than(self, holder: Services) -> bool:
         """Return whether anybody but ``holder`` holds it."""
         return any(one is not holder for one in self._holders)

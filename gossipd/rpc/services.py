@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from gossipd.rpc.service import Service
 
 _SERVICE, _CHECK = "service", "check"
+HELD_BY_OTHERS = "is held by other connections too: it goes on with them"
+"""Why a service is not drained for one of those that hold it."""
 NOT_FROM_AFAR = (
     "a script check is taken from the local socket alone: without rpc_auth everybody who reaches"
     " rpc_addr could run commands here"
@@ -248,6 +250,9 @@ class Services:
         return answers.header(seq)
 
     def _drain(self, seq: int, request: service_requests.Drain) -> bytes:
+        holding = self._desk.holdings.get((_SERVICE, request.service))
+        if request.is_unshared and holding is not None and holding.is_shared:
+            raise UsageError(f"service id {request.service!r} {HELD_BY_OTHERS}")
         self._handle.drain(request.service, request.seconds)
         what = f"began ({request.seconds:g} s)" if request.seconds > 0 else "ended"
         self._log(f"Drain of {request.service or 'this node'} {what}")

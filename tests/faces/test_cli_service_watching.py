@@ -168,6 +168,19 @@ def test_consumers_may_turn_away_before_the_program_is_told(server: RpcThread) -
     assert ("drain", "web", 0.2) in server.handle.commands
 
 
+def test_a_program_that_is_not_the_only_one_of_its_service_ends_without_a_drain(
+    server: RpcThread,
+) -> None:
+    words = ["--service", "web", "--drain", "60s", "--", "sh", "-c", "echo ready; exec sleep 600"]
+    with started("run", *words) as one, started("run", *words) as other:
+        assert (one.line(), other.line()) == ("ready", "ready")
+        code, _, error = one.end(signal.SIGTERM)
+        assert code == 128 + signal.SIGTERM
+        assert error.startswith("gossipd: cannot drain web: ")
+        assert registered(server) == ["web"]
+        assert other.end(signal.SIGINT)[0] == 128 + signal.SIGINT
+
+
 def test_without_a_drain_the_service_is_gone_before_the_program_is_told(
     server: RpcThread,
 ) -> None:

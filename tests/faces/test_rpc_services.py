@@ -294,6 +294,26 @@ async def test_a_service_that_several_hold_lives_as_long_as_one_of_them() -> Non
             assert not handle.own.services
 
 
+async def test_a_service_is_not_drained_for_one_of_several_that_hold_it() -> None:
+    async with serving() as server:
+        drains = server.handle.commands
+        one, other = await server.greet(), await server.greet()
+        await hold(one)
+        await hold(other)
+        drain = {"ID": "web", "Seconds": 5}
+        error = await other.ask("service-drain", {**drain, "Unshared": True})
+        assert error == f"service id 'web' {rpc_services.HELD_BY_OTHERS}"
+        assert [command[0] for command in drains] == ["register", "register"]
+        await one.stream.aclose()
+        await trio.testing.wait_all_tasks_blocked()
+        assert await other.ask("service-drain", {**drain, "Unshared": True}) == ""
+        await hold(await server.greet())
+        assert await other.ask("service-drain", drain) == ""
+        assert [command for command in drains if command[0] == "drain"] == 2 * [
+            ("drain", "web", 5.0)
+        ]
+
+
 async def test_a_held_id_is_not_taken_by_another_service() -> None:
     async with serving() as server:
         first, second = await server.greet(), await server.greet()

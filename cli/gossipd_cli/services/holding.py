@@ -56,10 +56,13 @@ class Holding:
         self._kept.on_change = self._tell
 
     def drain(self, seconds: float) -> bool:
-        """Let consumers turn away for ``seconds``; return whether the daemon was told."""
+        """Let consumers turn away for ``seconds``; return whether they do.
+
+        They do not if the service goes on without us, as other programs hold it too.
+        """
         try:
             with connect(self._values, timeout=DRAIN_SECONDS) as client:
-                client.drain(self._service.id, seconds)
+                client.drain(self._service.id, seconds, is_unshared=True)
         except GossipdError as error:
             exits.complain(f"cannot drain {self._service.name}: {error}")
             return False
