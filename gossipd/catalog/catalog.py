@@ -278,7 +278,10 @@ class Catalog:
         if news.record.version != version:
             self._ignore("malformed", owner, "a part is not of the version of its news")
             return
-        is_new = self._apply(records, news.record, now)
+        is_hidden = records.refused and news.record.id in records.refused
+        is_new = None if is_hidden else self._apply(records, news.record, now)
+        if is_new is None:
+            return  # not known then: who compares with us tells the whole of it
         ranges = [(one - 1, one) for one in news.covered if 0 < one < version]
         self.replica.learn(records, [*ranges, (version - 1, version)])
         if not self._spreading.fits(payload):  # where it came from, packets are larger
@@ -332,20 +335,17 @@ class Catalog:
             return False  # all of it is known, so what looks new is not the owner's, or is gone
         floor, changed = records.floor, []
         ranges = [(portion.base, portion.upto)]
-        refused: Record | None = None
         for record in portion.records:
             if record.version - portion.upto > VERSION_JUMP_MAX:
                 self._ignore("version-jump", owner, f"from {portion.upto} to {record.version}")
                 continue
-            if self._apply(records, record, now):
+            is_new = self._apply(records, record, now)
+            if is_new:
                 changed.append(record.id)
-            elif records.is_partial:
-                refused = refused or record
+            elif is_new is None:
+                self.replica.refuse(records, record)
             # its teller may know more of a service than it can vouch for
             ranges += [(one - 1, one) for one in record.versions if one > portion.upto]
-        if refused is not None:  # a full house, or not the owner's word: let it be the judge
-            shown = News(owner, portion.epoch, refused.version, (), refused)
-            self._syncing.show(standing, encode_catalog(shown), now)
         if portion.ids is not None and portion.upto > records.floor:
             changed += self.replica.keep_only(records, portion.ids, portion.upto)
             records.gc = max(records.gc, portion.upto)
@@ -360,8 +360,7 @@ class Catalog:
         notice = self._gaps.closed(owner)
         if records.floor > floor and self._spreading_is_due(is_late, now):
             # not what a joiner fetches: others know it already
-            fresh = Notice(owner, records.epoch, records.floor)
-            notice = notice or encode_catalog(fresh)
+            notice = notice or encode_catalog(Notice(owner, records.epoch, records.floor))
         if notice:
             self._remember(notice)
             self._spreading.tell(notice, f"{owner}\0")
@@ -390,17 +389,13 @@ class Catalog:
             self.replica.compare(records, is_compared=False)
         return records
 
-    def _apply(self, records: OwnerRecords, record: Record, now: float) -> bool:
+    def _apply(self, records: OwnerRecords, record: Record, now: float) -> bool | None:
+        """Say whether anything of ``record`` is new; ``None`` if it is refused."""
         try:
             return self.replica.apply(records, record, now)
-        except Refused as refused:
-            self._ignore(refused.reason, records.name, refused.detail)
-            records.is_partial = True
-            return False
-        except WireError as error:
+        except (Refused, WireError) as error:
             self._ignore(error.reason, records.name, error.detail)
-            records.is_partial = True
-            return False
+            return None
 
     # -- own records ----------------------------------------------------------
 

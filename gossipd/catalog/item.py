@@ -74,11 +74,7 @@ class Item:
 
     def content(self) -> int:
         """Return what the item adds to the content of its owner, ``mark`` once it is noted."""
-        versions = self.service_version, self.state_version, self.outputs_version
-        if not any(versions):
-            return 0
-        encoded = self.encoded_service, self.encoded_state, self.encoded_outputs
-        return digest_of(self.id, *versions, *encoded)
+        return content_of(self.record())
 
     def remove(self, version: int) -> None:
         """Forget every part that is older than the removal at ``version``."""
@@ -96,7 +92,8 @@ class OwnerRecords:
 
     __slots__ = (
         "bytes", "content", "encoded_node", "epoch", "floor", "gc", "is_compared", "is_partial",
-        "items", "mark", "name", "node", "node_mark", "node_version", "ranges", "tombstones",
+        "items", "mark", "name", "node", "node_mark", "node_version", "ranges", "refused",
+        "tombstones",
     )  # fmt: skip
 
     def __init__(self, name: str, epoch: int) -> None:
@@ -111,8 +108,10 @@ class OwnerRecords:
         self.node_mark = 0
         self.content = digest_of(name, epoch)
         """64 bits that say what is held, tombstones apart; see ``told_content``."""
+        self.refused: dict[str, int] | None = None
+        """What services that were not taken in add to the content of who did take them in."""
         self.is_partial = False
-        """Whether something was not taken in, so that others may rightly hold more."""
+        """Whether more than that was refused, so that others may rightly hold more."""
         self.is_compared = True
         """Whether it is part of the summary and told unasked: not while the owner is failed."""
         self.ranges: list[tuple[int, int]] = []
@@ -175,3 +174,11 @@ def digest_of(*parts: str | int | bytes) -> int:
         digest.update(b"%d:" % len(data))
         digest.update(data)
     return int.from_bytes(digest.digest(), "big") or 1
+
+
+def content_of(record: Record) -> int:
+    """Return what a whole record adds to the content of its owner; 0 of a tombstone."""
+    versions = record.service_version, record.state_version, record.outputs_version
+    if not any(versions):
+        return 0
+    return digest_of(record.id, *versions, record.service, record.state, record.outputs)

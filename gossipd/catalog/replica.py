@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from gossipd.catalog.item import Item, OwnerRecords, digest_of
+from gossipd.catalog.item import Item, OwnerRecords, content_of, digest_of
 from gossipd.config.model import CatalogConfig
 from gossipd.errors import WireError
 from gossipd.wire.catalog_messages import Known, Record
@@ -25,6 +25,8 @@ RANGES_MAX = 64
 """Pieces known above the floor of an owner; with more they are forgotten and fetched."""
 TOTAL_BYTES_MAX = 2**28
 """Of all records of all owners, encoded."""
+REFUSED_MAX = 1024
+"""Services of an owner that were refused and are remembered, by a hash each."""
 TOMBSTONES_SHARE = 4
 """Ids of an owner, those of tombstones included: so many times ``records_max``. Above it the
 oldest tombstones are forgotten before their time."""
@@ -130,7 +132,7 @@ class Replica:
             item.encoded_outputs = record.outputs
         item.learned_at = now
         mark = item.content()
-        records.content ^= item.mark ^ mark
+        records.content ^= item.mark ^ mark ^ _taken_back(records, id)
         item.mark = mark
         records.tombstones += item.is_tombstone - was_tombstone
         self._resize(records, item.encoded_bytes - before)
@@ -143,8 +145,8 @@ class Replica:
         records.node_version = record.state_version
         self._resize(records, len(record.state) - len(records.encoded_node))
         records.encoded_node = record.state
-        mark = digest_of("", record.state_version, record.state)
-        records.content ^= records.node_mark ^ mark
+        mark = content_of(record)
+        records.content ^= records.node_mark ^ mark ^ _taken_back(records, "")
         records.node_mark = mark
         return True
 
@@ -185,6 +187,29 @@ class Replica:
         self.summary ^= records.mark ^ mark
         records.mark = mark
 
+    def refuse(self, records: OwnerRecords, record: Record) -> None:
+        """Count a whole record that was not taken in as part of what its owner said.
+
+        Who takes it in has the same content then, and who was told something else by a liar,
+        too large or malformed so that it be refused, has not.
+        """
+        id = record.id
+        refused = {} if records.refused is None else records.refused
+        if id not in refused and len(refused) >= REFUSED_MAX:
+            records.is_partial = True
+            return
+        item = records.items.get(id)
+        if item is not None:
+            records.content ^= item.mark
+            item.mark = 0
+        elif not id:
+            records.content ^= records.node_mark
+            records.node_mark = 0
+        mark = content_of(record)
+        records.content ^= _taken_back(records, id) ^ mark
+        refused[id] = mark
+        records.refused = refused
+
     def keep_only(self, records: OwnerRecords, ids: Iterable[str], upto: int) -> list[str]:
         """Drop services beside ``ids`` that are not newer than ``upto``; return which."""
         kept = frozenset(ids)
@@ -193,6 +218,8 @@ class Replica:
         ]
         for id in dropped:
             self._drop_item(records, id)
+        for id in [id for id in records.refused or () if id and id not in kept]:
+            records.content ^= _taken_back(records, id)
         return dropped
 
     def expire(self, before: float) -> None:
@@ -231,6 +258,11 @@ def _tombstones(records: OwnerRecords) -> list[Item]:
     """Return the tombstones that everybody who compares hears of, one way or the other."""
     floor = records.floor
     return [item for item in records.items.values() if item.is_tombstone and item.removed <= floor]
+
+
+def _taken_back(records: OwnerRecords, id: str) -> int:
+    """Return what a record that was refused added to the content, and forget it."""
+    return records.refused.pop(id, 0) if records.refused else 0
 
 
 def _removed_at(item: Item) -> int:

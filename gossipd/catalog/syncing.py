@@ -34,7 +34,7 @@ ANSWERED_SAVED = 2.0**25
 whole of a catalog of 10,000 instances eight times, and one more each second."""
 ANSWERED_PER_SECOND = 2.0**22
 SHOWN_SAVED = 16.0
-"""Records and disputes shown to their owners at once, and ``SHOWN_PER_SECOND`` after that."""
+"""Disputes shown to their owners at once, and ``SHOWN_PER_SECOND`` after that."""
 SHOWN_PER_SECOND = 4.0
 BYTES_SYNC = "catalog-bytes-sync"
 """Counted: bytes of digests and of what answers them."""

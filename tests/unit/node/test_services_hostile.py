@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gossipd.address import Address
+from gossipd.config.model import CatalogConfig
 from gossipd.services.definition import CheckDefinition, Service, ServiceState
 from gossipd.services.instance import DOWN
 from gossipd.wire.catalog_codec import encode_catalog
@@ -31,7 +32,15 @@ from gossipd.wire.serf_codec import (
 )
 from gossipd.wire.serf_messages import LeaveIntent, SerfPushPull
 from support.node_net import Machine, NodeNet
-from support.service_net import are_equal, bytes_of_syncs, heard_ignored, keys, register, send
+from support.service_net import (
+    are_equal,
+    bytes_of_syncs,
+    heard_ignored,
+    keys,
+    register,
+    send,
+    summaries,
+)
 
 CHECK = CheckDefinition(id="c", kind="ttl", ttl=6000.0, status="passing")
 WEB = Service(id="web-1", name="web", port=8080, checks=(CHECK,))
@@ -126,16 +135,53 @@ def test_who_was_lied_to_before_its_owner_spoke_holds_the_truth_after_a_push_pul
     assert refutations(machines[0]) == 1
 
 
-def test_a_record_that_cannot_be_read_is_shown_to_its_owner() -> None:
+def test_a_record_that_cannot_be_read_hides_the_true_one_until_the_next_push_pull() -> None:
     net, machines = cluster()
     upto = floor(machines[0])
     register(machines[0], Service(id="new", name="new"))
     forged = Record("web-1", state_version=upto + 1, state=b"\xc1")
     tell(net, machines[3], Portion("a", 1, upto, upto + 1, (forged,)), machines[5])
-    net.run_until(lambda: "not-our-word" in heard_ignored(machines[0]), 1.0)
+    net.run_until(lambda: "not-our-word" in heard_ignored(machines[0]), SYNCED)
     net.run(5)
     assert are_equal(machines)
     assert keys(machines[3], "new") == [("a", "new")]
+
+
+def test_news_that_cannot_be_read_does_not_take_the_place_of_the_true_one() -> None:
+    net, machines = cluster()
+    version = floor(machines[0]) + 1
+    forged = Record("web-1", state_version=version, state=b"\xc1")
+    send(net, machines[3], encode_catalog(News("a", 1, version, (), forged)), machines[5])
+    register(machines[0], Service(id="new", name="new"))
+    net.run(1)
+    assert keys(machines[3], "new") == [("a", "new")]
+    assert are_equal(machines)
+
+
+def test_a_node_that_keeps_less_than_others_register_accuses_nobody() -> None:
+    net = NodeNet()
+    small = net.add("small", catalog=CatalogConfig(node_bytes_max=2000))
+    machines = [net.add(name) for name in "abc"]
+    for machine in machines:
+        net.join(machine, small)
+    checks = tuple(CheckDefinition(id=f"c{n}", kind="ttl", ttl=6e3) for n in range(10))
+    for number, check in enumerate(checks):
+        service = Service(id=f"s{number}", name="web", checks=(check,), meta={"m": "x" * 400})
+        register(machines[0], service)
+        net.run(2)
+    for status in ("passing", "critical", "passing"):
+        for check in checks:
+            node = machines[0].node
+            machines[0].do(
+                lambda now, c=check.id, s=status, n=node: n.report_check(c, s, "", None, now)
+            )
+            net.run(1.5)
+        net.run(SYNCED)
+    assert 0 < len(keys(small)) < 10
+    assert all(len(keys(machine)) == 10 for machine in machines)
+    assert "owner-full" in heard_ignored(small)
+    assert [refutations(machine) for machine in machines] == [0] * 3
+    assert len(summaries([small, *machines])) == 1
 
 
 def test_a_late_portion_does_not_bring_back_what_is_gone_and_forgotten() -> None:
