@@ -172,7 +172,11 @@ class ServiceCalls:
         return read_own_untrusted(self._link.ask(requests.Plain("own-services")))
 
     def deregister(self, service: str) -> None:
-        """Take back the service of that id; errors as below."""
+        """Take back the service of that id.
+
+        Raises:
+            RequestRefused: this node registers none of that id.
+        """
         from gossipd.query import service_requests
 
         self._link.ask(service_requests.DeregisterService(service))
@@ -180,14 +184,22 @@ class ServiceCalls:
     def register_check(
         self, check: CheckDefinition | Mapping[str, object], service: str = ""
     ) -> None:
-        """Add a check to a service of this node, or to the node itself."""
+        """Add a check to a service of this node, or to the node itself; replaces one of its id.
+
+        Raises:
+            RequestRefused: a field cannot be, which is named, or there is no such service.
+        """
         from gossipd.query import service_requests
         from gossipd.services.writing import check_table
 
         self._link.ask(service_requests.RegisterCheck(check_table(check), service))
 
     def deregister_check(self, check: str) -> None:
-        """Take back the check of that id."""
+        """Take back the check of that id.
+
+        Raises:
+            RequestRefused: this node has none of that id.
+        """
         from gossipd.query import service_requests
 
         self._link.ask(service_requests.DeregisterCheck(check))
@@ -217,13 +229,25 @@ class ServiceCalls:
         self._link.ask(service_requests.ReportCheck(check, status, output, load, hold))
 
     def report_load(self, service: str, load: float) -> None:
-        """Say how busy a service is, 0 idle to 1 full; its weight follows."""
+        """Say how busy a service is, 0 idle to 1 full; its weight follows within a second.
+
+        Raises:
+            RequestRefused: this node registers none of that id, or it is no such number.
+        """
         from gossipd.query import service_requests
 
         self._link.ask(service_requests.ReportLoad(service, load))
 
     def maintenance(self, service: str = "", reason: str | None = "maintenance") -> None:
-        """Take a service (empty: the whole node) out of ``passing``; ``None`` ends that."""
+        """Take a service (empty: the whole node) out of ``passing`` and say why.
+
+        Args:
+            service: its id.
+            reason: at most 512 bytes; ``None`` ends the maintenance.
+
+        Raises:
+            RequestRefused: this node registers none of that id, or the reason is too long.
+        """
         from gossipd.query import service_requests
 
         self._link.ask(service_requests.Maintain(service, reason is not None, reason or ""))
@@ -234,6 +258,9 @@ class ServiceCalls:
         Returns at once. A service is gone at the end; 0 ends a drain that runs. With
         ``is_unshared`` it is refused if several connections hold the service: it is not one
         of them that ends it.
+
+        Raises:
+            RequestRefused: this node registers none of that id, or others hold it too.
         """
         from gossipd.query import service_requests
 
