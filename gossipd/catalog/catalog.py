@@ -15,10 +15,10 @@ from __future__ import annotations
 from random import Random
 
 from gossipd.address import Address
+from gossipd.catalog.early_news import EarlyNews
 from gossipd.catalog.effects import CatalogEffect
 from gossipd.catalog.events import CatalogEvent, RecordIgnored
 from gossipd.catalog.gaps import Gaps
-from gossipd.catalog.holding import Holding
 from gossipd.catalog.item import OwnerRecords
 from gossipd.catalog.own_records import OwnRecords
 from gossipd.catalog.owners import Owners, Standing
@@ -120,7 +120,7 @@ class Catalog:
             packet_bytes - PART_OVERHEAD,
         )
         self._refutation = Refutation(name, self._own, self.owners, self.timers, outbox)
-        self._holding = Holding()
+        self._early = EarlyNews()
         self._told = Quota(TOLD_SAVED, TOLD_PER_SECOND)
         self._lost: dict[str, None] = {}
         self._heard: dict[bytes, None] = {}
@@ -171,8 +171,8 @@ class Catalog:
             self._gaps.forget(name)  # of another life
             if name in self._lost and standing.status != OWNER_FAILED:
                 self._gaps.found(name, epoch, standing.address, now)
-            for held in self._holding.take(name, now):
-                self._receive(held.payload, held.source, now)
+            for early in self._early.take(name, now):
+                self._receive(early.payload, early.source, now)
         if standing.status == OWNER_ALIVE and name != self._name:
             self._syncing.is_back(name, before, now)
             if not had_peers:
@@ -376,7 +376,7 @@ class Catalog:
         if standing is not None and standing.epoch == epoch:
             return True
         if standing is None or standing.epoch is None or epoch > standing.epoch:
-            self._holding.keep(owner, payload, source, now)
+            self._early.keep(owner, payload, source, now)
         else:
             self._ignore("old-epoch", owner)
         return False

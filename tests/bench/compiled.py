@@ -25,7 +25,7 @@ MODULES = {
         "state_sync", "tags", "timers", "upkeep", "user_events",
     ),
     "gossipd/catalog": (
-        "gaps", "holding", "item", "owners", "reconcile", "replica", "spreading", "syncing",
+        "early_news", "gaps", "item", "owners", "reconcile", "replica", "spreading", "syncing",
     ),
     "gossipd/node": (
         "carriage", "delivery", "departure", "exchange", "node", "operations", "packing",
