@@ -17,6 +17,7 @@ from gossipd.wire.internal_query_codec import (
 )
 from gossipd.wire.messages import Versions
 from gossipd.wire.serf_codec import (
+    NO_SUMMARY,
     decode_serf_state_untrusted,
     decode_serf_untrusted,
     decode_tags_untrusted,
@@ -121,8 +122,13 @@ def test_a_state_is_decoded_with_its_slots_in_place() -> None:
 
 def test_unknown_keys_and_nil_lists_of_a_state_are_accepted() -> None:
     data = b"\x02\x85\xa6Events\xc0\xa5LTime\x05\xabLeftMembers\xc0\xacStatusLTimes\xc0"
-    data += b"\xa8Zgossipd\x81\xa1v\x93\x01\x02\x03tail"
+    data += b"\xa6Zother\x81\xa1v\x93\x01\x02\x03tail"
     assert decode_serf_state_untrusted(data) == SerfPushPull(5, {}, (), 0, (), 0)
+
+
+def test_what_a_state_says_of_services_in_another_form_is_no_fault_of_the_state() -> None:
+    data = b"\x02\x82\xa5LTime\x05\xa8Zgossipd\x81\xa1v\x93\x01\x02\x03"
+    assert decode_serf_state_untrusted(data) == SerfPushPull(5, {}, (), 0, (), 0, NO_SUMMARY)
 
 
 @pytest.mark.parametrize(
