@@ -333,14 +333,15 @@ class Provider:
         for alias in tuple(self._checks.aliases.values()):
             target = alias.definition.target
             status = status_behind(target, self._entries)
-            before = alias.status
+            before, word = alias.status, alias.output
             is_there = target in self._entries
             said = status if is_there else "not registered on this node"
             alias.take_word(status, f"service {target} is {said}", now)
             if alias.status != before:
                 self._note_check(alias, before)
-                if alias.service in self._entries or not alias.service:
-                    self._tell_of(alias.service, now)
+            is_news = (alias.status, alias.output) != (before, word)
+            if is_news and (alias.service in self._entries or not alias.service):
+                self._tell_of(alias.service, now)
             self._checks.arm(alias)
 
     # -- load, maintenance, drain -----------------------------------------------
