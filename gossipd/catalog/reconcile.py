@@ -35,6 +35,8 @@ def missing(
     wishes: list[Known] = []
     told = set()
     for one in known:
+        if one.owner in told:
+            continue  # each costs a look at all that is held of that owner
         told.add(one.owner)
         records = replica.records(one.owner)
         standing = owners.get(one.owner)
@@ -69,15 +71,15 @@ def is_disputed(one: Known, records: OwnerRecords) -> bool:
 
 def wanted(replica: Replica, known: Iterable[Known]) -> list[tuple[OwnerRecords, int]]:
     """Return what a wish asks for, as ``missing`` does."""
-    found: list[tuple[OwnerRecords, int]] = []
+    found: dict[str, tuple[OwnerRecords, int]] = {}
     for one in known:
         records = replica.records(one.owner)
         if records is None or not records.floor or records.epoch < one.epoch:
             continue
         floor = one.floor if records.epoch == one.epoch else 0
         if records.floor > floor:
-            found.append((records, floor))
-    return found
+            found.setdefault(one.owner, (records, floor))
+    return list(found.values())
 
 
 def deltas(sender: str, lacks: Sequence[tuple[OwnerRecords, int]]) -> list[bytes]:

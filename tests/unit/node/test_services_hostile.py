@@ -459,3 +459,15 @@ def test_a_flood_of_large_messages_is_not_even_read() -> None:
     assert 100 - 32 - 2 * 10 - 1 <= refused <= 100 - 32 - 2 * 10 + 1
     net.run(5)
     assert are_equal(machines)
+
+
+@pytest.mark.parametrize("kind", [Digest, Wish])
+def test_an_owner_that_is_asked_for_many_times_at_once_is_answered_once(
+    kind: type[Digest] | type[Wish],
+) -> None:
+    _, machines = cluster()
+    floors = floor(machines[1])
+    known = tuple(Known("a", 1, number % floors) for number in range(5000))
+    before = bytes_of_syncs(machines[1])
+    by_stream(machines[1], encode_catalog(kind("f", known)), machines[5])
+    assert 0 < bytes_of_syncs(machines[1]) - before < 300
