@@ -74,7 +74,7 @@ class Packer:
         """Return as few packets as hold these user messages, in order, and nothing else.
 
         They are for gossipd nodes, which know checksums. A bit that turned in a record would
-        stay: replicas compare versions, not contents.
+        stay until contents are compared, and then make its owner say everything anew.
         """
         room = self._budget - COMPOUND_OVERHEAD - self._layers.overhead
         packets: list[UnsealedPacket] = []
