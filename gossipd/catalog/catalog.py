@@ -27,7 +27,7 @@ from gossipd.catalog.quota import Quota
 from gossipd.catalog.refutation import Refutation
 from gossipd.catalog.replica import Refused, Replica
 from gossipd.catalog.shelves import Shelves
-from gossipd.catalog.spreading import PART_OVERHEAD, Spreading
+from gossipd.catalog.spreading import PART_OVERHEAD, Spreading, queue_name
 from gossipd.catalog.syncing import Syncing
 from gossipd.catalog.timers import (
     CatalogTimer,
@@ -287,7 +287,7 @@ class Catalog:
         if not self._spreading.fits(payload):  # where it came from, packets are larger
             payload = encode_catalog(Notice(owner, news.epoch, version))
         self._remember(payload)
-        self._spreading.tell(payload, _queue_name(news))
+        self._spreading.tell(payload, queue_name(news))
         if is_new:
             self._touched.setdefault(owner, {})[news.record.id] = None
             self._arm_expiry(records, now)
@@ -408,7 +408,7 @@ class Catalog:
     def _tell_own(self) -> None:
         """Gossip own changes, or only that there are some if they are many or large."""
         news = self._own.take_fresh()
-        told = [(encode_catalog(each), _queue_name(each)) for each in news]
+        told = [(encode_catalog(each), queue_name(each)) for each in news]
         is_much = sum(len(payload) for payload, _ in told) > FRESH_BYTES_MAX
         if is_much or not all(self._spreading.fits(payload) for payload, _ in told):
             notice = encode_catalog(Notice(self._name, self._own.epoch, self._own.records.floor))
@@ -491,10 +491,3 @@ class Catalog:
 
     def _ignore(self, reason: str, owner: str, detail: str = "") -> None:
         self._outbox.events.append(RecordIgnored(reason, owner, detail))
-
-
-def _queue_name(news: News) -> str:
-    """Return under which name news waits: what it replaces has the same."""
-    record = news.record
-    part = "d" if record.service_version else "s" if record.state_version else "o"
-    return f"{news.owner}\0{'r' if record.removed else part}{record.id}"

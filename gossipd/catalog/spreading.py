@@ -20,6 +20,7 @@ from gossipd.swim.dissemination import BroadcastQueue
 from gossipd.swim.haste import Haste
 from gossipd.swim.scaling import retransmit_limit
 from gossipd.timers import Timers
+from gossipd.wire.catalog_messages import News
 
 PART_OVERHEAD = 3
 """Bytes that a message costs inside a packet: its length, and the type of user messages."""
@@ -144,3 +145,10 @@ class Spreading:
                 return
             self._outbox.ledger.count(BYTES_NEWS, sum(map(len, payloads)))
             self._outbox.effects.append(TellPeer(peer.address, tuple(payloads)))
+
+
+def queue_name(news: News) -> str:
+    """Return under which name news waits: what it replaces has the same."""
+    record = news.record
+    part = "d" if record.service_version else "s" if record.state_version else "o"
+    return f"{news.owner}\0{'r' if record.removed else part}{record.id}"
