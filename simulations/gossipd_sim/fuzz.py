@@ -92,6 +92,19 @@ def random_document(seed: int, nodes_max: int = NODES_MAX) -> Table:
     return document
 
 
+def seeds_from(first: int, runs: int, nodes_max: int, *, with_services: bool) -> list[int]:
+    """Return ``runs`` seeds from ``first`` on, all of them or those whose runs have services."""
+    if not with_services:
+        return list(range(first, first + runs))
+    found: list[int] = []
+    seed = first
+    while len(found) < runs:
+        if "catalog" in random_document(seed, nodes_max):
+            found.append(seed)
+        seed += 1
+    return found
+
+
 def _at(fault: Table) -> float:
     at = fault["at"]
     assert isinstance(at, float)

@@ -9,7 +9,14 @@ import pytest
 from gossipd.value import replace
 from gossipd_sim.cluster import Cluster
 from gossipd_sim.document import write_toml
-from gossipd_sim.fuzz import HORIZON_MAX, HORIZON_MIN, NODES_MIN, FuzzTask, random_document
+from gossipd_sim.fuzz import (
+    HORIZON_MAX,
+    HORIZON_MIN,
+    NODES_MIN,
+    FuzzTask,
+    random_document,
+    seeds_from,
+)
 from gossipd_sim.main import run_fuzz_task
 from gossipd_sim.random_faults import KINDS
 from gossipd_sim.scenario import FAULTS, read_scenario
@@ -63,6 +70,14 @@ def test_some_runs_have_services_and_some_of_those_hosts_without_a_catalog() -> 
     share = sum(scenario.has_services for scenario in scenarios) / len(SEEDS)
     assert 0.3 < share < 0.5
     assert any(special.catalog for scenario in scenarios for special in scenario.special)
+
+
+def test_a_campaign_may_be_of_runs_with_services_alone() -> None:
+    chosen = seeds_from(100, 20, 64, with_services=True)
+    assert len(chosen) == 20
+    for seed in range(100, chosen[-1] + 1):
+        assert ("catalog" in random_document(seed)) is (seed in chosen)
+    assert seeds_from(100, 3, 64, with_services=False) == [100, 101, 102]
 
 
 def test_clusters_stay_within_the_asked_size() -> None:

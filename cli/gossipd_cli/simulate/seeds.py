@@ -41,11 +41,14 @@ _nodes_max = click.option(
 @click.option("--runs", type=click.IntRange(1), default=50, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, help="Processes.")
 @click.option("--seed", "base", type=SEED, default=0, show_default=True, help="The first seed.")
+@click.option("--services", is_flag=True, help="Only seeds whose runs have services.")
 @_nodes_max
 @json_option
-def fuzz_command(runs: int, jobs: int, base: int, nodes_max: int, as_json_: bool) -> None:
+def fuzz_command(
+    runs: int, jobs: int, base: int, services: bool, nodes_max: int, as_json_: bool
+) -> None:
     """Run random scenarios and list the seeds that fail."""
-    sys.exit(guarded(lambda: _fuzz(runs, jobs, base, nodes_max, as_json_)))
+    sys.exit(guarded(lambda: _fuzz(runs, jobs, base, services, nodes_max, as_json_)))
 
 
 @click.command("replay")
@@ -70,13 +73,16 @@ def shrink_command(seed: int, nodes_max: int, runs: int, save: str | None, as_js
     sys.exit(guarded(lambda: _shrink(seed, nodes_max, runs, save, as_json_)))
 
 
-def _fuzz(runs: int, jobs: int, base: int, nodes_max: int, as_json_: bool) -> int:
-    from gossipd_sim.fuzz import FuzzTask
+def _fuzz(
+    runs: int, jobs: int, base: int, with_services: bool, nodes_max: int, as_json_: bool
+) -> int:
+    from gossipd_sim.fuzz import FuzzTask, seeds_from
     from gossipd_sim.main import fuzz
     from gossipd_sim.progress import progress_bar
     from gossipd_sim.report import fuzz_json, fuzz_text
 
-    tasks = [FuzzTask(seed, nodes_max) for seed in range(base, base + runs)]
+    seeds = seeds_from(base, runs, nodes_max, with_services=with_services)
+    tasks = [FuzzTask(seed, nodes_max) for seed in seeds]
     results: list[FuzzResult] = []
     failing = 0
     interrupted = False
