@@ -16,6 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from gossipd.client.connection import RequestRefused
 from gossipd.errors import GossipdError, UsageError
+from gossipd.query.requests import AUTH_REQUIRED
 from gossipd_cli.templating.quoting import FILTERS
 from gossipd_cli.templating.values import (
     TemplateInstance,
@@ -119,6 +120,8 @@ class Template:
         try:
             text = self._template.render(self._names(source, asked))
         except RequestRefused as error:  # it asked for something that is not there now
+            if error.error == AUTH_REQUIRED:
+                raise  # not the template's fault
             raise TemplateError(f"{self._place(error)}: {error}") from error
         except GossipdError:
             raise

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from gossipd.client.connection import RequestRefused
 from gossipd.errors import UsageError
+from gossipd.query.records import MemberRecord
+from gossipd.query.requests import AUTH_REQUIRED
 from gossipd.services.instance import Instance
 from gossipd_cli.templating import target as target_module
 from gossipd_cli.templating.command import LATEST_SECONDS, QUIET_SECONDS, Pacing
@@ -301,6 +303,15 @@ def test_a_folder_that_is_not_there_is_a_wrong_call(tmp_path: Path) -> None:
         Target(str(tmp_path / "none" / "out")).put("x")
     with pytest.raises(UsageError, match="is no regular file"):
         Target("/dev/null").put("x")
+
+
+def test_a_missing_token_is_not_the_templates_fault(tmp_path: Path) -> None:
+    class Closed(FakeSource):
+        def members(self) -> Sequence[MemberRecord]:
+            raise RequestRefused(AUTH_REQUIRED)
+
+    with pytest.raises(RequestRefused):
+        render(tmp_path, "{{ members() }}", Closed())
 
 
 def test_what_is_left_out_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
