@@ -70,6 +70,16 @@ def test_what_an_owner_did_not_say_is_found(
     assert any(text in found for found in cluster.texts()), cluster.texts()
 
 
+def test_what_is_learned_anew_may_begin_at_an_older_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = watched("service-records")
+    one = shown(cluster)
+    show(cluster, monkeypatch, index=900)
+    show(cluster, monkeypatch, replace(one, version=one.version - 1), index=901)
+    assert not any("fell from version" in found for found in cluster.texts())
+
+
 @pytest.mark.parametrize(
     ("status", "changes", "is_found"),
     [

@@ -39,8 +39,8 @@ class ServiceRecords:
         self._said = Said()
         self._services: dict[str, dict[str, None]] = {}
         self._owners: dict[str, dict[str, None]] = {}
-        self._seen: dict[str, dict[tuple[str, str], Instance]] = {}
-        """By host and instance: what was shown last."""
+        self._seen: dict[str, dict[str, dict[tuple[str, str], Instance]]] = {}
+        """By host, service and instance: what was shown last, as long as it is shown."""
 
     def on_boot(self, host: Host, now: float) -> None:
         """Begin anew."""
@@ -71,20 +71,25 @@ class ServiceRecords:
         if not host.config.catalog.enabled:
             self._complain(host.name, now, "has no catalog, and told something of services")
         for name in services or ():
-            for instance in node.service(name).instances:
-                for text in self._wrong_with(host, node, instance):
+            seen = self._seen[host.name]
+            before = seen.get(name, {})
+            instances = node.service(name).instances
+            # an owner that was thought to have left is learned anew, the old before the new
+            seen[name] = {instance.key: instance for instance in instances}
+            for instance in instances:
+                known = before.get(instance.key)
+                for text in self._wrong_with(host, node, instance, known):
                     self._complain(host.name, now, text)
         for name in owners or ():
             for instance in node.services_of(name):
                 for text in self._misplaced(host, node, instance):
                     self._complain(host.name, now, text)
 
-    def _wrong_with(self, host: Host, node: Node, instance: Instance) -> Iterator[str]:
-        seen = self._seen[host.name]
-        before = seen.get(instance.key)
+    def _wrong_with(
+        self, host: Host, node: Node, instance: Instance, before: Instance | None
+    ) -> Iterator[str]:
         if before is instance:
             return
-        seen[instance.key] = instance
         what = _named(instance)
         if (
             before is not None
