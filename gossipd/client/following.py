@@ -53,9 +53,10 @@ class Distances:
         return wanted
 
     def due_in(self, now: float) -> float:
-        """Return the seconds until distances are to be looked up again."""
-        due_at = min(map(self._due_at, self._asked_at), default=now + UNKNOWN_KEPT)
-        return max(due_at - now, UNKNOWN_KEPT / 10)
+        """Return the seconds until it is to be looked whether distances are to be looked up."""
+        due_at = min(map(self._due_at, self._asked_at), default=now)
+        # not longer: owners may come while somebody waits for that, and be unknown
+        return min(max(due_at - now, UNKNOWN_KEPT / 10), UNKNOWN_KEPT)
 
     def _due_at(self, owner: str) -> float:
         asked_at = self._asked_at.get(owner)
