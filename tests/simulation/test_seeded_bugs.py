@@ -151,10 +151,10 @@ BUGS = (
         ("probing",),
     ),
     Bug(
-        "a tombstone is forgotten when replicas merge",
-        "catalog/reconcile.py",
-        "        if version > floor:\n            news.append",
-        "        if version > floor and not item.is_tombstone:\n            news.append",
+        "a removal that was gossiped is not taken off the shelves",
+        "catalog/catalog.py",
+        "        if is_new:\n            self._touched",
+        "        if is_new and not news.record.removed:\n            self._touched",
         ("service-rest",),
     ),
     Bug(

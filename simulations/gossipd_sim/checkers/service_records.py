@@ -5,14 +5,15 @@ fall; nothing is shown that its owner did not say (where bits turn on links with
 encryption that can happen). Of an owner that left or is unknown nothing is shown; nothing
 of one that leaves passes; what a failed one held is critical, unless the mass-loss guard
 holds, and then it is doubtful; what a suspected one holds is doubtful. A host without a
-catalog shows nothing.
+catalog shows nothing. And nobody has to refute: where nobody lies, none holds of an owner
+what it did not say, not even for the moment until that heals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gossipd.catalog.events import OwnServicesChanged, ServiceChanged
+from gossipd.catalog.events import OwnServicesChanged, RecordIgnored, ServiceChanged
 from gossipd.node.events import NodeEvent
 from gossipd.node.node import Node
 from gossipd.serf.events import MemberChange
@@ -56,8 +57,19 @@ class ServiceRecords:
             self._services.setdefault(host.name, {})[event.name] = None
         elif kind is OwnServicesChanged:
             self._owners.setdefault(host.name, {})[host.config.name] = None
+        elif kind is RecordIgnored:
+            assert isinstance(event, RecordIgnored)
+            self._look_at_honour(host, event, now)
         elif isinstance(event, _ABOUT_MEMBERS) and host.config.catalog.enabled:
             self._owners.setdefault(host.name, {})[event.member.name] = None
+
+    def _look_at_honour(self, host: Host, event: RecordIgnored, now: float) -> None:
+        """Complain if others hold of a host what it never said: it refutes, and it is healed."""
+        truth = self._truth
+        if event.reason != "not-our-word" or truth.bits_turned:
+            return
+        if len(truth.named(host.config.name)) == 1:
+            self._complain(host.name, now, f"refutes what others hold of it ({event.detail})")
 
     def on_step(self, host: Host, now: float) -> None:
         """Look at what was named."""
