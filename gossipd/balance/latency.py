@@ -36,7 +36,8 @@ class PeakEwma:
             self._value = sample
         else:
             kept = self._kept(now)
-            self._value = sample + (self._value - sample) * kept
+            # rounding must not lift it above what was seen
+            self._value = min(sample + (self._value - sample) * kept, self._value)
         self._at = max(self._at, now)
 
     def value(self, now: float) -> float | None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 OURS = """
-import os, sys
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever started the tests may ignore it
 from gossipd_cli.services.supervising import Foreground, NotStarted
 foreground = Foreground()
 def drain():

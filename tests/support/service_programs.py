@@ -52,7 +52,9 @@ def started(*words: str, patience: float = 5.0) -> Iterator[Program]:
     ``patience``: seconds that a daemon that has come back is given to find the others.
     """
     program = (
-        "import sys; from gossipd_cli.services import known;"
+        "import signal, sys; from gossipd_cli.services import known;"
+        # whoever started the tests may ignore it, as nohup does
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL);"
         f"known.RETURN_SECONDS = {patience};"
         "from gossipd_cli.main import main; sys.exit(main())"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gossipd.balance.latency import PeakEwma
@@ -28,6 +28,7 @@ def test_faster_samples_pull_it_down_as_time_passes() -> None:
     assert latency.value(30.0) == pytest.approx(0.1 + 1.9 * math.exp(-3))
 
 
+@example([(33.98144108137404, 0.0), (1.3874563454450985, 0.0)])
 @given(st.lists(st.tuples(st.floats(0, 60), st.floats(0, 30)), min_size=1))
 def test_it_stays_within_what_was_seen(samples: list[tuple[float, float]]) -> None:
     latency, now = PeakEwma(10.0), 0.0
