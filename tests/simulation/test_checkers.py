@@ -227,6 +227,7 @@ def test_what_an_owner_is_shown_of_its_former_life_is_no_gossip(claim: Claim) ->
 def test_the_leave_of_a_former_life_may_be_shown_to_an_owner_that_moved() -> None:
     watched = Watched("transmits")
     moved = Address(bytes([10, 0, 0, 3]), 7947)
+    watched.hosts[2].address = moved
     for _ in range(30):
         watched.inspector.on_packet(
             watched.hosts[0], moved, encode(Dead("n002", 1, "n002")), watched.now

@@ -36,13 +36,12 @@ _ALONE: dict[str, Callable[[Complain], object]] = {
     "alternation": Alternation,
     "own-entry": OwnEntry,
     "datagrams": Datagrams,
-    "transmits": Transmits,
     "visits": Visits,
     "queues": Queues,
     "service-changes": ServiceChanges,
 }
 _WITH_TRUTH = (
-    *("suspicions", "probing", "calm-deaths", "rest", "applications"),
+    *("transmits", "suspicions", "probing", "calm-deaths", "rest", "applications"),
     *("service-records", "service-rest"),
 )
 NAMES: tuple[str, ...] = (DECODING, *_ALONE, *_WITH_TRUTH)
@@ -91,6 +90,8 @@ def make_inspector(
     """
     names = [name for name in NAMES if not wanted or name in wanted]
     checkers = [make(complaints.of(name)) for name, make in _ALONE.items() if name in names]
+    if "transmits" in names:
+        checkers.append(Transmits(complaints.of("transmits"), truth))
     if "suspicions" in names:
         checkers.append(Suspicions(complaints.of("suspicions"), truth))
     if "probing" in names:

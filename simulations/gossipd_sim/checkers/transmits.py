@@ -12,20 +12,21 @@ allows for a full number of sendings.
 from __future__ import annotations
 
 from gossipd.address import Address
-from gossipd.node.node import Node
 from gossipd.swim.member import Member
 from gossipd.swim.scaling import retransmit_limit
 from gossipd.wire.messages import Alive, Dead, PacketMessage, Ping, Suspect
 from gossipd_sim.checkers import insight
 from gossipd_sim.checkers.complaint import Complain
 from gossipd_sim.host import Host
+from gossipd_sim.truth import Truth
 
 
 class Transmits:
     """Counts each host's sendings of each claim."""
 
-    def __init__(self, complain: Complain) -> None:
+    def __init__(self, complain: Complain, truth: Truth) -> None:
         self._complain = complain
+        self._truth = truth
         self._largest: dict[str, int] = {}
         self._sent: dict[str, dict[str, dict[PacketMessage, int]]] = {}
         self._queued: dict[str, dict[str, int]] = {}
@@ -64,7 +65,7 @@ class Transmits:
                 continue
             if isinstance(message, Suspect) and message.node == pinged:
                 continue
-            if message is lead and _is_shown_to_owner(message, sender.node, to):
+            if message is lead and self._is_shown_to_owner(message, to):
                 continue
             counts = self._sent[name].setdefault(message.node, {})
             times = counts[message] = counts.get(message, 0) + 1
@@ -76,14 +77,13 @@ class Transmits:
                 text = f"{kind} of {message.node} sent {times} times, the limit is {limit}"
                 self._complain(name, now, text)
 
-
-def _is_shown_to_owner(claim: Alive | Suspect | Dead, node: Node, to: Address) -> bool:
-    """Say whether ``node`` shows a former life to its owner; gossip goes to nobody who left."""
-    match claim:
-        case Alive():
-            return claim.address == to
-        case Dead(node=name, accuser=accuser) if name == accuser:
-            # the pinger that answers to the name now may have moved: then nobody is known there
-            return all(each.address != to for each in insight.table(node) if each.name != name)
-        case _:
-            return False
+    def _is_shown_to_owner(self, claim: Alive | Suspect | Dead, to: Address) -> bool:
+        """Say whether a former life is shown to its owner; gossip goes to nobody who left."""
+        match claim:
+            case Alive():
+                return claim.address == to
+            case Dead(node=name, accuser=accuser) if name == accuser:
+                # where the owner is, which may be where the sender knows another member
+                return any(machine.address == to for machine in self._truth.named(name))
+            case _:
+                return False
