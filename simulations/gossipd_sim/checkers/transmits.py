@@ -83,7 +83,9 @@ class Transmits:
             case Alive():
                 return claim.address == to
             case Dead(node=name, accuser=accuser) if name == accuser:
-                # where the owner is, which may be where the sender knows another member
-                return any(machine.address == to for machine in self._truth.named(name))
+                # where the owner is, which may be where the sender knows another member; a
+                # ping has no checksum, so a turned bit may give it another member's name
+                is_owner = any(machine.address == to for machine in self._truth.named(name))
+                return is_owner or self._truth.bits_turned > 0
             case _:
                 return False
