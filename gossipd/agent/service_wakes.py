@@ -15,9 +15,16 @@ import trio
 
 import gossipd.agent.log.service_lines
 import gossipd.catalog.catalog  # noqa: F401 - both for the first change, see above
+from gossipd.catalog import effects, events, owners, timers
 from gossipd.catalog.events import ServiceChanged
 from gossipd.node.events import NodeEvent
+from gossipd.services import definition, instance
 from gossipd.services.instance import ServiceChange, ServiceReset, ServiceView
+from gossipd.value import prepare
+from gossipd.wire import catalog_messages
+
+for _room in (catalog_messages, definition, instance, owners, timers, effects, events):
+    prepare(vars(_room))
 
 
 class ServiceLog(Protocol):

@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from gossipd.value import Value, fields_of, is_required, replace
+from gossipd.value import Value, fields_of, is_required, prepare, replace
 
 
 class Point(Value):
@@ -125,3 +125,21 @@ def test_values_can_be_copied_and_pickled() -> None:
     point = Point(1, 5)
     assert copy.copy(point) == point
     assert pickle.loads(pickle.dumps(point)) == point
+
+
+def test_the_values_of_a_module_can_be_prepared_for_their_first_use() -> None:
+    class Early(Value):
+        a: int
+        b: int = 2
+
+    class EarlyByName(Value, kw_only=True):
+        a: int
+
+    before = Early.__init__, EarlyByName.__init__
+    prepare({"Early": Early, "EarlyByName": EarlyByName, "Value": Value, "x": 1, "int": int})
+    assert (Early.__init__, EarlyByName.__init__) != before
+    assert Early.__init__ is not before[0]
+    assert EarlyByName.__init__ is not before[1]
+    assert (Early(1).b, EarlyByName(a=3).a) == (2, 3)
+    with pytest.raises(TypeError):
+        EarlyByName(3)  # type: ignore[call-arg]
