@@ -13,7 +13,8 @@ import pytest
 
 OURS = """
 import os, signal, sys
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever started the tests may ignore it
+for ignored in (signal.SIGHUP, signal.SIGQUIT):  # perhaps by whoever started the tests
+    signal.signal(ignored, signal.SIG_DFL)
 from gossipd_cli.services.supervising import Foreground, NotStarted
 foreground = Foreground()
 def drain():
