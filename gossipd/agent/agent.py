@@ -12,6 +12,7 @@
     │   └─ keeping.write         the snapshot, where one is kept
     └─ faces nursery             ends first
         ├─ serve_rpc             local socket and Serf's TCP port
+        ├─ faces.py              HTTP and DNS, if they are wanted
         ├─ lifecycle.watch       signals
         ├─ collector.run         metrics, and one task for each sink
         ├─ keeping.rejoin        members of the last run
@@ -33,6 +34,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from gossipd.agent.faces import serve_dns_face, serve_http_face
 from gossipd.agent.handle import AgentHandle
 from gossipd.agent.introduction import introduce
 from gossipd.agent.lifecycle import EXIT_FAILED, EXIT_LEFT, Lifecycle
@@ -190,6 +192,8 @@ async def _open_faces(
 ) -> None:
     config, log, keeping = parts.config, parts.log, parts.keeping
     await nursery.start(_serve_rpc, parts, handle)
+    await nursery.start(serve_http_face, parts, handle)
+    await nursery.start(serve_dns_face, parts, handle)
     nursery.start_soon(parts.collector.run)
     _send_metrics(parts, nursery)
     if signals is not None:

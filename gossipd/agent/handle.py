@@ -97,6 +97,12 @@ class AgentHandle(ServiceFace):
         alive = MemberStatus.ALIVE
         return all(m.name == view.name or m.status is not alive for m in view.members)
 
+    def observe(self, take: Callable[[NodeEvent, float], None]) -> Callable[[], None]:
+        """See every event; see ``NodeHandle.observe``."""
+        observers = self._parts.observers
+        observers.append(take)
+        return lambda: observers.remove(take)
+
     def settings(self) -> tuple[Setting, ...]:
         """Return what the agent runs with now, and where it came from; secrets are hidden."""
         from gossipd.config.settings import settings_of  # seldom asked for

@@ -19,6 +19,10 @@ def introduce(config: AgentConfig, machine: Surroundings, log: Logbook) -> None:
         facts.append(("Socket", f"'{machine.socket_path}'"))
     if machine.rpc_address is not None:
         facts.append(("RPC addr", f"'{machine.rpc_address}'"))
+    if machine.http_address is not None:
+        facts.append(("HTTP addr", f"'{machine.http_address}'"))
+    if machine.dns_address is not None:
+        facts.append(("DNS addr", f"'{machine.dns_address}'"))
     facts += [
         ("Encrypted", str(bool(node.keys)).lower()),
         ("Snapshot", str(bool(config.snapshot_path)).lower()),

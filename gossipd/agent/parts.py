@@ -64,6 +64,8 @@ class Parts:
         """What the agent itself counts, under the names that metrics have."""
         self.watch: Callable[[NodeEvent], None] = _look_away
         """Told every event that the log or applications are told, after them."""
+        self.observers: list[Callable[[NodeEvent, float], None]] = []
+        """Faces that see every event and when it happened; they neither wait nor command."""
         self.service_wakes: ServiceWakes | None = None
         """Who follows services; ``None`` until somebody does."""
         node = self._node(state)
@@ -265,6 +267,8 @@ class Parts:
             self.applications.take_in(event, now)
         if self.service_wakes is not None:
             self.service_wakes.take(event)
+        for observer in self.observers:
+            observer(event, now)
         self.watch(event)
 
     def _observe_services(self, event: NodeEvent, now: float) -> None:

@@ -113,8 +113,12 @@ class UdpPort:
         self._socket.close()
 
 
-def bind_gossip_sockets(at: Address) -> tuple[socket.socket, socket.socket]:
+def bind_both(what: str, at: Address) -> tuple[socket.socket, socket.socket]:
     """Bind UDP and TCP to one port; port 0 takes one that is free for both.
+
+    Args:
+        what: how errors call the address.
+        at: where.
 
     Returns:
         The UDP socket and the listening TCP socket, both non-blocking.
@@ -124,10 +128,10 @@ def bind_gossip_sockets(at: Address) -> tuple[socket.socket, socket.socket]:
     """
     tries = _BIND_TRIES if at.port == 0 else 1
     for attempt in range(tries):
-        listener = _bound(socket.SOCK_STREAM, at)
+        listener = _bound(what, socket.SOCK_STREAM, at)
         chosen = Address(at.ip, listener.getsockname()[1])
         try:
-            return _bound(socket.SOCK_DGRAM, chosen), listener
+            return _bound(what, socket.SOCK_DGRAM, chosen), listener
         except ConfigError:
             listener.close()
             if attempt == tries - 1:
@@ -135,7 +139,7 @@ def bind_gossip_sockets(at: Address) -> tuple[socket.socket, socket.socket]:
     raise AssertionError("unreachable: the last try returns or raises")
 
 
-def _bound(kind: socket.SocketKind, at: Address) -> socket.socket:
+def _bound(what: str, kind: socket.SocketKind, at: Address) -> socket.socket:
     bound = socket.socket(family_of(at.ip), kind)
     try:
         bound.setblocking(False)
@@ -150,9 +154,7 @@ def _bound(kind: socket.SocketKind, at: Address) -> socket.socket:
     except OSError as error:
         bound.close()
         transport = "tcp" if kind == socket.SOCK_STREAM else "udp"
-        raise ConfigError(
-            f"cannot bind gossip address {at} ({transport}): {reason_of(error)}"
-        ) from error
+        raise ConfigError(f"cannot bind {what} {at} ({transport}): {reason_of(error)}") from error
     return bound
 
 

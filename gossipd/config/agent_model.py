@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from gossipd.address import split_host_port
 from gossipd.config.event_handler import split_handler
+from gossipd.config.faces import DnsConfig, HttpConfig, face_faults
 from gossipd.config.model import DEFAULT_PORT, NodeConfig, node_faults
 from gossipd.errors import ConfigError, UsageError
 from gossipd.value import Value
@@ -121,6 +122,10 @@ class AgentConfig(Value, kw_only=True):
     """Where mDNS is spoken; empty is ``interface``, or every one that has multicast."""
     mdns_disable_ipv4: bool = False
     mdns_disable_ipv6: bool = False
+    http: HttpConfig = HttpConfig()
+    dns: DnsConfig = DnsConfig()
+    datacenter: str = "dc1"
+    """What Consul's clients are told that they are in; labels of DNS names, too."""
     services: tuple[Service, ...] = ()
     """What is registered from the start on, as files say it."""
     services_dir: str = ""
@@ -181,6 +186,11 @@ def agent_faults(config: AgentConfig) -> Iterator[ConfigError]:
         yield ConfigError(f"leave_timeout is {config.leave_timeout:g}: it must be above 0")
     if not config.drain_on_leave >= 0:
         yield ConfigError(f"drain_on_leave is {config.drain_on_leave:g}: it must not be negative")
+    yield from face_faults(config.http, config.dns)
+    if not _PLAIN.issuperset(config.datacenter) or not 0 < len(config.datacenter) < 64:
+        yield ConfigError(
+            f"datacenter {config.datacenter!r}: write up to 63 letters, digits or dashes"
+        )
     yield from _faults_of_services(config)
     for handler in config.event_handlers:
         try:

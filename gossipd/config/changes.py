@@ -27,6 +27,8 @@ CATALOG = tuple(field for field in fields_of(CatalogConfig) if field not in FIXE
 HANDLERS = ("event_handlers", "handler_timeout", "handlers_max")
 VERIFICATION = ("verify_incoming", "verify_outgoing")
 """Fields of ``wire`` that a node with keys can follow."""
+FACES = ("http", "dns")
+"""Sections that are only read at the start."""
 _SILENT = ("node", "warnings", "profile", "protocol", "validate_node_names")
 """Fields that do nothing by themselves while the daemon runs."""
 
@@ -75,7 +77,7 @@ def changes(
     keys = {option.target: option.key for option in (*FILE_ONLY, *OPTIONS)}
     keys["services"] = "service"
     for field in fields_of(AgentConfig):
-        if field not in _SILENT and getattr(old, field) != getattr(new, field):
+        if field not in (*_SILENT, *FACES) and getattr(old, field) != getattr(new, field):
             (applied if field in live else waiting).append(keys[field])
     if old.node.name != new.node.name:
         waiting.append("node_name")
@@ -93,6 +95,11 @@ def changes(
         for field in fields_of(before):
             if getattr(before, field) != getattr(after, field):
                 (applied if field in can_change else waiting).append(f"{section}.{field}")
+    for section in FACES:
+        before, after = getattr(old, section), getattr(new, section)
+        for field in fields_of(before):
+            if getattr(before, field) != getattr(after, field):
+                waiting.append(f"{section}.{field}")
     taken = {field: getattr(new, field) for field in (*live, *_SILENT) if field != "node"}
     wire = {field: getattr(new.node.wire, field) for field in live_wire}
     catalog = {field: getattr(new.node.catalog, field) for field in live_catalog}

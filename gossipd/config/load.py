@@ -21,8 +21,17 @@ from gossipd.config.agent_model import (
     faults_of_seeds,
 )
 from gossipd.config.event_handler import EVENT, is_handler_fact, split_handler
+from gossipd.config.faces import DnsConfig, HttpConfig
 from gossipd.config.model import PROFILES, CatalogConfig, NodeConfig, SerfConfig
-from gossipd.config.options import FILE_ONLY, NUMBERS, OPTIONS, SECTIONS, SERVICE_KEYS, Option
+from gossipd.config.options import (
+    FILE_ONLY,
+    NODE_SECTIONS,
+    NUMBERS,
+    OPTIONS,
+    SECTIONS,
+    SERVICE_KEYS,
+    Option,
+)
 from gossipd.config.origin import DEFAULT, Complaint, ConfigFile, Origin, syntax_complaint
 from gossipd.config.values import (
     count_from,
@@ -45,7 +54,9 @@ ENVIRONMENT_PREFIX = "GOSSIPD_"
 _OF_CONTAINERS = ("GOSSIPD_SERVICE_", "GOSSIPD_PORT")
 """What container platforms set for a service of our name; none of our settings begins so."""
 _NODE_TARGETS = ("name", "tags", "keys")
-_SECTION_KINDS: dict[type, str] = {float: "duration", int: "count", bool: "switch", str: "text"}
+_SECTION_KINDS: dict[type, str] = {
+    float: "duration", int: "count", bool: "switch", str: "text", tuple: "list",
+}  # fmt: skip
 
 
 class Loaded(Value):
@@ -327,15 +338,15 @@ def _place(draft: _Draft, option: Option, value: object, origin: Origin) -> None
         draft.tags[field] = text_from(value)
         draft.warnings.append("'Role' has been replaced with 'Tags'")
     elif option.kind in ("list", "lines"):
-        before = draft.agent.get(field, ())
+        values = draft.sections[section] if section else draft.agent
+        before = values.get(field, ())
         assert isinstance(before, tuple)
         texts = list_from(value, "," if option.kind == "list" else "\n")
         if option.key == "event_handlers":
             for text in texts:
                 split_handler(text)  # here, where it is known who says so
-        draft.agent[field] = before + texts
-        origin_before = draft.origins.get(field, ())
-        draft.origins[field] = (*origin_before, origin)
+        values[field] = before + texts
+        draft.origins[option.target] = (*draft.origins.get(option.target, ()), origin)
         return
     else:
         typed = _typed(option.kind, value)
@@ -358,6 +369,8 @@ def _typed(kind: str, value: object) -> object:
             return number_from(value)
         case "switch":
             return switch_from(value)
+        case "list":
+            return list_from(value)
         case _:
             return text_from(value)
 
@@ -377,7 +390,12 @@ def _section_default(section: str, profile: str) -> Value:
     return {"swim": swim, "wire": wire, **_OF_ALL_PROFILES}[section]
 
 
-_OF_ALL_PROFILES: Mapping[str, Value] = {"serf": SerfConfig(), "catalog": CatalogConfig()}
+_OF_ALL_PROFILES: Mapping[str, Value] = {
+    "serf": SerfConfig(),
+    "catalog": CatalogConfig(),
+    "http": HttpConfig(),
+    "dns": DnsConfig(),
+}
 
 
 def _finish(draft: _Draft) -> AgentConfig:
@@ -393,7 +411,7 @@ def _finish(draft: _Draft) -> AgentConfig:
         if draft.sections[name]:
             values = {field: getattr(base, field) for field in fields_of(base)}
             base = type(base)(**(values | draft.sections[name]))
-        draft.node[name] = base
+        (draft.node if name in NODE_SECTIONS else draft.agent)[name] = base
     if isinstance(level := draft.agent.get("log_level"), str):
         draft.agent["log_level"] = level.upper()
     if isinstance(path := draft.agent.get("socket"), str):

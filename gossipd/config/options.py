@@ -3,7 +3,7 @@
 Keys are Serf's JSON keys where Serf has one (agent.md, section 1), flags are
 Serf's flags; ``GOSSIPD_`` and the key in capitals is the environment variable.
 ``target`` says where a value ends: a field of ``AgentConfig``, or
-``section.field`` of the node's sections. The fields of the sections can
+``section.field`` of a section. The fields of the sections can
 be set on their own too, as tables of a file or with ``--set``, and need no
 entry here.
 """
@@ -12,7 +12,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-SECTIONS = ("swim", "serf", "wire", "catalog")
+NODE_SECTIONS = ("swim", "serf", "wire", "catalog")
+"""Sections of the node."""
+SECTIONS = (*NODE_SECTIONS, "http", "dns")
+"""Those of the agent's faces, too."""
 SERVICE_KEYS = ("service", "services")
 """What stands in files only: tables of services."""
 NUMBERS = ("guard_share", "changes_per_second")
@@ -73,6 +76,16 @@ OPTIONS: tuple[Option, ...] = (
         "rpc_request_size_limit", "rpc-request-size-limit", "count", "rpc_request_size_limit",
         "Longest RPC request in bytes (1048576).", "N",
     ),
+    Option("http_addr", "http-addr", "text", "http.addr", "Answer HTTP as Consul does.", "ADDR"),
+    Option("http_token", "http-token", "text", "http.token", "Token that writers show.", "TOKEN"),
+    Option(
+        "http_insecure", "http-insecure", "switch", "http.insecure",
+        "Answer others than loopback without a token.",
+    ),
+    Option("dns_addr", "dns-addr", "text", "dns.addr", "Answer DNS, UDP and TCP.", "ADDR"),
+    Option("dns_domain", "dns-domain", "text", "dns.domain", "Domain of names (consul.).", "NAME"),
+    Option("recursors", "recursor", "list", "dns.recursors", "Ask it for other names.", "ADDR"),
+    Option("datacenter", "datacenter", "text", "datacenter", "What Consul's clients see.", "NAME"),
     Option("log_level", "log-level", "text", "log_level", "TRACE DEBUG INFO WARN ERR.", "LEVEL"),
     Option(
         "leave_on_terminate", "leave-on-terminate", "switch", "leave_on_terminate",

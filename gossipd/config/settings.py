@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from gossipd.config.load import Loaded
-from gossipd.config.options import FILE_ONLY, OPTIONS, SECTIONS, Option
+from gossipd.config.options import FILE_ONLY, NODE_SECTIONS, OPTIONS, SECTIONS, Option
 from gossipd.config.origin import DEFAULT, Origin
 from gossipd.value import Value, fields_of
 
-SECRETS = ("encrypt_key", "rpc_auth")
+SECRETS = ("encrypt_key", "rpc_auth", "token", "read_token")
 HIDDEN = "(hidden)"
 _BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
@@ -44,10 +44,12 @@ def settings_of(loaded: Loaded) -> tuple[Setting, ...]:
     for tag, text in config.node.tags.items():
         found.append(Setting("tags", tag, text, _named(origins, f"tags.{tag}")))
     for section in SECTIONS:
-        values = getattr(config.node, section)
+        values = getattr(config.node if section in NODE_SECTIONS else config, section)
         for field in fields_of(values):
             origin = _named(origins, f"{section}.{field}")
-            found.append(Setting(section, field, getattr(values, field), origin))
+            value = getattr(values, field)
+            shown = HIDDEN if field in SECRETS and value else value
+            found.append(Setting(section, field, shown, origin))
     return tuple(found)
 
 
@@ -77,7 +79,7 @@ def _toml_lines(settings: Sequence[Setting]) -> Iterator[str]:
             table = setting.table
             yield f"\n[{table}]"
         line = f"{_toml_key(setting.key)} = {_toml_value(setting.value)}"
-        if setting.value == HIDDEN and setting.key in SECRETS and not table:
+        if setting.value == HIDDEN and setting.key in SECRETS:
             line = f"# {line}"
         elif setting.key == "encrypt_key" and not table:
             line = f"# {line}"  # no key is the absence of one

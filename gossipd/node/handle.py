@@ -1,4 +1,4 @@
-"""``NodeHandle``: what the faces (RPC today; HTTP, DNS later) are given of a running node.
+"""``NodeHandle``: what the faces (RPC, HTTP, DNS) are given of a running node.
 
 No trio here: a face can be tested with a fake handle. Members and
 suspicions are read from the view; commands are awaited until they took
@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from gossipd.coordinate import Coordinate
+from gossipd.node.events import NodeEvent
 from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
 from gossipd.serf.events import ApplicationEvent, QueryAcked, QueryAnswered
@@ -79,6 +80,13 @@ class NodeHandle(Protocol):
 
     def statistics(self) -> Statistics:
         """Return the counters as they are now."""
+
+    def observe(self, take: Callable[[NodeEvent, float], None]) -> Callable[[], None]:
+        """Have ``take`` called with every event and when it happened; returns what ends that.
+
+        It is called within the node's step, for each ack, too: it must be quick, and neither
+        wait nor command anything.
+        """
 
     def settings(self) -> tuple[Setting, ...]:
         """Return what the daemon runs with now, and where it came from; secrets are hidden."""

@@ -24,7 +24,7 @@ from gossipd.agent.udp import (
     READS_PER_WAKE,
     SECONDS_PER_WAKE,
     UdpPort,
-    bind_gossip_sockets,
+    bind_both,
 )
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import PROFILES, NodeConfig
@@ -35,7 +35,7 @@ from support.rpc_probe import RpcProbe, RpcProblem
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 async def test_datagrams_and_streams_share_one_port(host: str) -> None:
-    datagrams, listener = bind_gossip_sockets(address_from_host(host, 0))
+    datagrams, listener = bind_both("gossip address", address_from_host(host, 0))
     packets, streams = UdpPort(datagrams), TcpPort(listener)
     assert packets.address == streams.address
     got: list[tuple[bytes, Address]] = []
@@ -63,10 +63,10 @@ async def test_datagrams_and_streams_share_one_port(host: str) -> None:
 
 
 def test_a_gossip_port_in_use_is_refused_in_one_line() -> None:
-    datagrams, listener = bind_gossip_sockets(address_from_host("127.0.0.1", 0))
+    datagrams, listener = bind_both("gossip address", address_from_host("127.0.0.1", 0))
     port = listener.getsockname()[1]
     with pytest.raises(ConfigError) as caught:
-        bind_gossip_sockets(address_from_host("127.0.0.1", port))
+        bind_both("gossip address", address_from_host("127.0.0.1", port))
     datagrams.close()
     listener.close()
     assert str(caught.value) == (
@@ -108,7 +108,7 @@ async def test_what_the_kernel_does_not_take_waits_in_a_bounded_backlog() -> Non
 
 
 async def test_datagrams_that_cost_much_time_do_not_keep_others_from_their_turn() -> None:
-    datagrams, listener = bind_gossip_sockets(address_from_host("127.0.0.1", 0))
+    datagrams, listener = bind_both("gossip address", address_from_host("127.0.0.1", 0))
     packets = UdpPort(datagrams)
     for _ in range(READS_PER_WAKE):
         packets.send(b"x", packets.address)
@@ -134,7 +134,7 @@ async def test_datagrams_that_cost_much_time_do_not_keep_others_from_their_turn(
 
 
 async def test_a_datagram_that_cannot_be_sent_is_counted() -> None:
-    datagrams, listener = bind_gossip_sockets(address_from_host("127.0.0.1", 0))
+    datagrams, listener = bind_both("gossip address", address_from_host("127.0.0.1", 0))
     packets = UdpPort(datagrams)
     packets.send(b"x" * 70_000, packets.address)
     packets.send(b"x", address_from_host("::1", 9))

@@ -13,6 +13,7 @@ from gossipd.address import Address, address_from_host
 from gossipd.config.settings import Setting
 from gossipd.coordinate import Coordinate
 from gossipd.errors import GossipdError
+from gossipd.node.events import NodeEvent
 from gossipd.node.handle import (
     Answers,
     EventStream,
@@ -112,6 +113,7 @@ class FakeHandle(FakeServices, NodeHandle):
         coordinates: known ones by node.
         event_handlers: scripts by filter.
         joinable: addresses that a join reaches.
+        observers: who sees what ``happen`` is told.
         clock: what ``now`` returns.
     """
 
@@ -132,6 +134,7 @@ class FakeHandle(FakeServices, NodeHandle):
         self.clock = 100.0
         self.blocked: trio.Event | None = None
         self.feeds: list[Feed] = []
+        self.observers: list[Callable[[NodeEvent, float], None]] = []
         self.log_feeds: list[tuple[str, Feed]] = []
         self.random = random.Random(0)
 
@@ -169,6 +172,15 @@ class FakeHandle(FakeServices, NodeHandle):
             lost={"datagrams-unsent": 3},
             event_handlers=self.event_handlers,
         )
+
+    def observe(self, take: Callable[[NodeEvent, float], None]) -> Callable[[], None]:
+        self.observers.append(take)
+        return lambda: self.observers.remove(take)
+
+    def happen(self, event: NodeEvent) -> None:
+        """Let observers see ``event`` now."""
+        for take in tuple(self.observers):
+            take(event, self.now())
 
     def settings(self) -> tuple[Setting, ...]:
         return self.known_settings

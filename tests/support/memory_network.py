@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import math
+import socket
 from typing import NoReturn
 
 import trio
@@ -128,6 +129,24 @@ class MemoryMachine:
         self.streams = MemoryStreamPort(network, address)
         self.rpc_address: Address | None = None
         self.socket_path = ""
+
+    @property
+    def http_address(self) -> Address | None:
+        """Nowhere: faces are tested with handles of their own, or on real sockets."""
+        return None
+
+    @property
+    def dns_address(self) -> Address | None:
+        """Nowhere, likewise."""
+        return None
+
+    def http_listeners(self) -> list[trio.SocketListener]:
+        """Return none."""
+        return []
+
+    def dns_sockets(self) -> tuple[list[socket.socket], list[trio.SocketListener]]:
+        """Return none."""
+        return [], []
 
     def query_listeners(self) -> list[trio.SocketListener]:
         return []

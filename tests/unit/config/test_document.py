@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gossipd.config.agent_model import AgentConfig
+from gossipd.config.faces import DnsConfig, HttpConfig
 from gossipd.config.load import load_config
 from gossipd.config.model import PROFILES, CatalogConfig, NodeConfig, SerfConfig
 from gossipd.config.options import FILE_ONLY, NUMBERS, OPTIONS, SECTIONS, Option
@@ -16,7 +17,7 @@ from gossipd.config.origin import ConfigFile
 from gossipd.value import Value, fields_of
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
-KINDS = {float: "duration", int: "count", bool: "switch", str: "text"}
+KINDS = {float: "duration", int: "count", bool: "switch", str: "text", tuple: "list"}
 UNSHOWN = {"node_name": "host name", "socket": "see below"}
 """Defaults that depend on the machine."""
 
@@ -49,16 +50,26 @@ def shown(value: object) -> str:
             return "none"
 
 
+def section_of(profile: str, section: str) -> Value:
+    swim, wire = PROFILES[profile]
+    sections: dict[str, Value] = {
+        "swim": swim,
+        "serf": SerfConfig(),
+        "wire": wire,
+        "catalog": CatalogConfig(),
+        "http": HttpConfig(),
+        "dns": DnsConfig(),
+    }
+    return sections[section]
+
+
 def shown_default(option: Option) -> str:
     if option.key in UNSHOWN:
         return UNSHOWN[option.key]
     section, _, field = option.target.rpartition(".")
     holder: Value = AgentConfig(node=NodeConfig(name="a"))
     if section in SECTIONS:
-        swim, wire = PROFILES["lan"]
-        holder = {"swim": swim, "serf": SerfConfig(), "wire": wire, "catalog": CatalogConfig()}[
-            section
-        ]
+        holder = section_of("lan", section)
     value = getattr(holder, field, None)
     if option.key_negates:
         value = not value
@@ -94,12 +105,7 @@ def test_every_key_without_flag_is_listed() -> None:
 
 @pytest.mark.parametrize("table", SECTIONS)
 def test_every_field_of_a_table_is_listed_with_the_default_of_each_profile(table: str) -> None:
-    bases: dict[str, Value] = {
-        profile: {"swim": swim, "serf": SerfConfig(), "wire": wire, "catalog": CatalogConfig()}[
-            table
-        ]
-        for profile, (swim, wire) in PROFILES.items()
-    }
+    bases = {profile: section_of(profile, table) for profile in PROFILES}
     expected = []
     for field in fields_of(bases["lan"]):
         values = [shown(getattr(base, field)) for base in bases.values()]

@@ -168,7 +168,10 @@ def test_a_bad_setting_is_refused_by_source_and_key(file: ConfigFile, complaint:
     ("flags", "complaint"),
     [
         ({"tags": ("noequals",)}, "--tag: Invalid tag: 'noequals'"),
-        ({"set": ("probe_interval=1",)}, "--set probe_interval=1: write swim|serf|wire|catalog."),
+        (
+            {"set": ("probe_interval=1",)},
+            "--set probe_interval=1: write swim|serf|wire|catalog|http|dns.",
+        ),
         ({"set": ("swim.probe=1",)}, "--set swim.probe: unknown key 'probe'"),
         ({"retry_interval": "x"}, "--retry-interval: 'x' is not a duration"),
         ({"leave_timeout": "0"}, "--leave-timeout: leave_timeout is 0: it must be above 0"),

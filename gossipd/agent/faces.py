@@ -1,0 +1,60 @@
+"""The faces that a daemon may have beside its local socket: HTTP and DNS.
+
+Their code is loaded with them; a daemon without pays nothing.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from gossipd.agent.handle import AgentHandle
+from gossipd.agent.parts import Parts
+
+
+async def serve_http_face(
+    parts: Parts,
+    handle: AgentHandle,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve HTTP, if there is an address for it, until cancelled."""
+    listeners = parts.machine.http_listeners()
+    if not listeners:
+        task_status.started()
+        return
+    from gossipd.rest.server import serve_http
+
+    await serve_http(
+        listeners,
+        handle,
+        parts.config.http,
+        datacenter=parts.config.datacenter,
+        ledger=parts.ledger,
+        log=parts.log.say,
+        task_status=task_status,
+    )
+
+
+async def serve_dns_face(
+    parts: Parts,
+    handle: AgentHandle,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Answer DNS, if there is an address for it, until cancelled."""
+    datagrams, listeners = parts.machine.dns_sockets()
+    if not datagrams:
+        task_status.started()
+        return
+    from gossipd.dns.server import serve_dns
+
+    await serve_dns(
+        datagrams,
+        listeners,
+        handle,
+        parts.config.dns,
+        datacenter=parts.config.datacenter,
+        ledger=parts.ledger,
+        log=parts.log.say,
+        task_status=task_status,
+    )

@@ -1,0 +1,1 @@
+"""The DNS face: names of services and nodes as Consul has them."""

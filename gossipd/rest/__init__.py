@@ -1,0 +1,1 @@
+"""The HTTP face: Consul's discovery API, our own additions, metrics and the page."""

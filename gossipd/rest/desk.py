@@ -1,0 +1,40 @@
+"""``Desk``: what every handler of the HTTP face works with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from gossipd.config.faces import HttpConfig
+from gossipd.ledger import Ledger
+from gossipd.node.handle import NodeHandle
+
+
+class Desk:
+    """The node that is asked and what is kept between requests; one for each face.
+
+    Args:
+        handle: the node.
+        config: of the face.
+        datacenter: what clients are told.
+        ledger: where requests are counted and measured.
+        log: gets (level, line without date).
+        wall: calendar time, seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        handle: NodeHandle,
+        config: HttpConfig,
+        *,
+        datacenter: str,
+        ledger: Ledger,
+        log: Callable[[str, str], None],
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.handle = handle
+        self.config = config
+        self.datacenter = datacenter
+        self.ledger = ledger
+        self.log = log
+        self.wall = wall
