@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from operator import attrgetter
 from sys import intern
+from typing import cast
 
 from gossipd.services.definition import (
     CRITICAL,
@@ -77,21 +78,26 @@ def is_sound(instance: Instance | None) -> bool:
 
 
 def checks_of(item: Item, node: NodeState) -> tuple[CheckState, ...]:
-    """Return the states of a service's checks, then of its node's."""
-    definitions = item.service.checks if item.service is not None else ()
-    if not definitions:
+    """Return the states of a service's checks, then of its node's.
+
+    Of checks that pass and say nothing these are the very values of the definition.
+    """
+    if item.service is None or not item.service.checks:
         return node.checks
+    passing = cast("tuple[CheckState, ...]", item.service.checks)
     statuses, outputs = item.state.statuses, item.outputs
-    own = tuple(
-        CheckState(
-            check.id,
-            check.name,
-            check.kind,
-            statuses[place] if place < len(statuses) else CRITICAL,
-            outputs[place] if place < len(outputs) else "",
+    own = passing
+    if outputs or statuses != (PASSING,) * len(passing):
+        own = tuple(
+            CheckState(
+                check.id,
+                check.name,
+                check.kind,
+                statuses[place] if place < len(statuses) else CRITICAL,
+                outputs[place] if place < len(outputs) else "",
+            )
+            for place, check in enumerate(passing)
         )
-        for place, check in enumerate(definitions)
-    )
     return (*own, *node.checks) if node.checks else own
 
 

@@ -118,7 +118,7 @@ class Replica:
                 id = service[1].id  # the same text only once
             item = records.items[id] = Item(id)
             self.records_count += 1
-        was_tombstone = item.is_tombstone
+        was_tombstone, mark = item.is_tombstone, item.mark
         if is_removed:
             item.remove(record.removed)
         if service is not None:
@@ -131,9 +131,8 @@ class Replica:
             item.outputs, item.outputs_version = outputs, record.outputs_version
             item.encoded_outputs = record.outputs
         item.learned_at = now
-        mark = item.content()
-        records.content ^= item.mark ^ mark ^ _taken_back(records, id)
-        item.mark = mark
+        item.is_noted = True
+        records.content ^= mark ^ item.mark ^ _taken_back(records, id)
         records.tombstones += item.is_tombstone - was_tombstone
         self._resize(records, item.encoded_bytes - before)
         return True
@@ -201,7 +200,7 @@ class Replica:
         item = records.items.get(id)
         if item is not None:
             records.content ^= item.mark
-            item.mark = 0
+            item.is_noted = False
         elif not id:
             records.content ^= records.node_mark
             records.node_mark = 0

@@ -8,7 +8,7 @@ from operator import attrgetter
 from gossipd.catalog.guard import Guard
 from gossipd.catalog.journal import Journal
 from gossipd.services.definition import CRITICAL, PASSING, WARNING
-from gossipd.services.instance import Instance, ServiceChange, ServiceSummary, ServiceView
+from gossipd.services.instance import CHANGED, DOWN, UP, Instance, ServiceSummary, ServiceView
 
 _key = attrgetter("key")
 
@@ -37,19 +37,21 @@ class Shelf:
     def __bool__(self) -> bool:
         return bool(self._instances)
 
-    def put(self, before: Instance | None, after: Instance | None, change: ServiceChange) -> None:
-        """Replace ``before`` by ``after`` (of the same key; ``None`` is neither there)."""
+    def put(self, before: Instance | None, after: Instance | None, index: int) -> None:
+        """Replace ``before`` by ``after`` (of the same key; ``None`` is not there) at ``index``."""
         if before is None:
             assert after is not None
             insort(self._instances, after, key=_key)
+            self.journal.add(index, UP, after)
         else:
             place = bisect_left(self._instances, before.key, key=_key)
             if after is None:
                 del self._instances[place]
+                self.journal.add(index, DOWN, before)
             else:
                 self._instances[place] = after
-        self.index = change.index
-        self.journal.add(change)
+                self.journal.add(index, CHANGED, after)
+        self.index = index
         self.look_again()
 
     def look_again(self) -> None:

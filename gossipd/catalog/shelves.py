@@ -25,10 +25,7 @@ from gossipd.catalog.events import CatalogEvent, GuardChanged, ServiceChanged
 from gossipd.catalog.shelf import Shelf
 from gossipd.services.definition import PASSING, NodeState
 from gossipd.services.instance import (
-    CHANGED,
-    DOWN,
     OWNER_FAILED,
-    UP,
     Instance,
     ServiceChange,
     ServiceSummary,
@@ -45,12 +42,12 @@ if TYPE_CHECKING:
     from gossipd.catalog.replica import Replica
     from gossipd.config.model import CatalogConfig
     from gossipd.outbox import Outbox
-    from gossipd.services.definition import CheckState
+    from gossipd.services.definition import CheckState, Service
 
 EMPTY_KEPT = 1024
 """Services without instances whose changes are remembered for those who watch them."""
-SHARED_KEPT = 4096
-"""Different states of checks that instances share instead of having copies."""
+SHARED_KEPT = 512
+"""Different states of checks that do not pass, which instances share instead of having copies."""
 
 _id_of = attrgetter("service.id")
 
@@ -256,7 +253,7 @@ class Shelves:
                 standing,
                 epoch,
                 is_kept=self._shelf(service.name).guard.keeps((owner, id)),
-                checks=self._shared(checks_of(item, node)),
+                checks=self._shared(service, checks_of(item, node)),
             )
         if before is not None and after is not None:
             if look_the_same(before, after):
@@ -273,10 +270,9 @@ class Shelves:
         assert instance is not None
         name, owner = instance.service.name, instance.owner
         self.index += 1
-        kind = DOWN if after is None else UP if before is None else CHANGED
         shelf = told[name] = self._shelf(name)
         was_empty = not shelf
-        shelf.put(before, after, ServiceChange(index=self.index, kind=kind, instance=instance))
+        shelf.put(before, after, self.index)
         if was_empty:
             insort(self._names, name)
             self._empty.pop(name, None)
@@ -308,9 +304,9 @@ class Shelves:
             del self._empty[name]
             self._known_since = max(self._known_since, self._shelves.pop(name).index)
 
-    def _shared(self, checks: tuple[CheckState, ...]) -> tuple[CheckState, ...]:
+    def _shared(self, service: Service, checks: tuple[CheckState, ...]) -> tuple[CheckState, ...]:
         """Return an equal tuple that other instances have too, if nothing in it is their own."""
-        if not checks or any(check.output for check in checks):
+        if checks is service.checks or any(check.output for check in checks):
             return checks
         shared = self._shared_checks
         if len(shared) >= SHARED_KEPT:

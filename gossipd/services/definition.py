@@ -70,8 +70,8 @@ class CheckDefinition(Value, kw_only=True):
 class Service(Value, kw_only=True):
     """One instance of a service, as its provider registers it; sizes are bounded.
 
-    ``checks`` are how its owner finds out about it; others are told only their ``id``,
-    ``name`` and ``kind``.
+    ``checks`` are how its owner finds out about it. Others are told only their ``id``,
+    ``name`` and ``kind``: they have the ``CheckState`` of each as it is while it passes.
     """
 
     id: str

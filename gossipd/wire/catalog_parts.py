@@ -2,14 +2,15 @@
 
 Each is one msgpack array whose last elements are left out where they are the
 defaults. Of checks only what others see travels: id, name and kind. What many
-instances have in common (states, tags, meta, names) is shared, not copied.
+instances have in common (states, tags, meta, names) is shared, not copied, and a
+check that passes is one value: in the definition and in the instance made of it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from gossipd.errors import WireError
 from gossipd.services.definition import (
@@ -72,7 +73,7 @@ class Shared(Generic[K, V]):
 _texts: Shared[bytes, str] = Shared()
 _tags: Shared[tuple[str, ...], tuple[str, ...]] = Shared()
 _metas: Shared[tuple[tuple[str, str], ...], dict[str, str]] = Shared()
-_checks: Shared[tuple[str, str, str], CheckDefinition] = Shared(512)
+_checks: Shared[tuple[CheckState, ...], tuple[CheckState, ...]] = Shared(256)
 _states: Shared[bytes, tuple[bytes, ServiceState]] = Shared()
 definitions: Shared[bytes, tuple[bytes, Service]] = Shared(0)
 """Of use only where many nodes share a process: raise the limit there."""
@@ -131,7 +132,7 @@ def decode_service_untrusted(data: bytes) -> Service:
         address=_text_untrusted(fields[3]),
         tags=_texts_untrusted(fields[4]),
         meta=_meta_untrusted(fields[5]),
-        checks=tuple([_check_untrusted(check) for check in _list_untrusted(fields[6])]),
+        checks=cast("tuple[CheckDefinition, ...]", _checks_untrusted(fields[6])),
         weight=_int_untrusted(fields[7], 1, WEIGHT_MAX),
         warning_weight=_int_untrusted(fields[8], 1, WEIGHT_MAX),
         zone=_text_untrusted(fields[9]),
@@ -303,14 +304,20 @@ def _statuses_untrusted(value: Any) -> tuple[str, ...]:
     return tuple([_STATUSES.get(letter, CRITICAL) for letter in value])
 
 
-def _check_untrusted(value: Any) -> CheckDefinition:
+def _checks_untrusted(value: Any) -> tuple[CheckState, ...]:
+    if not value:
+        return ()
+    checks = tuple([_check_untrusted(check) for check in _list_untrusted(value)])
+    return _checks.get(checks) or _checks.keep(checks, checks)
+
+
+def _check_untrusted(value: Any) -> CheckState:
     fields = _list_untrusted(value)
     if len(fields) < 3:
         raise WireError(MALFORMED, "a check has an id, a name and a kind")
     id = text_untrusted(fields[0], ID_BYTES_MAX)
     name, kind = _text_untrusted(fields[1], ID_BYTES_MAX), _text_untrusted(fields[2], ID_BYTES_MAX)
-    key = (id, name, kind)
-    return _checks.get(key) or _checks.keep(key, CheckDefinition(id=id, name=name, kind=kind))
+    return CheckState(id, name, kind, PASSING)
 
 
 def _check_state_untrusted(value: Any) -> CheckState:

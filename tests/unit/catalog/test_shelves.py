@@ -86,6 +86,18 @@ def test_a_check_of_which_nothing_is_known_yet_is_critical(bench: CatalogBench) 
     assert bench.statuses("web") == {"a": "critical"}
 
 
+def test_checks_that_pass_and_say_nothing_are_kept_once(bench: CatalogBench) -> None:
+    bench.join("a")
+    bench.hear("a", Service(id="web", name="web", checks=(CheckDefinition(id="c", kind="tcp"),)))
+    bench.hear_state("a", "web", ServiceState(statuses=("passing",)))
+    (instance,) = bench.view("web").instances
+    assert instance.checks == (CheckState("c", "", "tcp", "passing"),)
+    assert instance.checks is instance.service.checks
+    bench.hear_state("a", "web", ServiceState(statuses=("warning",)))
+    (instance,) = bench.view("web").instances
+    assert instance.checks == (CheckState("c", "", "tcp", "warning"),)
+
+
 def test_checks_of_the_node_count_for_all_of_its_services(bench: CatalogBench) -> None:
     bench.join("a")
     bench.hear("a", WEB)
