@@ -168,6 +168,9 @@ class Driver:
         """Who writes the keyring file; set it before ``start`` of a node that saves keys."""
         self.run_check: Callable[[StartCheck | StopCheck], None] | None = None
         """Who runs checks; set before ``start`` of a node that registers services."""
+        self.wake: Callable[[Sequence[NodeEvent]], None] | None = None
+        """Told events before anything is sent, written or recorded; must neither block nor step.
+        Set once somebody follows a service: each datagram may cost the sender its turn."""
         self._observe = observe
         self.journal: Recorder | None = None
         """Set before ``start`` where events are recorded before they are shown."""
@@ -233,7 +236,11 @@ class Driver:
 
     def _settle(self) -> None:
         """Carry out effects in order, tell events in order, move the deadline."""
-        node = self.node
+        node, wake = self.node, self.wake
+        woken_by: list[NodeEvent] = []
+        if wake is not None:
+            woken_by = node.take_events()
+            wake(woken_by)
         effects = node.take_effects()
         while effects:
             for effect in effects:
@@ -245,6 +252,10 @@ class Driver:
                 node.stream_failed(self._undialled.popleft(), "too many open streams", self.now())
             effects = node.take_effects()
         events = node.take_events()
+        if wake is not None:
+            if events:
+                wake(events)
+            events = woken_by + events
         for event in events:
             if type(event) is OperationFinished:
                 self._operations.finished(event)

@@ -265,8 +265,6 @@ class Parts:
         if kind in TOLD:
             count_name(event, self.ledger)
             self.applications.take_in(event, now)
-        if self.service_wakes is not None:
-            self.service_wakes.take(event)
         for observer in self.observers:
             observer(event, now)
         self.watch(event)

@@ -74,6 +74,7 @@ class ServiceFace:
             from gossipd.agent.service_wakes import ServiceWakes
 
             wakes = self._parts.service_wakes = ServiceWakes()
+            self._driver.wake = wakes.take
         return wakes
 
     # -- what providers command -------------------------------------------------

@@ -8,7 +8,7 @@ a service needs: the first change is not told later for it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import trio
@@ -54,12 +54,14 @@ class ServiceWakes:
 
         return unhook
 
-    def take(self, event: NodeEvent) -> None:
-        """Wake whom ``event`` concerns."""
-        if type(event) is not ServiceChanged:
+    def take(self, events: Sequence[NodeEvent]) -> None:
+        """Wake, once each, whom ``events`` of one step concern."""
+        changed = {event.name: None for event in events if type(event) is ServiceChanged}
+        if not changed:
             return
-        for wake in tuple(self._hooks.get(event.name, ())):
-            wake()
+        for name in changed:
+            for wake in tuple(self._hooks.get(name, ())):
+                wake()
         if self._changed is not None:
             self._changed.set()
             self._changed = None

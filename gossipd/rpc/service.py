@@ -66,9 +66,13 @@ class Service:
         try:
             await work(*args)
         except Exception:
-            import traceback
+            self.report_defect(peer)
 
-            self.log("ERR", f"agent.ipc: {peer}: {traceback.format_exc().rstrip()}")
+    def report_defect(self, peer: str) -> None:
+        """Log the exception that is being handled: a defect met by what ``peer`` asked."""
+        import traceback
+
+        self.log("ERR", f"agent.ipc: {peer}: {traceback.format_exc().rstrip()}")
 
     def report_lost(self, what: str, peer: str, count: int) -> None:
         """Note that ``peer`` lost ``count`` events or log lines; logged once per second."""

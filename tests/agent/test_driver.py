@@ -224,6 +224,27 @@ async def test_subscribers_hear_events_in_order(autojump_clock: object) -> None:
     assert seen == events
 
 
+async def test_who_follows_services_is_woken_before_anything_is_sent_or_shown(
+    autojump_clock: object,
+) -> None:
+    node = ScriptedNode()
+    driver, recorder, seen = make_driver(node)
+    told: list[tuple[list[NodeEvent], int, int]] = []
+    driver.wake = lambda events: told.append((list(events), len(recorder.asked), len(seen)))
+    recorder.takes_streams = False
+    refused = OperationFinished(2)
+    node.stream_failed = lambda *_: node.events.append(refused)  # type: ignore[method-assign]
+    events: list[NodeEvent] = [OperationFinished(0), OperationFinished(1)]
+    node.events = list(events)
+    node.effects = [
+        SendPacket(to=PEER, data=b"a"),
+        OpenStream(stream=4, to=PEER, data=b"", timeout=1.0),
+    ]
+    driver.packet_in(b"", PEER)
+    assert told == [(events, 0, 0), ([refused], 1, 0)]
+    assert seen == [*events, refused]
+
+
 async def test_the_deadline_task_can_be_cancelled(autojump_clock: object) -> None:
     driver, _, _ = make_driver(ScriptedNode())
     with trio.move_on_after(1) as scope:

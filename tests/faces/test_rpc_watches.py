@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import select
 import socket
 import time
 from functools import partial
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from gossipd.query.framing import encode
 from gossipd.rpc.server import Limits
+from gossipd.rpc.service_desk import STEP_SECONDS, WATCHES_A_STEP
 from support.fake_handle import FakeHandle
 from support.fake_services import make_instance
 from support.rpc_service import LOG, Peer, serving
@@ -210,6 +213,92 @@ def test_watches_over_a_real_socket_lose_nothing_when_it_is_full(tmp_path: Path)
         for indices in told.values():
             first = indices[0] + 1 if indices[0] else handle.index - 2999
             assert indices[1:] == list(range(first, handle.index + 1))
+
+
+class WatchingClient(socket.socket):
+    """Watches a service at a server in a thread; has read what the watch begins with."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(socket.AF_UNIX)
+        self.settimeout(10)
+        self.connect(path)
+        self._unpacker = msgpack.Unpacker()
+        hello = encode({"Command": "handshake", "Seq": 1}, {"Version": 1})
+        self.sendall(hello + encode({"Command": "service-watch", "Seq": 2}, {"Name": "web"}))
+        self.read_until(0)
+
+    def read_until(self, index: int) -> None:
+        """Return once a record has come of ``index``, or a later one."""
+        while not any(one.get("Index", -1) >= index for one in self._unpacker):
+            self._unpacker.feed(self.recv(65_536))
+
+    @property
+    def has_record(self) -> bool:
+        """Whether there is something to read right now."""
+        return bool(select.select([self], [], [], 0)[0])
+
+
+def test_the_first_watches_have_their_record_when_the_step_is_over(tmp_path: Path) -> None:
+    handle = FakeHandle()
+    moment = [100.0]
+    handle.now = lambda: moment[0]  # type: ignore[method-assign]
+
+    def show(*ports: int) -> int:
+        moment[0] += 2 * STEP_SECONDS
+        for port in ports:
+            handle.show(make_instance("a", port=port))
+        return sum(client.has_record for client in clients)
+
+    with rpc_thread(tmp_path, handle) as server, contextlib.ExitStack() as ends:
+        path = server.path
+        clients = [ends.enter_context(WatchingClient(path)) for _ in range(WATCHES_A_STEP + 3)]
+        for ports in ((1,), (2, 3, 4), (5,)):
+            assert server.do(partial(show, *ports)) == WATCHES_A_STEP
+            for client in clients:
+                client.read_until(handle.index)
+            assert not any(client.has_record for client in clients), "nothing is told twice"
+
+
+def test_a_few_changes_at_once_are_told_in_their_steps_as_long_as_few_watch(
+    tmp_path: Path,
+) -> None:
+    handle = FakeHandle()
+    handle.now = lambda: 100.0  # type: ignore[method-assign]
+    bytes_after: list[int] = []
+
+    def show(port: int) -> None:
+        handle.show(make_instance("a", port=port))
+        bytes_after.append(len(client.recv(65_536, socket.MSG_PEEK)))
+
+    def show_many() -> None:
+        for port in range(2 * WATCHES_A_STEP):
+            show(port)
+
+    with rpc_thread(tmp_path, handle) as server, WatchingClient(server.path) as client:
+        server.do(show_many)
+        at_once = bytes_after[:WATCHES_A_STEP]
+        assert at_once == sorted(set(at_once))
+        assert set(bytes_after[WATCHES_A_STEP:]) == {at_once[-1]}, "from now on it is a task's"
+        client.read_until(handle.index)
+
+
+def test_a_defect_in_telling_ends_neither_the_step_nor_the_daemon() -> None:
+    async def run() -> None:
+        handle = FakeHandle()
+        async with serving(handle) as server:
+            peer = await server.greet()
+            await watch(peer)
+            await record(peer)
+            changes = handle.service_changes
+            handle.service_changes = lambda *_: 1 // 0  # type: ignore[assignment,method-assign]
+            handle.show(make_instance("a"))
+            await trio.testing.wait_all_tasks_blocked()
+            assert {level for level, line in LOG if "ZeroDivisionError" in line} == {"ERR"}
+            handle.service_changes = changes  # type: ignore[method-assign]
+            handle.show(make_instance("b"))
+            assert [told(await record(peer)) for _ in range(2)] == [("up", "a"), ("up", "b")]
+
+    trio.run(run)
 
 
 def test_a_client_that_reads_nothing_does_not_keep_the_server_from_ending(tmp_path: Path) -> None:
