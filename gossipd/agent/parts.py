@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -80,7 +80,7 @@ class Parts:
         )
         self._handlers = self._made_handlers(state.scripts, config) if state.scripts else None
         self._runners: trio.Nursery | None = None
-        """In which handlers and checks run, until the agent ends."""
+        """In which handlers, checks and what nobody waits for run, until the agent ends."""
         self.node = node
         self._state = state
         self._registrar: Registrar | None = None
@@ -115,6 +115,11 @@ class Parts:
         self._runners = nursery
         if self._handlers is not None:
             await nursery.start(self._handlers.run)
+
+    def run_beside(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run ``work``, which nobody waits for, as long as the agent does."""
+        if self._runners is not None:
+            self._runners.start_soon(work)
 
     def set_handlers(self, config: AgentConfig) -> None:
         """Run the event handlers of ``config``, with its limits; what runs already finishes.

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import trio
+
 from gossipd.agent.driver import Driver
 from gossipd.agent.parts import Parts
 
@@ -75,7 +77,13 @@ class ServiceFace:
 
             wakes = self._parts.service_wakes = ServiceWakes()
             self._driver.wake = wakes.take
+            self._parts.run_beside(self._expect_services)
         return wakes
+
+    async def _expect_services(self) -> None:
+        """Make the node ready for the first change, between what else it has to do."""
+        while self._driver.step(self._driver.node.expect_services):
+            await trio.lowlevel.checkpoint()
 
     # -- what providers command -------------------------------------------------
 

@@ -153,6 +153,8 @@ class Shelves:
         known = self._by_owner.get(owner, {})
         if ids is None:
             ids = (*known, *(id for id in items if id not in known))
+        if not ids:
+            return
         touched: dict[str, Shelf] = {}
         for id in ids:
             self._take_stock(owner, known.get(id), items.get(id), node, standing, touched, now)

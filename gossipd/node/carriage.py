@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from gossipd.catalog.effects import CatalogEffect
     from gossipd.catalog.events import CatalogEvent
 
+PLACED_A_STEP = 128
+"""Members of whom a catalog is told in one step while nobody needs it: it takes a millisecond."""
 INDEX_SHIFT = 20
 """The index of changes begins at the seconds since 1970, so many bits up: above any before."""
 NO_EVENTS: tuple[object, ...] = ()
@@ -48,7 +50,7 @@ class Carriage:
 
     __slots__ = (
         "_address", "_config", "_epoch", "_index", "_is_blocked", "_packet_bytes", "_random",
-        "_serf", "_swim", "catalog", "outbox", "timers",
+        "_serf", "_swim", "_unplaced", "catalog", "outbox", "timers",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +74,8 @@ class Carriage:
         self._index = index
         self._packet_bytes = packet_bytes
         self._is_blocked = False
+        self._unplaced: list[str] = []
+        """Members that the catalog was not told of yet, the next one last."""
         self.catalog: Catalog | None = None
         """``None`` until the first service of ours, or word of one."""
         self.outbox: Outbox[CatalogEffect, CatalogEvent] = Outbox()
@@ -133,28 +137,50 @@ class Carriage:
 
     def open(self, now: float) -> Catalog:
         """Return the catalog, made and told of all members if there was none yet."""
-        catalog = self.catalog
-        if catalog is None:
-            from gossipd.catalog.catalog import Catalog  # a daemon without services is spared it
-
-            config = self._config
-            catalog = self.catalog = Catalog(
-                config.catalog,
-                config.swim,
-                config.name,
-                self._random,
-                self.outbox,
-                epoch=self._epoch,
-                index=self._index,
-                timers=self.timers,
-                packet_bytes=self._packet_bytes,
-            )
-            if self._is_blocked:
-                catalog.sending_blocked()
-            self._put(config.name, now)
-            for name in self._serf.members:
-                self._put(name, now)
+        catalog = self.catalog or self._make(now)
+        if self._unplaced:
+            self._place(len(self._unplaced), now)
         return catalog
+
+    def prepare(self, now: float) -> bool:
+        """Open the catalog in small steps: this is one; return whether there are more.
+
+        Whoever waits for the first record is told it later by the time that this takes.
+        """
+        if not self.is_enabled:
+            return False
+        if self.catalog is None:
+            self._make(now)
+        self._place(PLACED_A_STEP, now)
+        return bool(self._unplaced)
+
+    def _make(self, now: float) -> Catalog:
+        """Make the catalog; it is of use when it was told of all members."""
+        from gossipd.catalog.catalog import Catalog  # a daemon without services is spared it
+
+        config = self._config
+        catalog = self.catalog = Catalog(
+            config.catalog,
+            config.swim,
+            config.name,
+            self._random,
+            self.outbox,
+            epoch=self._epoch,
+            index=self._index,
+            timers=self.timers,
+            packet_bytes=self._packet_bytes,
+        )
+        if self._is_blocked:
+            catalog.sending_blocked()
+        self._put(config.name, now)
+        self._unplaced = list(self._serf.members)
+        self._unplaced.reverse()
+        return catalog
+
+    def _place(self, count: int, now: float) -> None:
+        unplaced = self._unplaced
+        for _ in range(min(count, len(unplaced))):
+            self._put(unplaced.pop(), now)
 
     def reconfigure(self, catalog: CatalogConfig, now: float) -> None:
         """Write other settings where the rooms of the catalog read them."""

@@ -134,6 +134,16 @@ class ServiceVerbs:
 
     # -- what consumers read ----------------------------------------------------
 
+    def expect_services(self, now: float) -> bool:
+        """Make ready for the first word of a service, a small step at a time.
+
+        Returns:
+            Whether more steps are left; whoever does not take them is only told later.
+        """
+        has_more = self._carriage.prepare(now)
+        self._settle(now)
+        return has_more
+
     @property
     def service_index(self) -> int:
         """Index of the newest change of any service, as this node counts them."""

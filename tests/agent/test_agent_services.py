@@ -64,6 +64,19 @@ async def test_what_is_registered_at_one_is_followed_at_another(
     nursery.cancel_scope.cancel()
 
 
+async def test_a_node_is_made_ready_for_services_once_somebody_follows_one(
+    nursery: trio.Nursery, autojump_clock: object
+) -> None:
+    a, b = await start_cluster(nursery, "ab")
+    assert (a.statistics().levels, b.statistics().levels) == ({}, {})
+    unhook = a.on_service_change("web", lambda: None)
+    await trio.testing.wait_all_tasks_blocked()
+    unhook()
+    assert a.statistics().levels["catalog_peers"] == 1
+    assert b.statistics().levels == {}, "nobody follows anything there"
+    nursery.cancel_scope.cancel()
+
+
 async def test_whoever_waits_for_any_service_is_told_the_index(
     nursery: trio.Nursery, autojump_clock: object
 ) -> None:
