@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 WATCHES_A_TURN = 128
 """Watches that are told before other tasks get a turn."""
 WATCHES_A_STEP, STEP_SECONDS = 8, 0.002
-"""So many are told at once within so long, while gossip waits: some 0.2 ms. The rest, and
+"""So many are told at once within so long, while gossip waits: some 0.4 ms. The rest, and
 what changes beside, have a turn of their own."""
 
 

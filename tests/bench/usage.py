@@ -19,6 +19,15 @@ def processor_seconds(pid: int) -> float:
     return total / 1e9
 
 
+def waited_seconds(pid: int) -> float:
+    """Return for how long the main thread of ``pid`` could have run so far, but had no processor.
+
+    The kernel counts such a wait when it is over.
+    """
+    with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[1]) / 1e9
+
+
 def resident_mb(pid: int) -> float:
     """Return the resident memory of ``pid`` in megabytes (10^6 bytes)."""
     with open(f"/proc/{pid}/status", encoding="utf-8") as file:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.fleet import Fleet
+from bench.usage import waited_seconds
 from gossipd.value import Value
 from support.agents import GOSSIPD, AgentProcess, agent_environment
 from support.rpc_probe import RpcProbe
@@ -54,7 +55,11 @@ class Spread(Value, kw_only=True):
     reached: tuple[float, ...]
     """From a registration until one daemon told its watcher, for all of both."""
     told: tuple[float, ...]
-    """From a daemon's knowing until its watcher was told, as its record says."""
+    """From a daemon's knowing until its watcher was told, as its record says; in the order of
+    registrations."""
+    waited: tuple[float, ...]
+    """For each of these, for how long the daemon waited for a processor from the registration
+    until its record was read: what of ``told`` is the machine's."""
     missed: int
     gone_here: tuple[float, ...]
     """From the kill of a provider until its own daemon told that it is gone."""
@@ -125,7 +130,7 @@ def measure_spread(plan: SpreadPlan, folder: Path, say: Callable[[str], None]) -
         say(f"{plan.nodes} daemons are up")
         watches = Watches(fleet)
         try:
-            reached, told, missed = _register(plan, fleet, watches)
+            reached, told, waited, missed = _register(plan, fleet, watches)
             say(f"{plan.registrations} registrations told")
             here, everywhere, lost = _kill_providers(plan, fleet, watches)
             say(f"{plan.provider_kills} providers killed")
@@ -136,6 +141,7 @@ def measure_spread(plan: SpreadPlan, folder: Path, say: Callable[[str], None]) -
             nodes=plan.nodes,
             reached=tuple(reached),
             told=tuple(told),
+            waited=tuple(waited),
             missed=missed + lost,
             gone_here=tuple(here),
             gone_everywhere=tuple(everywhere),
@@ -149,14 +155,17 @@ def measure_spread(plan: SpreadPlan, folder: Path, say: Callable[[str], None]) -
 
 def _register(
     plan: SpreadPlan, fleet: Fleet, watches: Watches
-) -> tuple[list[float], list[float], int]:
+) -> tuple[list[float], list[float], list[float], int]:
     reached: list[float] = []
     told: list[float] = []
+    waited: list[float] = []
     missed = 0
+    pids = {agent.name: agent.pid for agent in fleet.agents}
     for number in range(plan.registrations):
         name = f"web-{number}"
         owner = fleet.agents[number * 37 % len(fleet.agents)]
         with owner.rpc() as provider:
+            before = {watcher: waited_seconds(pids[watcher]) for watcher in watches.probes}
             began = time.monotonic()
             provider.send(
                 "service-register",
@@ -168,12 +177,13 @@ def _register(
                     waiting.discard(watcher)
                     reached.append(at - began)
                     told.append(float(record["Instance"]["Age"]))
+                    waited.append(waited_seconds(pids[watcher]) - before[watcher])
                 if not waiting:
                     break
             missed += len(waiting)
         time.sleep(PAUSE)
         watches.drain(0.1)
-    return reached, told, missed
+    return reached, told, waited, missed
 
 
 def _kill_providers(
