@@ -81,8 +81,11 @@ class ServiceFace:
         return wakes
 
     async def _expect_services(self) -> None:
-        """Make the node ready for the first change, between what else it has to do."""
-        while self._driver.step(self._driver.node.expect_services):
+        """Make ready for the first change, between what else there is to do."""
+        from gossipd.agent.services.expecting import steps_before_services
+
+        driver = self._driver
+        for _ in steps_before_services(lambda: driver.step(driver.node.expect_services)):
             await trio.lowlevel.checkpoint()
 
     # -- what providers command -------------------------------------------------

@@ -1,8 +1,8 @@
 """``ServiceWakes``: who is woken when a service changes, and ``ServiceReader``, who follows one.
 
 Nobody has a queue: what a follower lacks is read from the node's change log
-when it gets to it. Loaded with the first follower, and with it all that word of
-a service needs: the first change is not told later for it.
+when it gets to it. Loaded with the first follower; what the first change needs
+beside is loaded then too (``services/expecting.py``).
 """
 
 from __future__ import annotations
@@ -13,18 +13,9 @@ from typing import Protocol
 
 import trio
 
-import gossipd.agent.log.service_lines
-import gossipd.catalog.catalog  # noqa: F401 - both for the first change, see above
-from gossipd.catalog import effects, events, owners, timers
 from gossipd.catalog.events import ServiceChanged
 from gossipd.node.events import NodeEvent
-from gossipd.services import definition, instance
 from gossipd.services.instance import ServiceChange, ServiceReset, ServiceView
-from gossipd.value import prepare
-from gossipd.wire import catalog_messages
-
-for _room in (catalog_messages, definition, instance, owners, timers, effects, events):
-    prepare(vars(_room))
 
 
 class ServiceLog(Protocol):

@@ -170,37 +170,6 @@ def test_a_daemon_takes_the_descriptors_it_may_have(monkeypatch: pytest.MonkeyPa
     assert taken == [(4096, 4096), (command.DESCRIPTORS, -1)]
 
 
-def test_a_first_change_is_told_without_loading_anything() -> None:
-    code = """
-import sys
-from random import Random
-import gossipd.agent.service_wakes
-from gossipd.agent.log.lines import describe, level_of
-from gossipd.agent.log.fields import fields_of_event
-from gossipd.config.model import NodeConfig
-from gossipd.node import node  # as the daemon has it
-loaded = set(sys.modules)
-from gossipd.catalog.catalog import Catalog
-from gossipd.outbox import Outbox
-from gossipd.services.definition import Service
-config = NodeConfig(name="us")
-catalogs = []
-for name in ("us", "them"):
-    outbox = Outbox()
-    catalogs.append(Catalog(config.catalog, config.swim, name, Random(0), outbox, epoch=1, index=0))
-    catalogs[-1].provider.register(Service(id="web", name="web"), "client", 0.0)
-    for event in outbox.take_events():
-        if level_of(event):
-            describe(event, "us", 0.0)
-        fields_of_event(event, "us", 0.0, None)
-print(sorted(name for name in set(sys.modules) - loaded if name.startswith("gossipd")))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
-    )
-    assert done.stdout == "[]\n"
-
-
 def test_ctrl_c_before_the_daemon_runs_ends_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
