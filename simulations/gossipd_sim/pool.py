@@ -4,7 +4,8 @@ The one way in which fuzz, compare, sweep and their kin spread work: over
 processes started for the purpose, or over any executor of
 ``concurrent.futures`` that is handed in (``workers.py`` has one for Dask).
 Started workers are processes that ignore Ctrl-C; whoever asked for the runs
-gets it, keeps what is done and ends the workers. If that process dies without
+gets it, keeps what is done and ends the workers; it is never raised in the
+middle of an executor, which would not stand it (``interrupts.py``). If that process dies without
 a word, they end by themselves.
 """
 
@@ -16,22 +17,24 @@ import signal
 import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import (
-    FIRST_COMPLETED,
     BrokenExecutor,
     CancelledError,
     Executor,
     Future,
     ProcessPoolExecutor,
-    wait,
 )
+from functools import partial
 from itertools import islice
-from typing import TypeAlias, TypeVar
+from queue import SimpleQueue
+from typing import ParamSpec, TypeAlias, TypeVar
 
 from gossipd.errors import Unavailable
 from gossipd.value import Value
+from gossipd_sim.interrupts import HeldInterrupts, unseen_by_children
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Args = ParamSpec("Args")
 
 
 class Crew(Value):
@@ -77,11 +80,21 @@ def run_all(
         yield from _spawned(work, tasks, workers)
 
 
+class _OwnProcesses(ProcessPoolExecutor):
+    """Starts its processes, which it does as tasks come, where no Ctrl-C is seen."""
+
+    def submit(
+        self, fn: Callable[Args, Result], /, *args: Args.args, **kwargs: Args.kwargs
+    ) -> Future[Result]:
+        with unseen_by_children():
+            return super().submit(fn, *args, **kwargs)
+
+
 def _spawned(
     work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int
 ) -> Generator[tuple[Task, Result], None, None]:
     before = multiprocessing.active_children()
-    executor = ProcessPoolExecutor(
+    executor = _OwnProcesses(
         jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_serve_parent
     )
     is_done = False
@@ -89,36 +102,43 @@ def _spawned(
         yield from _spread(executor, work, tasks, AHEAD * jobs)
         is_done = True
     finally:
-        if not is_done:  # ended early: nobody wants what the workers are doing
-            for child in multiprocessing.active_children():
-                if child not in before:
-                    child.terminate()
-        executor.shutdown(wait=True, cancel_futures=True)
+        with HeldInterrupts():
+            if not is_done:  # ended early: nobody wants what the workers are doing
+                for child in multiprocessing.active_children():
+                    if child not in before:
+                        child.terminate()
+            executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _spread(
     executor: Executor, work: Callable[[Task], Result], tasks: Sequence[Task], at_a_time: int
 ) -> Generator[tuple[Task, Result], None, None]:
     waiting: dict[Future[Result], Task] = {}
+    finished: SimpleQueue[Future[Result] | None] = SimpleQueue()
     todo = iter(tasks)
     try:
         while True:
-            for task in islice(todo, at_a_time - len(waiting)):
-                waiting[executor.submit(work, task)] = task
-            if not waiting:
-                return
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in [one for one in waiting if one in done]:
-                result = future.result()
-                yield waiting.pop(future), result
+            with HeldInterrupts(wake=partial(finished.put, None)):
+                for task in islice(todo, at_a_time - len(waiting)):
+                    future = executor.submit(work, task)
+                    waiting[future] = task
+                    future.add_done_callback(finished.put)
+                if not waiting:
+                    return
+                done = finished.get()
+                if done is None:  # an interrupt, raised here
+                    continue
+                result = done.result()
+            yield waiting.pop(done), result
     except (BrokenExecutor, CancelledError) as error:
         raise Unavailable(
             "a worker ended before its work was done: out of memory, or ended by somebody;"
             " fewer --jobs need less memory"
         ) from error
     finally:
-        for future in waiting:
-            future.cancel()
+        with HeldInterrupts():
+            for future in waiting:
+                future.cancel()
 
 
 def _serve_parent() -> None:

@@ -10,15 +10,13 @@ from __future__ import annotations
 import importlib
 import logging
 import re
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from multiprocessing import resource_tracker
 from typing import Any
 
 from gossipd.errors import ConfigError, Unavailable, UsageError
 from gossipd.version import __version__
+from gossipd_sim.interrupts import HeldInterrupts, unseen_by_children
 from gossipd_sim.pool import Crew, Workers, ignore_interrupts
 
 LOCAL = "dask"
@@ -94,7 +92,7 @@ def _dask(address: str, jobs: int) -> Iterator[Crew]:
 def _local_cluster(distributed: Any, jobs: int) -> Iterator[str]:
     """Start a scheduler and ``jobs`` workers here, reached by loopback; yields its address."""
     with ExitStack() as started:
-        with _interrupts_held():  # Dask cannot be cut off while it starts
+        with HeldInterrupts(), unseen_by_children():  # Dask cannot be cut off while it starts
             cluster = started.enter_context(
                 distributed.LocalCluster(
                     n_workers=jobs,
@@ -107,30 +105,6 @@ def _local_cluster(distributed: Any, jobs: int) -> Iterator[str]:
                 )
             )
         yield str(cluster.scheduler_address)
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Let a Ctrl-C wait until this ends; processes that are started meanwhile never see it.
-
-    For the main thread: others get none.
-    """
-    held: list[int] = []
-    is_main = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT)
-    if is_main:
-        signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
-    # the tracker takes the block away from the thread that starts it: it has to run before
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by processes
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        if is_main:
-            signal.signal(signal.SIGINT, handler)
-    if held:
-        raise KeyboardInterrupt
 
 
 def _check_workers(client: Any) -> None:

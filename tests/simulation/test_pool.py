@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import closing
 from threading import Event
 from typing import Any
@@ -15,7 +17,7 @@ import pytest
 
 from gossipd.errors import Unavailable
 from gossipd_sim.pool import Crew, run_all
-from support.pool_tasks import end_itself, square, work_for_ever
+from support.pool_tasks import end_itself, is_deaf_to_interrupts, square, work_for_ever
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -73,6 +75,69 @@ def test_closing_early_takes_back_what_an_executor_has_not_begun() -> None:
 def test_a_worker_that_dies_is_told_in_one_line() -> None:
     with pytest.raises(Unavailable, match="a worker ended before its work was done"):
         list(run_all(end_itself, [1, 2, 3], 2))
+
+
+def test_workers_cannot_be_interrupted_while_they_start() -> None:
+    assert list(run_all(is_deaf_to_interrupts, [0], 2)) == [(0, True)]
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Let SIGINT and SIGTERM raise, whatever they did in the process that runs the tests."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("interrupts")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_never_cuts_an_executor_off(number: signal.Signals) -> None:
+    class Interrupted(ThreadPoolExecutor):
+        is_whole = True
+
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+            self.is_whole = False
+            signal.raise_signal(number)
+            future = super().submit(fn, *args, **kwargs)
+            self.is_whole = True
+            return future
+
+    with Interrupted(2) as executor:
+        with pytest.raises(KeyboardInterrupt):
+            list(run_all(square, [1, 2, 3], Crew(executor, 2)))
+        assert executor.is_whole
+    assert signal.getsignal(number) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("interrupts")
+def test_an_interrupt_ends_the_waiting_for_results() -> None:
+    go_on = Event()
+
+    def work(task: int) -> int:
+        if task:
+            os.kill(os.getpid(), signal.SIGINT)
+            go_on.wait()
+        return task
+
+    finished: list[tuple[int, int]] = []
+    with ThreadPoolExecutor(1) as executor:
+        with pytest.raises(KeyboardInterrupt), closing(run_all(work, [0, 1, 2], executor)) as runs:
+            finished.extend(runs)
+        go_on.set()
+    assert finished == [(0, 0)]
+
+
+@pytest.mark.usefixtures("interrupts")
+def test_workers_that_a_signal_to_all_ended_are_no_failure() -> None:
+    class Ended(ThreadPoolExecutor):
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+            signal.raise_signal(signal.SIGTERM)
+            raise BrokenExecutor
+
+    with Ended(1) as executor, pytest.raises(KeyboardInterrupt):
+        list(run_all(square, [1, 2, 3], executor))
 
 
 def test_workers_end_when_the_process_that_wants_their_work_is_killed() -> None:

@@ -11,6 +11,11 @@ def square(number: int) -> int:
     return number * number
 
 
+def is_deaf_to_interrupts(number: int) -> bool:
+    """Return whether Ctrl-C was kept from this process before it ran any code of ours."""
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 def work_for_ever(number: int) -> int:
     """Return this process's id for 0; for anything else wait until ended."""
     if number:
