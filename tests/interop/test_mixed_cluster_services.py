@@ -17,7 +17,7 @@ from gossipd.node.node import Node
 from gossipd.services.definition import Service
 from gossipd.services.own import FROM_CLIENT
 from support.agents import SERF
-from support.clusters import NewCluster, log_marks, trouble_since
+from support.clusters import PUSH_PULL_SECONDS, NewCluster, log_marks, trouble_since
 
 pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("serf_program")]
 
@@ -32,7 +32,7 @@ def owners(handle: AgentHandle) -> list[str]:
     return [instance.owner for instance in node_of(handle).service("web").instances]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("key", [b"", bytes(32)], ids=["plain", "encrypted"])
 async def test_services_pass_between_serfs_that_never_see_them(
     new_cluster: NewCluster, key: bytes
@@ -53,7 +53,7 @@ async def test_services_pass_between_serfs_that_never_see_them(
             handle = await nursery.start(partial(run_agent, config))
             assert isinstance(handle, AgentHandle)
             handles.append(handle)
-        with trio.fail_after(30):
+        with trio.fail_after(PUSH_PULL_SECONDS):
             while any(len(handle.view().members) < 7 for handle in handles):  # noqa: ASYNC110
                 await trio.sleep(0.1)
             for number, handle in enumerate(handles):

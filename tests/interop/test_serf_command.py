@@ -139,7 +139,7 @@ def test_reachability_finds_every_member_of_a_mixed_cluster(new_cluster: NewClus
     cluster = new_cluster()
     cluster.start(serf=2, gossipd=2)
     cluster.join_all()
-    cluster.wait_until_all_alive(5.0)
+    cluster.wait_until_all_met(5.0)
     for kind in BOTH:
         code, text = serf(cluster.of(kind)[0], "reachability", "-verbose")
         assert code == 0, text

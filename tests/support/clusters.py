@@ -14,7 +14,14 @@ from support.waiting import NotInTime, wait_for
 GOSSIP_PORT = 7946
 RPC_PORT = 7373
 PUSH_PULL_SECONDS = 65.0
-"""By now a started node has done its first push/pull: it comes after 30 to 60 s."""
+"""How long to wait for anything that gossip tells: by now a started node has done its first
+push/pull, which comes after 30 to 60 s.
+
+Gossip alone may miss a node: up to nine nodes, of either kind, send a claim four times each, to
+random members. Among seven that join one after another somebody lacks a member in one case of
+thirty, and in one of ten if the last three come at once through different seeds: whoever gossips
+may be done with a claim before it hears of a newcomer. Only the next push/pull mends that.
+"""
 
 TROUBLE = re.compile(r"\[(WARN|ERR)\]")
 
