@@ -66,6 +66,8 @@ YOUNG = 10.0
 """Seconds for which a catalog fills itself and tells nobody what it fetched."""
 RECEIVED = "catalog-messages"
 """Counted."""
+SAME, DIFFERENT = "catalog-same", "catalog-different"
+"""Counted: push/pulls by whether the peer knew the same of services."""
 
 
 class Catalog:
@@ -221,7 +223,10 @@ class Catalog:
 
     def compare(self, peer: str, summary: int, now: float) -> None:
         """``peer``, with whom we just exchanged states, knows what ``summary`` says."""
-        if summary != self.replica.summary:
+        if summary == self.replica.summary:
+            self._outbox.ledger.count(SAME)
+        else:
+            self._outbox.ledger.count(DIFFERENT)
             self._syncing.sync_with(peer)
 
     def flush(self, now: float) -> None:

@@ -79,6 +79,9 @@ def _counters(before: Statistics, after: Statistics) -> Iterator[tuple[str, Coun
         yield names.REJECTED, Count(rejected, rejected)
     for kind, times in _grown(before.lost, after.lost):
         yield names.LOST + kind, Count(times, times)
+    for field, prefix in names.BYTES.items():
+        for kind, size in _grown(getattr(before, field), getattr(after, field)):
+            yield prefix + kind.lower(), Count(size, size)
     sent = _total(before.packets_sent, after.packets_sent)
     received = _total(before.packets_received, after.packets_received)
     streams = sum(

@@ -37,6 +37,14 @@ HAPPENED: Mapping[str, str] = {
     "catalog-syncs": "gossipd.catalog.syncs",
     "catalog-wishes": "gossipd.catalog.wishes",
     "catalog-refutations": "gossipd.catalog.refutations",
+    "suspicion-raised": "gossipd.suspicion.raised",
+    "suspicion-confirmed": "gossipd.suspicion.confirmed",
+    "suspicion-refuted": "gossipd.suspicion.refuted",
+    "accusation-refuted": "gossipd.accusation.refuted",
+    "probe-missed": "gossipd.probe.missed",
+    "probe-failed": "gossipd.probe.failed",
+    "catalog-same": "gossipd.catalog.comparisons.same",
+    "catalog-different": "gossipd.catalog.comparisons.different",
     "catalog-bytes-news": "gossipd.catalog.bytes.news",
     "catalog-bytes-sync": "gossipd.catalog.bytes.sync",
 }
@@ -70,6 +78,13 @@ GAUGES: Mapping[str, str] = {
 RUNTIME = "runtime."
 LEVELS = "gossipd."
 """Before the gauges of services, where a dot stands for the first underscore."""
+BYTES: Mapping[str, str] = {
+    "packet_bytes_sent": "gossipd.udp.sent.",
+    "packet_bytes_received": "gossipd.udp.received.",
+    "stream_bytes_sent_by": "gossipd.tcp.sent.",
+    "stream_bytes_received_by": "gossipd.tcp.received.",
+}
+"""What stands before the kind or cause of bytes, by field of ``Statistics``."""
 DROPPED = "gossipd.dropped."
 LOST = "gossipd.lost."
 REJECTED = "serf.coordinate.rejected"

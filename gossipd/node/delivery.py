@@ -15,7 +15,7 @@ from gossipd.node.events import NodeEvent
 from gossipd.node.packing import Packer
 from gossipd.node.purposes import PushPullCall
 from gossipd.node.sessions import Sessions
-from gossipd.node.traffic import Traffic
+from gossipd.node.traffic import RIDERS, Traffic
 from gossipd.node.unsealed import UnsealedPacket
 from gossipd.outbox import Outbox
 from gossipd.serf.effects import (
@@ -150,11 +150,19 @@ class Delivery:
             self._send(to, packet, type(messages[0]).__name__)
 
     def _send(self, to: Address, packet: UnsealedPacket, kind: str) -> None:
-        self._traffic.sent[kind] += 1
+        traffic = self._traffic
+        traffic.sent[kind] += 1
         if self._seals:
             data = bytes(packet)
-            self._traffic.bytes_sent += len(data)
+            size = len(data)
             self._outbox.effects.append(SendPacket(to, data))
         else:
-            self._traffic.bytes_sent += packet.size
+            size = packet.size
             self._outbox.effects.append(SendPacket(to, packet))
+        traffic.bytes_sent += size
+        if packet.lead is not None and len(packet.parts) > 1:
+            # compressed, the whole may be less than the riders were
+            riders = min(sum(map(len, packet.parts)) - len(packet.parts[0]), size)
+            traffic.sent_bytes[RIDERS] += riders
+            size -= riders
+        traffic.sent_bytes[kind] += size

@@ -133,6 +133,10 @@ class Readings:
             lost={},
             happened=dict(happened),
             measured=measured,
+            packet_bytes_sent=dict(traffic.sent_bytes),
+            packet_bytes_received=dict(traffic.received_bytes),
+            stream_bytes_sent_by=dict(sessions.sent_by),
+            stream_bytes_received_by=dict(sessions.received_by),
         )
 
     def _picture(self) -> View:

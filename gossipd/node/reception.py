@@ -67,19 +67,26 @@ class Reception:
             except WireError as error:
                 self._drop(error, source)
                 continue
-            traffic.received[type(message).__name__] += 1
+            kind = type(message).__name__
+            traffic.received[kind] += 1
+            traffic.received_bytes[kind] += len(part)
             swim.receive(message, source, now)
 
     def _take_unsealed(self, packet: UnsealedPacket, source: Address, now: float) -> None:
-        self._traffic.bytes_received += packet.size
-        received, swim = self._traffic.received, self._swim
+        traffic, swim = self._traffic, self._swim
+        traffic.bytes_received += packet.size
+        received, received_bytes = traffic.received, traffic.received_bytes
         lead = packet.lead
         if lead is not None and len(packet.parts) == 1:
-            received[type(lead).__name__] += 1
+            kind = type(lead).__name__
+            received[kind] += 1
+            received_bytes[kind] += len(packet.parts[0])
             swim.receive(lead, source, now)
         else:
-            for message in packet.messages():
-                received[type(message).__name__] += 1
+            for message, part in zip(packet.messages(), packet.parts, strict=True):
+                kind = type(message).__name__
+                received[kind] += 1
+                received_bytes[kind] += len(part)
                 swim.receive(message, source, now)
 
     def _drop(self, error: WireError, source: Address) -> None:

@@ -57,6 +57,9 @@ STREAM_ACCEPTED, STREAM_OPENED = "stream-accepted", "stream-opened"
 """Counted: streams of peers, and those of ours that were connected."""
 EXCHANGE = "exchange"
 """Measured: seconds from the begin of our own push/pull until the peer's state was here."""
+ACCEPTED = "accepted"
+_CAUSES = {PushPullCall: "push-pull", PingCall: "ping", PayloadCall: "payload"}
+"""What bytes on streams are counted under; those of peers' streams are ``ACCEPTED``."""
 PEER_TEXT_MAX = 256
 """Characters of a peer's error that are passed on."""
 
@@ -121,6 +124,8 @@ class Sessions:
         self.dropped: Counter[str] = Counter()
         self.bytes_sent = 0
         self.bytes_received = 0
+        self.sent_by: Counter[str] = Counter()
+        self.received_by: Counter[str] = Counter()
 
     # -- what the node starts -------------------------------------------------
 
@@ -172,7 +177,9 @@ class Sessions:
         session = self._sessions.get(stream)
         if session is None or not data:
             return
-        self.bytes_received += data.size if isinstance(data, UnsealedStream) else len(data)
+        size = data.size if isinstance(data, UnsealedStream) else len(data)
+        self.bytes_received += size
+        self.received_by[_CAUSES.get(type(session.purpose), ACCEPTED)] += size
         if not session.has_input:
             session.has_input = True
             if isinstance(session.purpose, Accepted):
@@ -374,7 +381,7 @@ class Sessions:
         self._last_stream += 1
         stream = self._last_stream
         self._add(stream, purpose, deadline, is_dialer=True)
-        self._count_sent(data)
+        self._count_sent(data, _CAUSES.get(type(purpose), ACCEPTED))
         self._outbox.effects.append(OpenStream(stream, to, data, timeout))
 
     def _add(self, stream: int, purpose: Purpose, deadline: float, *, is_dialer: bool) -> None:
@@ -386,11 +393,13 @@ class Sessions:
         session.deadline = self.timers.set(deadline, stream)
 
     def _write(self, stream: int, data: bytes | UnsealedStream) -> None:
-        self._count_sent(data)
+        self._count_sent(data, ACCEPTED)
         self._outbox.effects.append(WriteStream(stream, data))
 
-    def _count_sent(self, data: bytes | UnsealedStream) -> None:
-        self.bytes_sent += data.size if isinstance(data, UnsealedStream) else len(data)
+    def _count_sent(self, data: bytes | UnsealedStream, cause: str) -> None:
+        size = data.size if isinstance(data, UnsealedStream) else len(data)
+        self.bytes_sent += size
+        self.sent_by[cause] += size
 
     def _state(self, *, is_join: bool, is_dialer: bool) -> bytes | UnsealedStream:
         """Return our whole state as it goes on a stream."""

@@ -29,6 +29,7 @@ from gossipd.serf.events import (
 from gossipd.serf.serf import Serf
 from gossipd.swim.effects import SwimEffect
 from gossipd.swim.events import (
+    AckMissed,
     AckObserved,
     BroadcastFinished,
     MemberFailed,
@@ -176,6 +177,9 @@ class Settling:
                 event.member.name, event.payload, event.rtt
             ):
                 self._swim.set_ack_payload(chart.payload)
+            self._outbox.events.append(event)
+            return
+        if type(event) is AckMissed:
             self._outbox.events.append(event)
             return
         if isinstance(event, BroadcastFinished):

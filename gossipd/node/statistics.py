@@ -44,6 +44,13 @@ class Statistics(Value):
     """What they measured; seconds, or bytes of messages."""
     event_handlers: Mapping[str, str] = {}
     """Scripts by the filter they run for (``user:deploy``); the agent fills it in."""
+    packet_bytes_sent: Mapping[str, int] = {}
+    """Bytes of datagrams by the kind of their first message; what rode along is ``Riders``."""
+    packet_bytes_received: Mapping[str, int] = {}
+    """Bytes of messages by their kind, after unpacking."""
+    stream_bytes_sent_by: Mapping[str, int] = {}
+    """Bytes on streams by what for: push-pull, ping, payload, or accepted (a peer's stream)."""
+    stream_bytes_received_by: Mapping[str, int] = {}
     levels: Mapping[str, float] = {}
     """How much there is of what belongs to services, by name; empty without. The agent's."""
     snapshot: str = ""

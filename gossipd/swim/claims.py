@@ -53,6 +53,11 @@ DEAD_ADOPTED = "dead-adopted"
 """Counted: claims that changed what we believe, our own and our refutations included."""
 SUSPICION_UNCONFIRMED = "suspicion-unconfirmed"
 """Counted: suspicions that ran out with fewer confirmations than wanted."""
+SUSPICION_RAISED, SUSPICION_CONFIRMED = "suspicion-raised", "suspicion-confirmed"
+SUSPICION_REFUTED = "suspicion-refuted"
+"""Counted: suspicions that began here, further accusers, and suspects that proved alive."""
+ACCUSATION_REFUTED = "accusation-refuted"
+"""Counted: claims against ourselves that we answered."""
 
 
 class Claims:
@@ -242,6 +247,7 @@ class Claims:
         self._outbox.ledger.count(ALIVE_ADOPTED)
         self._broadcast(_alive_of(after), after.name, token)
         if suspicion is not None:
+            self._outbox.ledger.count(SUSPICION_REFUTED)
             self._tell(MemberRefuted(after, now - suspicion.since))
         if before is None or before.state in (MemberState.DEAD, MemberState.LEFT):
             self._tell(MemberJoined(after, self.source))
@@ -306,6 +312,7 @@ class Claims:
         self._outbox.ledger.count(ALIVE_ADOPTED)
         # The reference queues a refutation under the address, not the name.
         self._broadcast(_alive_of(own), own.address.host)
+        self._outbox.ledger.count(ACCUSATION_REFUTED)
         self._tell(AccusationRefuted(kind, accuser, incarnation))
 
     # Suspicions (section 10.1)
@@ -315,6 +322,7 @@ class Claims:
         suspicion = Suspicion(member.name, accuser, wanted=wanted, low=low, high=high, now=now)
         self.suspicions[member.name] = suspicion
         self._arm_suspicion(suspicion)
+        self._outbox.ledger.count(SUSPICION_RAISED)
         self._tell(MemberSuspected(member, accuser, suspicion.deadline))
 
     def _confirm_suspicion(self, member: Member, claim: Suspect, now: float) -> None:
@@ -324,6 +332,7 @@ class Claims:
         self._timers_of.pop(member.name).cancel()
         self._arm_suspicion(suspicion)
         self._broadcast(claim, member.name)
+        self._outbox.ledger.count(SUSPICION_CONFIRMED)
         self._tell(
             SuspicionConfirmed(member, claim.accuser, suspicion.confirmations, suspicion.deadline)
         )

@@ -113,6 +113,12 @@ class AckObserved(Value):
     payload: bytes | None
 
 
+class AckMissed(Value):
+    """No direct ack of ``member`` came in time; others are asked before it is accused."""
+
+    member: Member
+
+
 class PayloadReceived(Value):
     """A user message for the layers above."""
 
@@ -151,6 +157,7 @@ SwimEvent: TypeAlias = (
     | UdpUnreachable
     | PingMisdirected
     | AckObserved
+    | AckMissed
     | PayloadReceived
     | BroadcastFinished
     | MergeRefused

@@ -18,7 +18,7 @@ from gossipd.address import Address
 from gossipd.config.model import SwimConfig
 from gossipd.outbox import Outbox
 from gossipd.swim.effects import PingByStream, Send, SendTogether, SwimEffect
-from gossipd.swim.events import AckObserved, SwimEvent, UdpUnreachable
+from gossipd.swim.events import AckMissed, AckObserved, SwimEvent, UdpUnreachable
 from gossipd.swim.health import LocalHealth
 from gossipd.swim.member import MemberState
 from gossipd.swim.membership import Membership
@@ -42,6 +42,10 @@ with failed peers would probe at half its rate.
 
 PROBE_ROUND = "probe-round"
 """Measured: seconds from a ping to the end of its round, failed ones included."""
+PROBE_MISSED = "probe-missed"
+"""Counted: rounds without a direct ack in time, whatever came of them."""
+PROBE_FAILED = "probe-failed"
+"""Counted: rounds in which the target was found silent."""
 ROUND_STRETCHED = "round-stretched"
 """Counted: rounds that got more time because our own health is bad."""
 
@@ -202,8 +206,10 @@ class Prober:
             probe.timers += (self._timers.set(probe.deadline, RoundOver(seq)),)
         if self._is_blocked:
             probe.is_stalled = True
-        else:
-            self._ask_others(probe)
+            return
+        self._outbox.ledger.count(PROBE_MISSED)
+        self._tell(AckMissed(self._membership.get(probe.target.name) or probe.target))
+        self._ask_others(probe)
 
     def _ask_others(self, probe: ProbeRound) -> None:
         seq, target = probe.seq, probe.target
@@ -232,6 +238,7 @@ class Prober:
         if probe.stream_answered:
             self._tell(UdpUnreachable(self._membership.get(probe.target.name) or probe.target))
             return None
+        self._outbox.ledger.count(PROBE_FAILED)
         return self._verdict_on(probe)
 
     # Sending that is blocked

@@ -79,6 +79,25 @@ def test_counters_are_what_was_added_between() -> None:
     }
 
 
+def test_bytes_are_told_by_kind_and_cause() -> None:
+    before = replace(STATISTICS, packet_bytes_sent={"Ping": 10, "Ack": 7})
+    after = replace(
+        before,
+        packet_bytes_sent={"Ping": 15, "Ack": 7, "Riders": 3},
+        packet_bytes_received={"Alive": 50},
+        stream_bytes_sent_by={"push-pull": 900},
+        happened={"suspicion-refuted": 2},
+    )
+    counters = interval_between(reading(statistics=before), reading(statistics=after)).counters
+    assert counters == {
+        "gossipd.udp.sent.ping": Count(5, 5),
+        "gossipd.udp.sent.riders": Count(3, 3),
+        "gossipd.udp.received.alive": Count(50, 50),
+        "gossipd.tcp.sent.push-pull": Count(900, 900),
+        "gossipd.suspicion.refuted": Count(2, 2),
+    }
+
+
 def test_the_agents_own_counts_and_times_keep_their_names() -> None:
     ledger = Ledger()
     ledger.count("agent.ipc.accept")

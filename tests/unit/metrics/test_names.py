@@ -13,7 +13,10 @@ from gossipd.value import fields_of
 
 COUNTED = {
     claims.ALIVE_ADOPTED, claims.SUSPECT_ADOPTED, claims.DEAD_ADOPTED,
-    claims.SUSPICION_UNCONFIRMED, prober.ROUND_STRETCHED, gossiper.GOSSIP_TICK,
+    claims.SUSPICION_UNCONFIRMED, claims.SUSPICION_RAISED, claims.SUSPICION_CONFIRMED,
+    claims.SUSPICION_REFUTED, claims.ACCUSATION_REFUTED, prober.PROBE_MISSED,
+    prober.PROBE_FAILED, catalog.SAME, catalog.DIFFERENT, prober.ROUND_STRETCHED,
+    gossiper.GOSSIP_TICK,
     members.FLAP, *(kind.value for kind in ChangeKind),
     asking.QUERY_ACK, asking.QUERY_ANSWER, asking.DUPLICATE_ACK, asking.DUPLICATE_ANSWER,
     announcing.EVENT_TAKEN, inquiries.QUERY_TAKEN,
@@ -33,7 +36,7 @@ def test_what_the_cores_count_and_measure_has_a_name_each() -> None:
 
 
 def test_gauges_and_depths_are_fields() -> None:
-    assert {*names.GAUGES, *names.DEPTHS} <= set(fields_of(Statistics))
+    assert {*names.GAUGES, *names.DEPTHS, *names.BYTES} <= set(fields_of(Statistics))
 
 
 def test_reasons_for_which_coordinates_are_refused_are_known_by_their_beginning() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gossipd.config.model import SwimConfig
+from gossipd.node.traffic import RIDERS
 from gossipd.serf.question import PING_ALL, Question
 from gossipd.wire.serf_messages import MemberStatus
 from support.node_net import LATENCY, Machine, NodeNet, all_show
@@ -102,3 +103,35 @@ def test_events_and_queries_are_counted_once_with_their_messages() -> None:
     assert max(sent.latest) >= 100
     heard = machines[1].node.statistics().measured["message-received"]
     assert max(heard.latest) >= 100
+
+
+def test_bytes_are_counted_by_what_they_are_for_and_add_up() -> None:
+    net = NodeNet()
+    machines = net.cluster("abc")
+    machines[0].do(machines[0].node.send_event, "deploy", b"x" * 100)
+    net.run(40)
+    causes: set[str] = set()
+    for machine in machines:
+        statistics = machine.node.statistics()
+        assert sum(statistics.packet_bytes_sent.values()) == statistics.bytes_sent
+        assert {"Ping", "Ack", "Gossip"} <= statistics.packet_bytes_sent.keys()
+        assert statistics.packet_bytes_received.keys() == statistics.packets_received.keys()
+        assert all(statistics.packet_bytes_received.values())
+        sent, received = statistics.stream_bytes_sent_by, statistics.stream_bytes_received_by
+        assert sum(sent.values()) == statistics.stream_bytes_sent
+        assert sum(received.values()) == statistics.stream_bytes_received
+        causes |= sent.keys()
+    assert causes == {"push-pull", "accepted"}
+
+
+def test_what_rides_along_with_a_ping_is_counted_apart() -> None:
+    net = NodeNet()
+    machines = net.cluster("ab", swim=SwimConfig(gossip_interval=3600.0))
+    net.run(5)
+    before = machines[0].node.statistics().packet_bytes_sent
+    machines[0].do(machines[0].node.send_event, "deploy", b"x" * 300)
+    net.run(5)
+    after = machines[0].node.statistics()
+    grown = {kind: size - before.get(kind, 0) for kind, size in after.packet_bytes_sent.items()}
+    assert 300 < grown[RIDERS] < 1000 * after.packets_sent["Ping"]
+    assert grown["Ping"] + grown["Ack"] < 2000

@@ -6,7 +6,7 @@ import pytest
 
 from gossipd.config.model import SwimConfig
 from gossipd.swim.effects import PingByStream, Send, SendTogether
-from gossipd.swim.events import AckObserved, MemberSuspected, UdpUnreachable
+from gossipd.swim.events import AckMissed, AckObserved, MemberSuspected, UdpUnreachable
 from gossipd.swim.member import MemberState
 from gossipd.wire.messages import Ack, Dead, IndirectPing, Nack, Ping, Suspect, Versions
 from support.swim_harness import (
@@ -127,7 +127,7 @@ def test_case_85_an_answer_by_stream_keeps_the_node_alive_and_is_told() -> None:
     swim.run_until(at + 0.5)
     swim.swim.stream_ping_answered(ping.seq, at + 0.6)
     swim.run_until(at + 1.0)
-    assert swim.events() == [UdpUnreachable(swim.member("b"))]
+    assert swim.events() == [AckMissed(swim.member("b")), UdpUnreachable(swim.member("b"))]
     assert swim.state("b") is MemberState.ALIVE
 
 
@@ -164,7 +164,8 @@ def test_nobody_answering_makes_the_target_suspect_at_the_end_of_the_round() -> 
     assert swim.state("b") is MemberState.ALIVE
     swim.run_until(at + 1.0)
     assert swim.gossiped() == [Suspect("b", 1, "us")]
-    (event,) = swim.events()
+    missed, event = swim.events()
+    assert isinstance(missed, AckMissed)
     assert isinstance(event, MemberSuspected)
     assert event.accuser == "us"
     assert event.deadline == pytest.approx(at + 1.0 + 4.0)
@@ -176,8 +177,17 @@ def test_a_forwarded_ack_ends_the_round_without_a_round_trip() -> None:
     swim.run_until(at + 0.5)
     swim.receive(Ack(ping.seq), at=at + 0.7)
     swim.run_until(at + 0.99)
-    assert swim.events() == []
+    assert [type(event) for event in swim.events()] == [AckMissed]
     assert swim.swim.suspicions() == {}
+
+
+def test_a_missed_ack_is_told_once_and_before_anybody_is_accused() -> None:
+    swim = probing("b")
+    at, _, _ = swim.run_to_probe()
+    swim.run_until(at + 0.49)
+    assert swim.events() == []
+    swim.run_until(at + 0.99)
+    assert swim.events() == [AckMissed(swim.member("b"))]
 
 
 def test_case_19_a_second_ack_and_an_unknown_one_are_ignored() -> None:
