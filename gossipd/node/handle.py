@@ -81,6 +81,12 @@ class NodeHandle(Protocol):
     def statistics(self) -> Statistics:
         """Return the counters as they are now."""
 
+    def degraded(self) -> Mapping[str, str]:
+        """Return the members that behave worse than they usually do, and in what; by name.
+
+        They are alive; empty when nobody watches for it. The same object until it changes.
+        """
+
     def observe(self, take: Callable[[NodeEvent, float], None]) -> Callable[[], None]:
         """Have ``take`` called with every event and when it happened; returns what ends that.
 

@@ -115,6 +115,7 @@ class FakeHandle(FakeServices, NodeHandle):
         joinable: addresses that a join reaches.
         observers: who sees what ``happen`` is told.
         clock: what ``now`` returns.
+        degraded_members: names and why.
     """
 
     def __init__(self, view: View | None = None) -> None:
@@ -132,6 +133,7 @@ class FakeHandle(FakeServices, NodeHandle):
         self.reload_report = ReloadReport()
         self.log_ring: list[LogLine] = []
         self.clock = 100.0
+        self.degraded_members: dict[str, str] = {}
         self.blocked: trio.Event | None = None
         self.feeds: list[Feed] = []
         self.observers: list[Callable[[NodeEvent, float], None]] = []
@@ -172,6 +174,9 @@ class FakeHandle(FakeServices, NodeHandle):
             lost={"datagrams-unsent": 3},
             event_handlers=self.event_handlers,
         )
+
+    def degraded(self) -> Mapping[str, str]:
+        return self.degraded_members
 
     def observe(self, take: Callable[[NodeEvent, float], None]) -> Callable[[], None]:
         self.observers.append(take)
