@@ -362,7 +362,7 @@ class Catalog:
         teller = self.owners.get(sender)
         if records.ranges and teller is not None:  # a portion before this one may be lost
             self._gaps.found(owner, records.epoch, teller.address, now)
-        notice = self._gaps.closed(owner)
+        notice = self._gaps.closed(owner, now)
         if records.floor > floor and self._spreading_is_due(is_late, now):
             # not what a joiner fetches: others know it already
             notice = notice or encode_catalog(Notice(owner, records.epoch, records.floor))
@@ -440,7 +440,7 @@ class Catalog:
                     if self._gaps.on_due(timer, now):
                         # shown as it was until the whole of it is here again
                         self.replica.drop(timer.owner)
-                        self._gaps.ask_anew(timer.owner, timer.epoch)
+                        self._gaps.ask_anew(timer.owner, timer.epoch, now)
                 case ReunionDue():
                     self._syncing.on_reunion(timer)
                 case RepetitionOver():
@@ -481,7 +481,7 @@ class Catalog:
         if records.ranges:
             self._gaps.found(records.name, records.epoch, source, now)
         else:
-            notice = self._gaps.closed(records.name)
+            notice = self._gaps.closed(records.name, now)
             if notice:
                 self._spreading.tell(notice, f"{records.name}\0")
 

@@ -27,13 +27,16 @@ PATIENCE = 0.5
 ATTEMPTS_MAX = 6
 WISHES = "catalog-wishes"
 """Counted: wishes sent because of a gap or a notice."""
+GAP = "catalog-gap"
+"""Measured: seconds from when something of an owner was seen to be missing until it was here."""
 
 
 class _Gap:
-    __slots__ = ("due", "epoch", "notice", "teller", "version")
+    __slots__ = ("due", "epoch", "found_at", "notice", "teller", "version")
 
-    def __init__(self, epoch: int, teller: Address) -> None:
+    def __init__(self, epoch: int, teller: Address, found_at: float) -> None:
         self.epoch = epoch
+        self.found_at = found_at
         self.teller = teller
         self.due: Handle[CatalogTimer] | None = None
         self.version = 0
@@ -65,20 +68,21 @@ class Gaps:
     def found(self, owner: str, epoch: int, teller: Address, now: float) -> None:
         """Something newer than what is known without a break came from ``teller``."""
         if owner not in self._gaps:
-            self._open(owner, epoch, teller, now + PATIENCE * (0.75 + 0.5 * self._random.random()))
+            patience = PATIENCE * (0.75 + 0.5 * self._random.random())
+            self._open(owner, epoch, teller, now, now + patience)
 
     def announced(self, notice: Notice, payload: bytes, teller: Address, now: float) -> None:
         """``teller`` knows more of an owner than fits a packet: ask at once."""
         gap = self._gaps.get(notice.owner)
         if gap is None:
-            gap = self._open(notice.owner, notice.epoch, teller, now)
+            gap = self._open(notice.owner, notice.epoch, teller, now, now)
         elif not gap.notice:
             gap.teller = teller
             self._ask(notice.owner, gap, 0)
         if notice.version > gap.version:
             gap.version, gap.notice = notice.version, payload
 
-    def closed(self, owner: str) -> bytes:
+    def closed(self, owner: str, now: float) -> bytes:
         """Look whether nothing is missing any more; return the notice that we can pass on."""
         gap = self._gaps.get(owner)
         records = self._replica.records(owner)
@@ -87,6 +91,7 @@ class Gaps:
         if records.ranges or records.floor < gap.version:
             return b""
         self.forget(owner)
+        self._outbox.ledger.measure(GAP, now - gap.found_at)
         return gap.notice
 
     def forget(self, owner: str) -> None:
@@ -118,14 +123,14 @@ class Gaps:
         gap.due = self._timers.set(now + PATIENCE * 2**timer.attempt, again)
         return False
 
-    def ask_anew(self, owner: str, epoch: int) -> None:
+    def ask_anew(self, owner: str, epoch: int, now: float) -> None:
         """Ask for all of an owner of whom nothing is held any more: itself, or anybody."""
         standing = self._owners.get(owner)
         if standing is not None:
-            self._ask(owner, _Gap(epoch, standing.address), 1)
+            self._ask(owner, _Gap(epoch, standing.address, now), 1)
 
-    def _open(self, owner: str, epoch: int, teller: Address, due: float) -> _Gap:
-        gap = self._gaps[owner] = _Gap(epoch, teller)
+    def _open(self, owner: str, epoch: int, teller: Address, found_at: float, due: float) -> _Gap:
+        gap = self._gaps[owner] = _Gap(epoch, teller, found_at)
         gap.due = self._timers.set(due, GapDue(owner, epoch, 0))
         return gap
 

@@ -134,6 +134,11 @@ class OwnerRecords:
         return self.ranges[-1][1] if self.ranges else self.floor
 
     @property
+    def missing(self) -> int:
+        """How many versions below the newest are not known, and may be replaced by known ones."""
+        return self.top - self.floor - sum(high - low for low, high in self.ranges)
+
+    @property
     def told_content(self) -> int:
         """``content``, if it is all of what the owner said up to the floor; 0 if not."""
         return 0 if self.ranges or self.is_partial else self.content

@@ -55,6 +55,7 @@ MEASURED: Mapping[str, tuple[str, float]] = {
     "exchange": ("memberlist.pushPullNode", 1000.0),
     "message-sent": ("serf.msgs.sent", 1.0),
     "message-received": ("serf.msgs.received", 1.0),
+    "catalog-gap": ("gossipd.catalog.gap", 1000.0),
     "coordinate-moved": ("serf.coordinate.adjustment-ms", 1000.0),
 }
 """Samples by what is in ``Statistics.measured``, and the factor to their unit."""

@@ -194,6 +194,7 @@ class ServiceVerbs:
             "catalog-owners": sum(records.floor > 0 for records in replica.owners.values()),
             "catalog-records": replica.records_count,
             "catalog-record-bytes": replica.bytes,
+            "catalog-missing": sum(records.missing for records in replica.owners.values()),
             "catalog-queue": catalog.queue_depth,
             "catalog-peers": catalog.owners.peers,
         }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
 from gossipd.address import Address
 from gossipd.catalog.catalog import Catalog
 from gossipd.catalog.effects import CatalogEffect, TellPeer
 from gossipd.catalog.events import CatalogEvent
+from gossipd.catalog.gaps import GAP
 from gossipd.catalog.own_records import OwnRecords
 from gossipd.catalog.owners import Standing
 from gossipd.catalog.reconcile import deltas, wanted
@@ -64,6 +67,22 @@ def test_what_was_overtaken_on_its_way_is_not_asked_for() -> None:
     listener.hear(first, 1.2)
     assert listener.shown() == ["a", "b"]
     assert listener.wishes(100.0) == []
+
+
+def test_it_is_measured_how_long_something_was_known_to_be_missing() -> None:
+    listener = Listener()
+    payloads = listener.says(*"abcd")
+    records = listener.catalog.replica.owners
+    listener.hear(payloads[0], 1.0)
+    listener.hear(payloads[3], 1.0)
+    assert records["o"].missing == 2
+    listener.hear(payloads[2], 1.1)
+    assert records["o"].missing == 1
+    listener.hear(payloads[1], 1.25)
+    assert records["o"].missing == 0
+    gap = listener.outbox.ledger.read()[GAP]
+    assert gap.count == 1
+    assert gap.total == pytest.approx(0.25)
 
 
 def test_a_gap_is_asked_about_first_whoever_told_and_then_the_owner() -> None:

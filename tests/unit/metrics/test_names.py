@@ -26,7 +26,7 @@ COUNTED = {
 }  # fmt: skip
 MEASURED = {
     prober.PROBE_ROUND, sessions.EXCHANGE, upkeep.MESSAGE_SENT, upkeep.MESSAGE_RECEIVED,
-    readings.COORDINATE_MOVED,
+    readings.COORDINATE_MOVED, gaps.GAP,
 }  # fmt: skip
 
 

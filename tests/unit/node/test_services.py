@@ -113,6 +113,7 @@ def test_what_is_held_and_what_was_said_is_counted() -> None:
     net.run(5)
     levels = machines[1].node.service_levels()
     assert (levels["catalog-owners"], levels["catalog-records"]) == (1, 1)
+    assert levels["catalog-missing"] == 0
     assert (levels["catalog-queue"], levels["catalog-peers"]) == (0, 2)
     assert machines[0].node.statistics().happened["catalog-bytes-news"] > 0
 
