@@ -86,7 +86,8 @@ def test_expecting_services_says_nothing_and_wakes_nobody() -> None:
             pass
     net.run(60)
     happened = [machine.node.statistics().happened for machine in machines]
-    assert not [name for one in happened for name in one if name.startswith("catalog-")]
+    told = {name for one in happened for name in one if name.startswith("catalog-")}
+    assert told <= {"catalog-same"}  # push/pulls that found nothing missing
     assert all(machine.node.services() == () for machine in machines)
     assert all(machine.node._carriage.timers.next_deadline() is None for machine in machines)
     register(machines[0], WEB)
