@@ -229,8 +229,16 @@ class WatchingClient(socket.socket):
 
     def read_until(self, index: int) -> None:
         """Return once a record has come of ``index``, or a later one."""
-        while not any(one.get("Index", -1) >= index for one in self._unpacker):
-            self._unpacker.feed(self.recv(65_536))
+        while self.read().get("Index", -1) < index:
+            pass
+
+    def read(self) -> Any:
+        """Return the next object."""
+        while True:
+            try:
+                return self._unpacker.unpack()
+            except msgpack.OutOfData:
+                self._unpacker.feed(self.recv(65_536))
 
     @property
     def has_record(self) -> bool:
@@ -257,6 +265,18 @@ def test_the_first_watches_have_their_record_when_the_step_is_over(tmp_path: Pat
             for client in clients:
                 client.read_until(handle.index)
             assert not any(client.has_record for client in clients), "nothing is told twice"
+
+
+def test_who_commands_a_change_and_watches_has_its_record_before_the_answer(
+    tmp_path: Path,
+) -> None:
+    with rpc_thread(tmp_path) as server, WatchingClient(server.path) as client:
+        body = {"Service": {"id": "web-1", "name": "web"}, "Held": False}
+        client.sendall(encode({"Command": "service-register", "Seq": 3}, body))
+        objects = [client.read() for _ in range(4)]
+    assert [one["Seq"] for one in objects[::2]] == [2, 3]
+    assert told(objects[1])[0] == "up"
+    assert objects[3] == {"Warnings": []}
 
 
 def test_a_few_changes_at_once_are_told_in_their_steps_as_long_as_few_watch(
