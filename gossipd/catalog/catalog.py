@@ -275,7 +275,7 @@ class Catalog:
         if not self._is_of_this_life(owner, news.epoch, payload, source, now):
             return
         records = self._open(owner, news.epoch)
-        if records.knows(version):
+        if all(map(records.knows, (version, *news.record.versions))):
             return
         if records.top and version - records.top > VERSION_JUMP_MAX:
             self._ignore("version-jump", owner, f"from {records.top} to {version}")
@@ -287,7 +287,8 @@ class Catalog:
         is_new = None if is_hidden else self._apply(records, news.record, now)
         if is_new is None:
             return  # not known then: who compares with us tells the whole of it
-        ranges = [(one - 1, one) for one in news.covered if 0 < one < version]
+        known = (*news.covered, *news.record.versions)
+        ranges = [(one - 1, one) for one in known if 0 < one < version]
         self.replica.learn(records, [*ranges, (version - 1, version)])
         if not self._spreading.fits(payload):  # where it came from, packets are larger
             payload = encode_catalog(Notice(owner, news.epoch, version))

@@ -114,10 +114,20 @@ class OwnRecords:
         self._put("removed", Record(id, removed=version), version, now)
 
     def take_fresh(self) -> list[News]:
-        """Return what was not told yet, oldest first, and forget it."""
-        fresh = list(self._fresh.values())
-        self._fresh.clear()
-        return fresh
+        """Return what was not told yet, oldest first, and forget it.
+
+        A definition and a state of one service come as one: whoever hears it never shows the
+        new definition with no state, or with that of the old one.
+        """
+        fresh, self._fresh = self._fresh, {}
+        for key, news in tuple(fresh.items()):
+            other = fresh.get((key[0], "state")) if key[1] == "service" else None
+            if other is None:
+                continue
+            last = max(news, other, key=_version_of)
+            fresh[key[0], "service" if last is news else "state"] = _together(news, other)
+            del fresh[key[0], "state" if last is news else "service"]
+        return list(fresh.values())
 
     def forget_gone(self) -> None:
         """Keep nothing of services whose tombstones are forgotten."""
@@ -210,6 +220,25 @@ class OwnRecords:
 
 def _agrees(version: int, encoded: bytes, ours: int, encoded_ours: bytes) -> bool:
     return version < ours or (version == ours and encoded == encoded_ours)
+
+
+def _version_of(news: News) -> int:
+    return news.version
+
+
+def _together(definition: News, state: News) -> News:
+    """Return one change that is both; the version of the older is that of a part of it."""
+    one, other = definition.record, state.record
+    record = Record(
+        one.id,
+        service_version=one.service_version,
+        service=one.service,
+        state_version=other.state_version,
+        state=other.state,
+    )
+    covered = (*definition.covered, *state.covered)
+    version = max(definition.version, state.version)
+    return News(definition.owner, definition.epoch, version, covered, record)
 
 
 def _cut(text: str, bytes_max: int) -> str:

@@ -43,7 +43,8 @@ class Record(Value):
 class News(Value):
     """One change of ``owner``, at ``version`` of its life ``epoch``.
 
-    ``covered`` are versions that this one replaced, so that nobody misses them.
+    ``covered`` are versions that this one replaced, so that nobody misses them. A record with
+    several parts tells the versions of all of them; the newest is ``version``.
     """
 
     owner: str

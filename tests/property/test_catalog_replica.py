@@ -20,7 +20,9 @@ CONFIG = CatalogConfig()
 ids = st.sampled_from(["a", "b", "c", "d"])
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["service", "state", "outputs", "remove", "node"]), ids, st.integers(1, 9)
+        st.sampled_from(["service", "state", "both", "outputs", "remove", "node"]),
+        ids,
+        st.integers(1, 9),
     ),
     min_size=1,
     max_size=25,
@@ -40,6 +42,9 @@ class Owner:
         match kind:
             case "service":
                 self.own.put_service(Service(id=id, name="web", port=number), 0.0)
+            case "both":
+                self.own.put_service(Service(id=id, name="web", port=number), 0.0)
+                self.own.put_state(id, ServiceState(weight=number), 0.0)
             case "state":
                 self.own.put_state(id, ServiceState(weight=number), 0.0)
             case "outputs":
@@ -73,7 +78,7 @@ def picture(records: OwnerRecords | None) -> object:
 def hear(replica: Replica, news: News) -> None:
     records = replica.open(news.owner, news.epoch)
     replica.apply(records, news.record, 0.0)
-    covered = [(one - 1, one) for one in news.covered]
+    covered = [(one - 1, one) for one in (*news.covered, *news.record.versions) if one]
     replica.learn(records, [*covered, (news.version - 1, news.version)])
 
 

@@ -18,7 +18,7 @@ from gossipd.catalog.replica import Replica
 from gossipd.catalog.timers import GapDue
 from gossipd.config.model import CatalogConfig, SwimConfig
 from gossipd.outbox import Outbox
-from gossipd.services.definition import Service
+from gossipd.services.definition import Service, ServiceState
 from gossipd.wire.catalog_codec import decode_catalog_untrusted, encode_catalog
 from gossipd.wire.catalog_messages import Known, News, Notice, Record, Wish
 from gossipd.wire.catalog_parts import encode_service
@@ -83,6 +83,30 @@ def test_it_is_measured_how_long_something_was_known_to_be_missing() -> None:
     gap = listener.outbox.ledger.read()[GAP]
     assert gap.count == 1
     assert gap.total == pytest.approx(0.25)
+
+
+def test_a_service_and_its_state_are_one_change_and_leave_no_gap() -> None:
+    listener = Listener()
+    listener.owner.put_service(Service(id="a", name="web"), 0.0)
+    listener.owner.put_state("a", ServiceState(weight=7), 0.0)
+    (payload,) = listener.says()
+    listener.hear(payload, 1.0)
+    (change,) = listener.catalog.shelves.changes("web", 0) or ()
+    assert (change.kind, change.instance.weight, change.instance.version) == ("up", 7, 2)
+    assert listener.wishes(100.0) == []
+
+
+def test_a_definition_counts_where_a_newer_state_was_heard_before() -> None:
+    listener = Listener()
+    listener.owner.put_service(Service(id="a", name="web"), 0.0)
+    listener.owner.put_state("a", ServiceState(weight=7), 0.0)
+    (both,) = listener.says()
+    listener.owner.put_state("a", ServiceState(weight=8), 0.0)
+    (newer,) = listener.says()
+    listener.hear(newer, 1.0)
+    listener.hear(both, 1.1)
+    assert [one.weight for one in listener.catalog.shelves.service("web").instances] == [8]
+    assert listener.wishes(100.0) == []
 
 
 def test_a_gap_is_asked_about_first_whoever_told_and_then_the_owner() -> None:

@@ -20,10 +20,29 @@ def test_each_change_is_one_version_further_and_waits_to_be_told() -> None:
     own = records_of()
     own.put_node(NodeState(zone="z"), 1.0)
     own.put_service(Service(id="a", name="web"), 1.0)
-    own.put_state("a", ServiceState(weight=3), 1.0)
+    own.put_outputs("a", ("3 ms",), 1.0)
     assert [news.version for news in own.take_fresh()] == [1, 2, 3]
     assert not own.has_fresh
     assert own.records.floor == 3
+
+
+@pytest.mark.parametrize("order", ["definition first", "state first"])
+def test_a_definition_and_its_state_are_told_as_one(order: str) -> None:
+    own = records_of()
+    for weight in (1, 2):
+        if order == "definition first":
+            own.put_service(Service(id="a", name="web"), 1.0)
+            own.put_state("a", ServiceState(weight=weight), 1.0)
+        else:
+            own.put_state("a", ServiceState(weight=weight), 1.0)
+            own.put_service(Service(id="a", name="web"), 1.0)
+    own.put_service(Service(id="b", name="web"), 1.0)
+    one, other = own.take_fresh()
+    assert (one.version, sorted(one.covered)) == (4, [1, 2])
+    assert sorted(one.record.versions) == [0, 0, 3, 4]
+    assert one.record.service == own.records.items["a"].encoded_service
+    assert one.record.state == own.records.items["a"].encoded_state
+    assert (other.version, other.record.id) == (5, "b")
 
 
 def test_news_tells_which_versions_it_replaced() -> None:
@@ -72,7 +91,7 @@ def test_a_new_epoch_says_all_again_and_nothing_that_is_gone() -> None:
     assert list(own.records.items) == ["b"]
     assert own.records.items["b"].state.weight == 7
     assert own.records.node.zone == "z"
-    assert [news.version for news in own.take_fresh()] == [1, 2, 3]
+    assert [news.version for news in own.take_fresh()] == [1, 3]
 
 
 def test_ids_that_come_and_go_leave_nothing_behind() -> None:
