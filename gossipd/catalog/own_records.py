@@ -51,7 +51,8 @@ class OwnRecords:
         self.epoch = epoch
         self._replica = replica
         self._changed = changed
-        self._covered: dict[tuple[str, str], list[int]] = {}
+        self._covered: dict[tuple[str, str], tuple[int, ...]] = {}
+        """Versions of each part before the one that holds; most parts never had one."""
         self._fresh: dict[tuple[str, str], News] = {}
 
     @property
@@ -106,12 +107,12 @@ class OwnRecords:
     def remove(self, id: str, now: float) -> None:
         """Take a service back."""
         version = self._next()
+        covered = self._replaced(id, "removed")
         for part in ("service", "state", "outputs"):
             self._fresh.pop((id, part), None)
-            covered = self._covered.pop((id, part), None)
-            if covered:
-                self._covered.setdefault((id, "removed"), []).extend(covered)
-        self._put("removed", Record(id, removed=version), version, now)
+            covered += self._replaced(id, part)
+            self._covered.pop((id, part), None)
+        self._put("removed", Record(id, removed=version), version, now, covered)
 
     def take_fresh(self) -> list[News]:
         """Return what was not told yet, oldest first, and forget it.
@@ -199,8 +200,32 @@ class OwnRecords:
     def _next(self) -> int:
         return self.records.floor + 1
 
-    def _put(self, part: str, record: Record, version: int, now: float) -> None:
+    def _replaced(self, id: str, part: str) -> tuple[int, ...]:
+        """Return the versions that a new one of ``part`` replaces, oldest first."""
+        records, covered = self.records, self._covered.get((id, part), ())
+        item = records.items.get(id)
+        if not id:
+            holds = records.node_version
+        elif item is None:
+            holds = 0
+        elif part == "service":
+            holds = item.service_version
+        elif part == "state":
+            holds = item.state_version
+        else:
+            holds = item.outputs_version if part == "outputs" else item.removed
+        return (*covered, holds) if holds else covered
+
+    def _put(
+        self,
+        part: str,
+        record: Record,
+        version: int,
+        now: float,
+        covered: tuple[int, ...] | None = None,
+    ) -> None:
         records = self.records
+        covered = self._replaced(record.id, part) if covered is None else covered
         try:
             self._replica.apply(records, record, now)
         except Refused as refused:
@@ -210,11 +235,11 @@ class OwnRecords:
             ) from refused
         self._replica.learn(records, ((version - 1, version),))
         key = (record.id, part)
-        covered = self._covered.setdefault(key, [])
-        del covered[:-COVERED_KEPT]
+        covered = covered[-COVERED_KEPT:]
+        if covered:
+            self._covered[key] = covered
         self._fresh.pop(key, None)
-        self._fresh[key] = News(self._name, self.epoch, version, tuple(covered), record)
-        covered.append(version)
+        self._fresh[key] = News(self._name, self.epoch, version, covered, record)
         self._changed(record.id, now)
 
 

@@ -32,7 +32,7 @@ from gossipd.catalog.events import CatalogEvent, CheckChanged, OwnServicesChange
 from gossipd.catalog.last_run import LastRun
 from gossipd.catalog.loads import LoadMeter, is_load
 from gossipd.catalog.own_checks import CheckDue, OwnChecks, status_behind
-from gossipd.catalog.registration import OwnNode, Registration
+from gossipd.catalog.registration import OwnNode, Registration, sharing
 from gossipd.catalog.telling import LoadDue, OutputDue, TellDue, Teller
 from gossipd.errors import Unavailable, UsageError, WireError
 from gossipd.services.definition import (
@@ -131,8 +131,7 @@ class Provider:
             return warnings
         if source != FROM_CONFIG:
             self._refuse_too_often(now)
-        self._say(service, now)
-        self._enter(service, source, known, now)
+        self._enter(self._say(service, now), source, known, now)
         return warnings
 
     def deregister(self, service: str, now: float) -> None:
@@ -143,8 +142,8 @@ class Provider:
         """
         self._remove(self._entry(service), now)
 
-    def _say(self, service: Service, now: float) -> None:
-        """Tell others what a service is.
+    def _say(self, service: Service, now: float) -> Service:
+        """Tell others what a service is, and return it.
 
         Raises:
             UsageError: it is too large, or cannot travel; nothing was changed.
@@ -157,6 +156,8 @@ class Provider:
             raise UsageError(f"service {service.id!r} cannot travel: {error.detail}") from error
         except UnicodeEncodeError as error:
             raise UsageError(f"service {service.id!r} has text that is not Unicode") from error
+        told = self._own.records.items[service.id].service
+        return service if told is None else sharing(service, told)
 
     def _services(self) -> Iterator[Service]:
         return (entry.service for entry in self._entries.values())
@@ -476,7 +477,7 @@ class Provider:
         try:
             self._refuse_too_many(service, None)
             refuse_checks(service.checks, service.id, FROM_CLIENT, self._checks.get)
-            self._say(service, now)
+            service = self._say(service, now)
         except UsageError as error:
             self._outbox.events.append(ServiceEnded(service.id, f"not restored: {error}"))
             return

@@ -109,6 +109,19 @@ class Registration:
         )
 
 
+def sharing(service: Service, told: Service) -> Service:
+    """Return an equal definition whose parts are those of ``told``: what others hold of it.
+
+    Each text, tuple and map would be there twice, as it was read and as it was told.
+    """
+    checks = tuple(
+        replace(check, id=other.id, name=other.name)
+        for check, other in zip(service.checks, told.checks, strict=True)
+    )
+    shared = replace(told, checks=checks)
+    return shared if shared == service else service
+
+
 class OwnNode:
     """What this node says of itself, for all of its services.
 

@@ -53,6 +53,18 @@ def test_news_tells_which_versions_it_replaced() -> None:
     assert (news.version, news.covered) == (39, tuple(range(23, 39)))
 
 
+def test_a_removal_tells_which_versions_of_all_parts_it_replaced() -> None:
+    own = records_of()
+    for weight in (1, 2):
+        own.put_service(Service(id="a", name="web", weight=weight), 1.0)
+        own.put_state("a", ServiceState(weight=weight), 1.0)
+    own.remove("a", 1.0)
+    own.put_service(Service(id="a", name="web"), 1.0)
+    own.remove("a", 1.0)
+    (news,) = own.take_fresh()
+    assert (news.version, sorted(news.covered)) == (7, [1, 2, 3, 4, 5, 6])
+
+
 def test_a_service_that_is_too_large_changes_nothing() -> None:
     own = records_of(CatalogConfig(record_bytes_max=100))
     with pytest.raises(UsageError, match=r"service 'a' is \d+ bytes.*record_bytes_max"):

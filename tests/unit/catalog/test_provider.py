@@ -37,6 +37,18 @@ def test_what_is_registered_is_answered_at_once(bench: CatalogBench) -> None:
     assert bench.events(OwnServicesChanged) == [OwnServicesChanged()]
 
 
+def test_what_is_registered_is_held_only_once(bench: CatalogBench) -> None:
+    check = http("a check of some length")
+    service = Service(id="web", name="web", tags=("a", "b"), meta={"k": "v"}, checks=(check,))
+    bench.provider.register(service, FROM_CLIENT, 1.0)
+    (own,) = bench.provider.own().services
+    assert own.service == service
+    (shown,) = bench.view("web").instances
+    assert own.service.tags is shown.service.tags
+    assert own.service.meta is shown.service.meta
+    assert own.service.checks[0].id is shown.service.checks[0].id
+
+
 def test_what_is_deregistered_is_gone(bench: CatalogBench) -> None:
     bench.provider.register(WEB, FROM_CLIENT, 1.0)
     bench.provider.deregister("web", 2.0)
