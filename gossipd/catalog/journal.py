@@ -11,7 +11,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 
-from gossipd.services.instance import Instance, ServiceChange
+from gossipd.services.instance import CHANGED, DOWN, UP, Instance, ServiceChange
+
+_KINDS = (UP, CHANGED, DOWN)
 
 CHANGES_KEPT = 128
 """Of one service, at least."""
@@ -30,7 +32,7 @@ class Journal:
 
     def __init__(self, since: int) -> None:
         self._indexes = array("Q")
-        self._kinds: list[str] = []
+        self._kinds = bytearray()
         self._instances: list[Instance] = []
         self.since = since
         """Every change above this index is still here."""
@@ -38,7 +40,7 @@ class Journal:
     def add(self, index: int, kind: str, instance: Instance) -> None:
         """Remember a change (see ``ServiceChange``); ``index`` is above all that came before."""
         self._indexes.append(index)
-        self._kinds.append(kind)
+        self._kinds.append(_KINDS.index(kind))
         self._instances.append(instance)
         if len(self._indexes) > CHANGES_KEPT + CHANGES_SLACK:
             self.since = self._indexes[CHANGES_SLACK]
@@ -54,5 +56,6 @@ class Journal:
             self._indexes[first:], self._kinds[first:], self._instances[first:], strict=True
         )
         return tuple(
-            ServiceChange(index=at, kind=kind, instance=instance) for at, kind, instance in parts
+            ServiceChange(index=at, kind=_KINDS[kind], instance=instance)
+            for at, kind, instance in parts
         )

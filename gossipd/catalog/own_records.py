@@ -36,7 +36,9 @@ class OwnRecords:
         changed: called with the id that changed, ``""`` for the node itself, and now.
     """
 
-    __slots__ = ("_changed", "_config", "_covered", "_fresh", "_name", "_replica", "epoch")
+    __slots__ = (
+        "_changed", "_config", "_covered", "_fresh", "_name", "_replica", "_withheld", "epoch",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -54,6 +56,8 @@ class OwnRecords:
         self._covered: dict[tuple[str, str], tuple[int, ...]] = {}
         """Versions of each part before the one that holds; most parts never had one."""
         self._fresh: dict[tuple[str, str], News] = {}
+        self._withheld: dict[str, None] | None = None
+        """Ids that changed since ``withhold``."""
 
     @property
     def records(self) -> OwnerRecords:
@@ -64,6 +68,16 @@ class OwnRecords:
     def has_fresh(self) -> bool:
         """Whether changes wait to be told."""
         return bool(self._fresh)
+
+    def withhold(self) -> None:
+        """Call nobody for what changes from now on, until ``show``: more of it follows."""
+        self._withheld = {}
+
+    def show(self, now: float) -> None:
+        """Call for all that changed since ``withhold``, once each."""
+        withheld, self._withheld = self._withheld, None
+        for id in withheld or ():
+            self._changed(id, now)
 
     def put_service(self, service: Service, now: float) -> None:
         """Say what a service is.
@@ -240,7 +254,10 @@ class OwnRecords:
             self._covered[key] = covered
         self._fresh.pop(key, None)
         self._fresh[key] = News(self._name, self.epoch, version, covered, record)
-        self._changed(record.id, now)
+        if self._withheld is None:
+            self._changed(record.id, now)
+        else:
+            self._withheld[record.id] = None
 
 
 def _agrees(version: int, encoded: bytes, ours: int, encoded_ours: bytes) -> bool:

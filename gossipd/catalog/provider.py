@@ -131,7 +131,11 @@ class Provider:
             return warnings
         if source != FROM_CONFIG:
             self._refuse_too_often(now)
-        self._enter(self._say(service, now), source, known, now)
+        self._own.withhold()  # readers are shown the service with its first state
+        try:
+            self._enter(self._say(service, now), source, known, now)
+        finally:
+            self._own.show(now)
         return warnings
 
     def deregister(self, service: str, now: float) -> None:
@@ -474,14 +478,15 @@ class Provider:
                 self._restore_one(own.service, now)
 
     def _restore_one(self, service: Service, now: float) -> None:
+        self._own.withhold()
         try:
             self._refuse_too_many(service, None)
             refuse_checks(service.checks, service.id, FROM_CLIENT, self._checks.get)
-            service = self._say(service, now)
+            self._enter(self._say(service, now), FROM_CLIENT, None, now)
         except UsageError as error:
             self._outbox.events.append(ServiceEnded(service.id, f"not restored: {error}"))
-            return
-        self._enter(service, FROM_CLIENT, None, now)
+        finally:
+            self._own.show(now)
 
     def _note_changed(self) -> None:
         events = self._outbox.events

@@ -73,7 +73,7 @@ class Shared(Generic[K, V]):
 _texts: Shared[bytes, str] = Shared()
 _tags: Shared[tuple[str, ...], tuple[str, ...]] = Shared()
 _metas: Shared[tuple[tuple[str, str], ...], dict[str, str]] = Shared()
-_checks: Shared[tuple[CheckState, ...], tuple[CheckState, ...]] = Shared(256)
+_checks: Shared[tuple[CheckState, ...], tuple[CheckState, ...]] = Shared(128)
 _states: Shared[bytes, tuple[bytes, ServiceState]] = Shared()
 definitions: Shared[bytes, tuple[bytes, Service]] = Shared(0)
 """Of use only where many nodes share a process: raise the limit there."""

@@ -11,7 +11,7 @@ from gossipd.errors import Unavailable, UsageError
 from gossipd.services.definition import CHECKS_MAX, CheckDefinition, Service
 from gossipd.services.own import FROM_CLIENT, FROM_CONFIG, FROM_CONNECTION
 from gossipd.services.saved import read_own_services, write_own_services
-from support.catalog_bench import CatalogBench
+from support.catalog_bench import FIRST_INDEX, CatalogBench
 
 WEB = Service(id="web", name="web", port=8080)
 
@@ -35,6 +35,13 @@ def test_what_is_registered_is_answered_at_once(bench: CatalogBench) -> None:
     (own,) = bench.provider.own().services
     assert (own.service, own.source, own.state.weight) == (WEB, FROM_CLIENT, 1)
     assert bench.events(OwnServicesChanged) == [OwnServicesChanged()]
+
+
+def test_a_new_service_is_shown_with_its_first_state(bench: CatalogBench) -> None:
+    check = CheckDefinition(id="c", kind="ttl", ttl=10.0, status="passing")
+    bench.provider.register(with_checks(check), FROM_CLIENT, 1.0)
+    (change,) = bench.shelves.changes("web", FIRST_INDEX) or ()
+    assert (change.kind, change.instance.status) == ("up", "passing")
 
 
 def test_what_is_registered_is_held_only_once(bench: CatalogBench) -> None:
