@@ -40,6 +40,7 @@ from gossipd.swim.events import (
     MemberSuspected,
     MemberUpdated,
     PayloadReceived,
+    StrangerPinged,
     SuspicionConfirmed,
     SwimEvent,
 )
@@ -184,6 +185,9 @@ class Settling:
             return
         if isinstance(event, BroadcastFinished):
             self._operations.done(event.token, now)
+            return
+        if type(event) is StrangerPinged:
+            self._serf.handle(event, now)  # whatever follows is told; pings are not, they are many
             return
         if type(event) is PayloadReceived and FIRST_OURS <= event.payload[:1] < FIRST_NOT_OURS:
             self._carriage.receive(event.payload, event.source, now)

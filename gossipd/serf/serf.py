@@ -53,6 +53,7 @@ from gossipd.swim.events import (
     MemberUpdated,
     NameConflict,
     PayloadReceived,
+    StrangerPinged,
     SwimEvent,
 )
 from gossipd.swim.member import Member
@@ -356,8 +357,8 @@ class Serf:
                 self._members.on_updated(member)
             case NameConflict(member=member, claimed=rival):
                 self._inquiries.name_claimed(member.name, rival, now)
-            case _:
-                pass
+            case StrangerPinged(node=node, source=source):
+                self._upkeep.pinged_by(node, source, now)
 
     def recall(self, member: Member, now: float) -> None:
         """Take in a running ``member`` again if we have forgotten it (``Recall``)."""

@@ -10,15 +10,17 @@ members, intents or queues calls ``arm``.
 
 from __future__ import annotations
 
+from math import inf
 from random import Random
 
+from gossipd.address import Address
 from gossipd.config.model import SerfConfig
 from gossipd.outbox import Outbox
 from gossipd.serf.broadcasts import Broadcasts, Topic
 from gossipd.serf.effects import HurryGossip, Reconnect, SerfEffect
 from gossipd.serf.events import BroadcastDone, QueueTooDeep, ReconnectTried, SerfEvent
 from gossipd.serf.intents import IntentBuffer
-from gossipd.serf.reconnect import choose_failed, reconnect_interval
+from gossipd.serf.reconnect import SPLIT_INTERVAL_MIN, choose_failed, reconnect_interval
 from gossipd.serf.roster import Roster
 from gossipd.serf.timers import (
     BroadcastTimeout,
@@ -48,6 +50,7 @@ class Upkeep:
         "_intents",
         "_outbox",
         "_random",
+        "_reconnected_at",
         "_roster",
         "_started_at",
         "_ticks",
@@ -74,6 +77,7 @@ class Upkeep:
         self._timers = timers
         self._outbox = outbox
         self._started_at = 0.0
+        self._reconnected_at = -inf
         self._waits: dict[int, Handle[SerfTimer]] = {}
         self._ticks: dict[type[SerfTimer], Handle[SerfTimer]] = {}
         self.armed: set[type[SerfTimer]] = set()
@@ -167,6 +171,20 @@ class Upkeep:
         """Maybe try a failed member again."""
         member = choose_failed(self._roster, self._random)
         if member is not None:
+            self._outbox.effects.append(Reconnect(member.name, member.address))
+            self._outbox.events.append(ReconnectTried(member))
+
+    def pinged_by(self, node: str, source: Address, now: float) -> None:
+        """Try ``node`` again at once if it has failed here and pings us from where it was.
+
+        Others know that it is back, or it would not know us, and gossip has missed us.
+        Whoever can fake that makes us dial a member, every few seconds at most.
+        """
+        if node not in self._roster.failed or now - self._reconnected_at < SPLIT_INTERVAL_MIN:
+            return
+        member = self._roster.members[node]
+        if member.address == source:
+            self._reconnected_at = now
             self._outbox.effects.append(Reconnect(member.name, member.address))
             self._outbox.events.append(ReconnectTried(member))
 

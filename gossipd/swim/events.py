@@ -105,6 +105,16 @@ class PingMisdirected(Value):
     source: Address
 
 
+class StrangerPinged(Value):
+    """A ping for us came from ``source`` as ``node``, whom gossip does not reach from here.
+
+    It is unknown, or dead for so long that nobody tells it so any more.
+    """
+
+    node: str
+    source: Address
+
+
 class AckObserved(Value):
     """A direct UDP ack to our own probe, with its round trip in seconds."""
 
@@ -156,6 +166,7 @@ SwimEvent: TypeAlias = (
     | NameConflict
     | UdpUnreachable
     | PingMisdirected
+    | StrangerPinged
     | AckObserved
     | AckMissed
     | PayloadReceived

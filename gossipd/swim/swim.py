@@ -34,6 +34,7 @@ from gossipd.swim.events import (
     MergeRefused,
     PayloadReceived,
     PingMisdirected,
+    StrangerPinged,
     SwimEvent,
 )
 from gossipd.swim.gossiper import Gossiper
@@ -422,6 +423,8 @@ class Swim:
         pinger = answer_address(ping.source, source)
         self._do(Send(pinger, Ack(ping.seq, self._ack_payload)))
         self._claims.pinged_by(ping.source_node, pinger, now)
+        if ping.source_node and not self._membership.may_gossip_to(ping.source_node, now):
+            self._tell(StrangerPinged(ping.source_node, pinger))
 
     def _on_indirect_ping(self, request: IndirectPing, source: Address, now: float) -> None:
         target = self._claims.with_port(request.target)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossipd.swim.effects import Send
+from gossipd.swim.events import StrangerPinged
 from gossipd.swim.former_lives import FormerLives
 from gossipd.swim.member import MemberState
 from gossipd.wire.messages import Ack, Alive, Dead, Ping, Suspect
@@ -131,6 +132,30 @@ def test_only_who_left_is_answered_with_more_than_an_ack(
     for ping in (ping_of("b"), ping_of("stranger"), Ping(9, "us", address_of("b"))):
         swim.receive(ping, at=10.0)
         assert [message for _, message in swim.sent()] == [Ack(9)]
+
+
+def strangers(swim: SwimHarness) -> list[tuple[str, float]]:
+    pinged = []
+    for at in (9.0, 39.0, 39.1, 80.0):
+        swim.receive(ping_of("b"), at=at)
+        found = [event for event in swim.events() if isinstance(event, StrangerPinged)]
+        assert all(event.source == address_of("b") for event in found)
+        pinged += [(event.node, at) for event in found]
+    return pinged
+
+
+def test_the_ping_of_a_dead_one_is_told_when_gossip_has_given_it_up(swim: SwimHarness) -> None:
+    swim.receive(Dead("b", 1, "c"), at=9.0)
+    assert strangers(swim) == [("b", 39.1), ("b", 80.0)]
+
+
+def test_the_ping_of_one_alive_is_not_told(swim: SwimHarness) -> None:
+    assert strangers(swim) == []
+
+
+def test_the_ping_of_an_unknown_one_is_told(swim: SwimHarness) -> None:
+    swim.receive(ping_of("stranger"), at=9.0)
+    assert swim.events() == [StrangerPinged("stranger", address_of("stranger"))]
 
 
 def test_we_ourselves_are_shown_no_leave_of_ours(swim: SwimHarness) -> None:
