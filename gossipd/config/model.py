@@ -165,8 +165,9 @@ class CatalogConfig(Value, kw_only=True):
     """The mass-loss guard holds when more than this share of a service is lost at once."""
     guard_minimum: int = 3
     """And at least so many instances of it."""
-    guard_window: float = 30.0
-    """What at once means, in seconds."""
+    guard_window: float = 60.0
+    """What at once means, in seconds. Whoever is cut off from seven others needs up to 40 to find
+    all of them failed: its probes slow down (Lifeguard), and nobody confirms its suspicions."""
     checks_max: int = 1024
     """Checks by HTTP, TCP and script that this node runs at most."""
     check_runs_max: int = 32
