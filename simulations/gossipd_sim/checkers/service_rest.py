@@ -54,13 +54,13 @@ class ServiceRest:
         self._next_look = now + LOOK_EVERY * max(1.0, len(self._truth.hosts) / 8)
         if self._has_services() and not self._truth.is_lossless():
             before = self._wrong_since
-            self._wrong_since = {fault: before.get(fault, now) for fault in self._faults()}
+            self._wrong_since = {fault: before.get(fault, now) for fault in self.faults()}
 
     def at_end(self, cluster: Cluster, now: float) -> None:
         """Complain of everything that is not as its owner says."""
         if not self._has_services():
             return
-        faults = list(self._faults())
+        faults = list(self.faults())
         if not self._truth.is_lossless():
             lasting = self._lasting(now)
             faults = [one for one in faults if now - self._wrong_since.get(one, now) >= lasting]
@@ -78,8 +78,8 @@ class ServiceRest:
         enough = max(settled / 2, SYNCS * push_pull_interval(syncs, len(hosts)))
         return min(settled - 2 * (self._next_look - now) - 2 * LOOK_EVERY, enough)
 
-    def _faults(self) -> Iterator[tuple[str, str]]:
-        """Yield the host and what is wrong there."""
+    def faults(self) -> Iterator[tuple[str, str]]:
+        """Yield each host that is wrong now, and how."""
         truth = self._truth
         for group in truth.groups():
             owners = [host for host in group if len(truth.named(host.config.name)) == 1]

@@ -14,6 +14,7 @@ from bench.catalog.load import measure_load
 from bench.catalog.registry import has_etcd
 from bench.catalog.report import document, load_rows, misses, size_rows, spread_rows
 from bench.catalog.size import measure_size
+from bench.catalog.split import measure_splits, split_misses, split_rows
 from bench.catalog.spread import SpreadPlan, measure_spread
 from bench.report import as_text
 from support.agents import PROJECT
@@ -34,15 +35,16 @@ def measure_services(plan: SpreadPlan, *, write: bool) -> int:
         load = measure_load(_new(folder, "load"), _say)
         size = measure_size(_new(folder, "size"), _say)
         spread = measure_spread(plan, _new(folder, "fleet"), _say)
-    rows = [*spread_rows(spread, central), *load_rows(load), *size_rows(size)]
+    splits = measure_splits(_say)
+    rows = [*spread_rows(spread, central), *load_rows(load), *size_rows(size), *split_rows(splits)]
     _say(as_text(rows))
     missed = [f"{row.what}: {row.ratio:.2f}" for row in rows if not row.is_met]
-    missed += misses(plan, spread)
+    missed += [*misses(plan, spread), *split_misses(splits)]
     for line in missed:
         _say(f"missed: {line}")
     if write:
         page = PROJECT / "docs" / "benchmarks-services.md"
-        page.write_text(document(plan, spread, load, size, central), encoding="utf-8")
+        page.write_text(document(plan, spread, load, size, splits, central), encoding="utf-8")
         _say(f"wrote {page.relative_to(PROJECT)}")
     return 1 if missed else 0
 

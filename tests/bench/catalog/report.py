@@ -13,6 +13,7 @@ from bench.catalog.load import ASKERS, INSTANCES, SERVICES, WATCHERS, Load
 from bench.catalog.registry import LEASE_SECONDS
 from bench.catalog.size import INSTANCES as INSTANCES_ALL
 from bench.catalog.size import NODES, Size
+from bench.catalog.split import Splits, split_rows, split_section
 from bench.catalog.spread import Spread, SpreadPlan
 from bench.report import Row, as_markdown
 
@@ -111,7 +112,12 @@ def misses(plan: SpreadPlan, spread: Spread) -> list[str]:
 
 
 def document(
-    plan: SpreadPlan, spread: Spread, load: Load, size: Size, central: Central | None
+    plan: SpreadPlan,
+    spread: Spread,
+    load: Load,
+    size: Size,
+    splits: Splits,
+    central: Central | None,
 ) -> str:
     """Return the page ``docs/benchmarks-services.md``."""
     verdict = "; ".join(misses(plan, spread)) or "Every change reached every watcher"
@@ -151,4 +157,5 @@ change of one service is with {WATCHERS} watchers after {1000 * load.told_all:.0
 {as_markdown(size_rows(size))}
 Each with a tag or two, meta and a check. Bytes are those of a fleet with services less
 those of one without.
-"""
+
+{split_section(splits, as_markdown(split_rows(splits)))}"""
