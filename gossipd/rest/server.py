@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import resource
+import socket
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from ipaddress import ip_address
 
 import trio
 
 from gossipd.config.faces import HttpConfig
 from gossipd.ledger import Ledger
 from gossipd.node.handle import NodeHandle
+from gossipd.rest.connection import Connection
+from gossipd.rest.counting import ACCEPTED, CLOSED, CONNECTIONS, DESCRIPTORS
+from gossipd.rest.desk import Desk
+from gossipd.rest.limits import HttpLimits
+from gossipd.rest.lines import PlainLine
+from gossipd.rest.service import Service
+from gossipd.rest.table import all_routes
+from gossipd.rest.values import Route
+
+ACCEPT_PAUSE_SECONDS = 0.1
+"""Time to wait for a descriptor to become free."""
+ACCEPTED_AT_ONCE = 16
+"""New connections that are taken before others have their turn."""
+BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: 21\r\nConnection: close\r\n\r\nToo many connections\n"
+)
 
 
 async def serve_http(
@@ -19,7 +40,101 @@ async def serve_http(
     datacenter: str,
     ledger: Ledger,
     log: Callable[[str, str], None],
+    routes: Iterable[Route] | None = None,
+    limits: HttpLimits | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve the HTTP face on ``listeners`` until cancelled; closes them at the end."""
-    raise NotImplementedError
+    """Serve the HTTP face on ``listeners`` until cancelled; closes them at the end.
+
+    Args:
+        handle: the node that is asked.
+        datacenter: what clients are told.
+        ledger: where requests are counted and measured.
+        log: gets (level, line without date).
+        routes: what is answered; ``None`` is all there is.
+        limits: what clients may cost us.
+    """
+    desk = Desk(handle, config, datacenter=datacenter, ledger=ledger, log=log)
+    limits = limits or HttpLimits()
+    service = Service(desk, all_routes(config) if routes is None else routes, limits)
+    most = min(config.connections_max, _descriptors() // 2)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(service.departures.run)
+        for listener in listeners:
+            nursery.start_soon(_accept, listener, service, nursery, most)
+        task_status.started()
+
+
+async def _accept(
+    listener: trio.SocketListener, service: Service, nursery: trio.Nursery, most: int
+) -> None:
+    """Accept clients on one listener until cancelled."""
+    counting = service.counting
+    async with listener:
+        # the very socket, without trio's wrappers around each connection that it accepts
+        opened = socket.socket(fileno=listener.socket.fileno())
+        try:
+            while True:
+                await trio.lowlevel.wait_readable(opened)
+                for _ in range(ACCEPTED_AT_ONCE):
+                    try:
+                        connected, name = opened.accept()
+                    except (BlockingIOError, InterruptedError, ConnectionError):
+                        break
+                    except OSError as error:
+                        counting.refuse(DESCRIPTORS)
+                        service.warnings.say(f"Failed to accept a client: {error.strerror}")
+                        await trio.sleep(ACCEPT_PAUSE_SECONDS)
+                        break
+                    connected.setblocking(False)
+                    if service.connections >= most:
+                        _turn_away(connected, service)
+                        continue
+                    service.connections += 1
+                    counting.count(ACCEPTED)
+                    nursery.start_soon(_serve, connected, name, service)
+        finally:
+            opened.detach()
+
+
+def _turn_away(connected: socket.socket, service: Service) -> None:
+    service.counting.refuse(CONNECTIONS)
+    service.warnings.say("Refused a client: too many connections")
+    with connected:
+        try:
+            connected.send(BUSY)
+        except OSError:
+            return  # it did not wait for an answer
+
+
+async def _serve(connected: socket.socket, name: object, service: Service) -> None:
+    """Serve one client; a defect met by it must not end the daemon."""
+    peer, is_loopback = _peer_of(name)
+    try:
+        if connected.family != socket.AF_UNIX:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await Connection(PlainLine(connected), service, peer, is_loopback).run()
+    except OSError:
+        connected.close()
+    except Exception as error:
+        connected.close()
+        service.broke(peer, error)
+    finally:
+        service.connections -= 1
+        service.counting.count(CLOSED)
+
+
+def _peer_of(name: object) -> tuple[str, bool]:
+    """Return a client's address, and whether it is on this machine."""
+    if not isinstance(name, tuple):
+        return "local", True
+    host = str(name[0]).partition("%")[0]
+    address = ip_address(host)
+    mapped = getattr(address, "ipv4_mapped", None)
+    return f"{host}:{name[1]}", (mapped or address).is_loopback
+
+
+def _descriptors() -> int:
+    """Return how many descriptors we may have; peers and checks need some of them too."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft

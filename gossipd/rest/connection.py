@@ -1,0 +1,309 @@
+"""``Connection``: one client, from its first byte to the last, in one task."""
+
+from __future__ import annotations
+
+import math
+
+import trio
+
+from gossipd.rest.counting import (
+    BAD_REQUEST,
+    SECONDS,
+    SLOW_READER,
+    SLOW_REQUEST,
+    WAITED_SECONDS,
+    WAITS_BEGUN,
+    WAITS_ENDED,
+    WAITS_GONE,
+)
+from gossipd.rest.http1 import CONTINUE, Bad, Head, Http1, Received
+from gossipd.rest.lines import Line
+from gossipd.rest.render import (
+    LAST_CHUNK,
+    chunk,
+    gzip_portions,
+    has_illegal_header,
+    is_worth_packing,
+    prettied,
+    render_head,
+    text_reply,
+)
+from gossipd.rest.service import Plan, Service, refusal_of, request_for
+from gossipd.rest.values import Refused, Reply, Request, Streamed
+
+IDLE, HEAD, BODY = range(3)
+"""What of a request is under way."""
+BODILESS = (204, 304)
+JOINED_MAX = 65_536
+"""Longer bodies are not copied behind their head."""
+
+
+class Connection:
+    """Answers the requests of one client, one after another.
+
+    Args:
+        peer: the client's address, for the log.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_began",
+        "_http",
+        "_is_gone",
+        "_is_loopback",
+        "_line",
+        "_peer",
+        "_phase",
+        "_scope",
+        "_sending",
+        "_service",
+    )
+
+    def __init__(self, line: Line, service: Service, peer: str, is_loopback: bool) -> None:
+        self._line = line
+        self._service = service
+        self._peer = peer
+        self._is_loopback = is_loopback
+        self._http = Http1(service.limits, service.heads, service.bodies, service.judge)
+        self._scope = trio.CancelScope()
+        self._asked: tuple[Plan, Request] | None = None
+        self._phase = IDLE
+        self._began = 0.0
+        self._is_gone = False
+        self._sending = False
+
+    async def run(self) -> None:
+        """Serve the client until it, or we, have had enough."""
+        try:
+            with self._scope:
+                await self._serve()
+            if self._scope.cancelled_caught and not self._is_gone:
+                await self._give_up()
+        except OSError:
+            pass  # the client is gone, and so is what it asked for
+        finally:
+            self._http.close()
+            self._service.departures.forget(self._line.descriptor)
+            await self._line.close()
+
+    async def _serve(self) -> None:
+        http, limits = self._http, self._service.limits
+        in_a_row = 0
+        while True:
+            request = http.next_request_untrusted()
+            if request is None:
+                in_a_row = 0
+                if http.take_continue():
+                    await self._send(CONTINUE)
+                self._scope.deadline = self._receive_deadline()
+                data = await self._line.receive(limits.received_max)
+                self._scope.deadline = math.inf
+                if not data:
+                    return
+                http.receive(data)
+            elif isinstance(request, Bad):
+                await self._refuse(request)
+                return
+            else:
+                self._phase = IDLE
+                if not await self._answer(request):
+                    return
+                in_a_row += 1
+                if in_a_row >= limits.pipelined_max:
+                    in_a_row = 0
+                    await trio.lowlevel.checkpoint()
+
+    def _receive_deadline(self) -> float:
+        now, http, limits = trio.current_time(), self._http, self._service.limits
+        if not http.has_begun:
+            return now + limits.idle_seconds
+        body = http.body_received
+        phase = HEAD if body is None else BODY
+        if phase != self._phase:
+            self._phase, self._began = phase, now
+        if body is None:
+            return self._began + limits.head_seconds
+        return self._began + limits.body_seconds + body / limits.bytes_per_second
+
+    async def _answer(self, received: Received) -> bool:
+        """Answer one request; returns whether the client may ask again."""
+        service, head = self._service, received.head
+        plan = service.plan_of(head)
+        route = plan.route
+        if plan.refusal is not None or route is None or plan.request is None:
+            reply = plan.refusal or text_reply(500, "No answer")
+            service.count_answer(plan, head, reply.status)
+            return await self._send_reply(reply, plan, head)
+        request = self._request(plan, plan.request, received.body)
+        if not route.waits:
+            began = trio.current_time()
+            answer = await self._ask(plan, request)
+            service.counting.measure(SECONDS, trio.current_time() - began)
+            return await self._send_answer(answer, plan, head)
+        return await self._wait(plan, request, head)
+
+    def _request(self, plan: Plan, planned: Request, body: bytes) -> Request:
+        if body:
+            return request_for(planned, body, self._peer, self._is_loopback)
+        if self._asked is None or self._asked[0] is not plan:
+            made = request_for(planned, b"", self._peer, self._is_loopback)
+            self._asked = plan, made
+        return self._asked[1]
+
+    async def _wait(self, plan: Plan, request: Request, head: Head) -> bool:
+        """Answer a request that may take long, unless the client goes away meanwhile."""
+        departures, counting = self._service.departures, self._service.counting
+        descriptor, began = self._line.descriptor, trio.current_time()
+        counting.count(WAITS_BEGUN)
+        departures.watch(descriptor, self._client_gone)
+        try:
+            answer = await self._ask(plan, request)
+            if isinstance(answer, Streamed):
+                return await self._send_answer(answer, plan, head)
+        finally:
+            departures.forget(descriptor)
+            counting.count(WAITS_ENDED)
+            if self._is_gone:
+                counting.count(WAITS_GONE)
+        counting.measure(WAITED_SECONDS, trio.current_time() - began)
+        return await self._send_answer(answer, plan, head)
+
+    def _client_gone(self) -> None:
+        self._is_gone = True
+        self._scope.cancel()
+
+    async def _ask(self, plan: Plan, request: Request) -> Reply | Streamed:
+        route = plan.route
+        assert route is not None
+        try:
+            answer = await route.handler(request, self._service.desk)
+            if has_illegal_header(answer.headers):
+                raise ValueError("a header of the reply holds more than one line of ASCII")
+            if plan.is_pretty and isinstance(answer, Reply):
+                answer = prettied(answer)
+        except Refused as refused:
+            answer = refusal_of(refused)
+        except Exception as error:
+            answer = self._service.failed(route, error)
+        return answer
+
+    async def _send_answer(self, answer: Reply | Streamed, plan: Plan, head: Head) -> bool:
+        status = answer.status if isinstance(answer, Reply) else 200
+        self._service.count_answer(plan, head, status)
+        if isinstance(answer, Reply):
+            return await self._send_reply(answer, plan, head)
+        return await self._send_stream(answer, head)
+
+    async def _send_reply(self, reply: Reply, plan: Plan, head: Head) -> bool:
+        body, is_packed = reply.body, False
+        if plan.takes_gzip and is_worth_packing(reply):
+            body, is_packed = await self._pack(body), True
+        closes = not head.keeps_alive
+        raw = render_head(
+            reply.status,
+            reply.content_type if body else "",
+            reply.headers,
+            None if reply.status in BODILESS else len(body),
+            head,
+            self._service.date(),
+            is_packed=is_packed,
+            closes=closes,
+        )
+        if head.method == "HEAD" or reply.status in BODILESS:
+            body = b""
+        if len(body) <= JOINED_MAX:
+            await self._send(raw + body)
+        else:
+            await self._send(raw)
+            await self._send(body)
+        return not closes
+
+    async def _pack(self, body: bytes) -> bytes:
+        packed = self._service.packed.get(body)
+        if packed is None:
+            portions: list[bytes] = []
+            for portion in gzip_portions(body):
+                if portions:
+                    await trio.lowlevel.checkpoint()
+                portions.append(portion)
+            packed = b"".join(portions)
+            self._service.packed.keep(body, packed)
+        return packed
+
+    async def _send_stream(self, streamed: Streamed, head: Head) -> bool:
+        """Send an answer piece by piece; the next one is asked for when one is sent."""
+        pieces = streamed.pieces
+        try:
+            raw = render_head(
+                200,
+                streamed.content_type,
+                streamed.headers,
+                None,
+                head,
+                self._service.date(),
+                closes=True,
+            )
+            await self._send(raw)
+            if head.method != "HEAD":
+                async for piece in pieces:
+                    if piece:
+                        await self._send(piece if head.is_http10 else chunk(piece))
+                if not head.is_http10:
+                    await self._send(LAST_CHUNK)
+        finally:
+            close = getattr(pieces, "aclose", None)
+            if close is not None:
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+                    await close()
+        return False
+
+    async def _send(self, data: bytes) -> None:
+        """Send ``data``; a client that reads too slowly is cut off."""
+        sent = self._line.send_now(data)
+        if sent == len(data):
+            return
+        limits = self._service.limits
+        seconds = limits.send_seconds + (len(data) - sent) / limits.bytes_per_second
+        self._sending = True
+        self._scope.deadline = trio.current_time() + seconds
+        await self._line.send_rest(data, sent)
+        self._scope.deadline = math.inf
+        self._sending = False
+
+    async def _refuse(self, bad: Bad) -> None:
+        """Say what is wrong, then close; the client may still be sending."""
+        self._service.counting.refuse(BAD_REQUEST)
+        reply = text_reply(bad.status, bad.text, *bad.headers)
+        await self._send(self._last_words(reply))
+        await self._linger()
+
+    def _last_words(self, reply: Reply) -> bytes:
+        head = render_head(
+            reply.status,
+            reply.content_type,
+            reply.headers,
+            len(reply.body),
+            None,
+            self._service.date(),
+            closes=True,
+        )
+        return head + reply.body
+
+    async def _linger(self) -> None:
+        """Read on for a moment: closing with bytes unread would take our last words back."""
+        limits = self._service.limits
+        self._line.end_writing()
+        with trio.move_on_after(limits.linger_seconds):
+            for _ in range(limits.pipelined_max):
+                if not await self._line.receive(limits.received_max):
+                    return
+
+    async def _give_up(self) -> None:
+        """End with a client that took too long."""
+        counting = self._service.counting
+        if self._sending:
+            counting.refuse(SLOW_READER)
+        elif self._http.has_begun:
+            counting.refuse(SLOW_REQUEST)
+            self._line.send_now(self._last_words(text_reply(408, "The request took too long")))
+            await self._linger()

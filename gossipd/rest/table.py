@@ -1,0 +1,36 @@
+"""All routes of the HTTP face; each room of handlers adds a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gossipd.config.faces import HttpConfig
+from gossipd.rest.desk import Desk
+from gossipd.rest.values import OPEN, TEXT, Reply, Request, Route
+from gossipd.value import replace
+
+LENIENT = ("/v1/agent/join/", "/v1/agent/force-leave/")
+
+
+async def name_us(request: Request, desk: Desk) -> Reply:
+    """Answer ``/`` with the program's name."""
+    return Reply(body=b"gossipd\n", content_type=TEXT)
+
+
+def all_routes(config: HttpConfig) -> tuple[Route, ...]:
+    """Return the routes that this face answers; loads their handlers."""
+    from gossipd.rest import refusals
+
+    own = Route(method="GET", pattern="/", handler=name_us, level=OPEN, summary="Name the program.")
+    routes = (
+        own,
+        *refusals.ROUTES,
+    )
+    return (*routes, *(_lenient(routes) if config.lenient_methods else ()))
+
+
+def _lenient(routes: tuple[Route, ...]) -> Iterator[Route]:
+    """Yield the routes that old clients ask with GET (consul-http.md, section 2)."""
+    for route in routes:
+        if route.method == "PUT" and route.pattern.startswith(LENIENT):
+            yield replace(route, method="GET")
