@@ -28,8 +28,8 @@ from gossipd.rest.render import (
     render_head,
     text_reply,
 )
-from gossipd.rest.service import Plan, Service, refusal_of, request_for
-from gossipd.rest.values import Refused, Reply, Request, Streamed
+from gossipd.rest.service import Plan, Service, request_for
+from gossipd.rest.values import Reply, Request, Route, Streamed
 
 IDLE, HEAD, BODY = range(3)
 """What of a request is under way."""
@@ -73,45 +73,49 @@ class Connection:
         self._sending = False
 
     async def run(self) -> None:
-        """Serve the client until it, or we, have had enough."""
+        """Serve the client until it, or we, have had enough; never fails.
+
+        One task and few frames: what is held here is held for each client that waits.
+        """
+        service = self._service
+        http, limits = self._http, service.limits
+        in_a_row = 0
         try:
             with self._scope:
-                await self._serve()
+                while True:
+                    request = http.next_request_untrusted()
+                    if request is None:
+                        in_a_row = 0
+                        if http.take_continue():
+                            await self._send(CONTINUE)
+                        self._scope.deadline = self._receive_deadline()
+                        data = await self._line.receive(limits.received_max)
+                        self._scope.deadline = math.inf
+                        if not data:
+                            break
+                        http.receive(data)
+                    elif isinstance(request, Bad):
+                        await self._refuse(request)
+                        break
+                    else:
+                        self._phase = IDLE
+                        if not await self._answer(request):
+                            break
+                        in_a_row += 1
+                        if in_a_row >= limits.pipelined_max:
+                            in_a_row = 0
+                            await trio.lowlevel.checkpoint()
             if self._scope.cancelled_caught and not self._is_gone:
                 await self._give_up()
         except OSError:
             pass  # the client is gone, and so is what it asked for
+        except Exception as error:
+            service.broke(self._peer, error)
         finally:
-            self._http.close()
-            self._service.departures.forget(self._line.descriptor)
+            http.close()
+            service.departures.forget(self._line.descriptor)
+            service.connection_ended()
             await self._line.close()
-
-    async def _serve(self) -> None:
-        http, limits = self._http, self._service.limits
-        in_a_row = 0
-        while True:
-            request = http.next_request_untrusted()
-            if request is None:
-                in_a_row = 0
-                if http.take_continue():
-                    await self._send(CONTINUE)
-                self._scope.deadline = self._receive_deadline()
-                data = await self._line.receive(limits.received_max)
-                self._scope.deadline = math.inf
-                if not data:
-                    return
-                http.receive(data)
-            elif isinstance(request, Bad):
-                await self._refuse(request)
-                return
-            else:
-                self._phase = IDLE
-                if not await self._answer(request):
-                    return
-                in_a_row += 1
-                if in_a_row >= limits.pipelined_max:
-                    in_a_row = 0
-                    await trio.lowlevel.checkpoint()
 
     def _receive_deadline(self) -> float:
         now, http, limits = trio.current_time(), self._http, self._service.limits
@@ -135,12 +139,15 @@ class Connection:
             service.count_answer(plan, head, reply.status)
             return await self._send_reply(reply, plan, head)
         request = self._request(plan, plan.request, received.body)
-        if not route.waits:
-            began = trio.current_time()
-            answer = await self._ask(plan, request)
-            service.counting.measure(SECONDS, trio.current_time() - began)
-            return await self._send_answer(answer, plan, head)
-        return await self._wait(plan, request, head)
+        if route.waits:
+            return await self._wait(plan, route, request, head)
+        began = trio.current_time()
+        try:
+            answer = finished(await route.handler(request, service.desk), plan)
+        except Exception as error:
+            answer = service.failed(route, error)
+        service.counting.measure(SECONDS, trio.current_time() - began)
+        return await self._send_answer(answer, plan, head)
 
     def _request(self, plan: Plan, planned: Request, body: bytes) -> Request:
         if body:
@@ -150,18 +157,21 @@ class Connection:
             self._asked = plan, made
         return self._asked[1]
 
-    async def _wait(self, plan: Plan, request: Request, head: Head) -> bool:
+    async def _wait(self, plan: Plan, route: Route, request: Request, head: Head) -> bool:
         """Answer a request that may take long, unless the client goes away meanwhile."""
-        departures, counting = self._service.departures, self._service.counting
-        descriptor, began = self._line.descriptor, trio.current_time()
+        service, descriptor = self._service, self._line.descriptor
+        counting, began = service.counting, trio.current_time()
         counting.count(WAITS_BEGUN)
-        departures.watch(descriptor, self._client_gone)
+        service.departures.watch(descriptor, self._client_gone)
         try:
-            answer = await self._ask(plan, request)
+            try:
+                answer = finished(await route.handler(request, service.desk), plan)
+            except Exception as error:
+                answer = service.failed(route, error)
             if isinstance(answer, Streamed):
                 return await self._send_answer(answer, plan, head)
         finally:
-            departures.forget(descriptor)
+            service.departures.forget(descriptor)
             counting.count(WAITS_ENDED)
             if self._is_gone:
                 counting.count(WAITS_GONE)
@@ -171,21 +181,6 @@ class Connection:
     def _client_gone(self) -> None:
         self._is_gone = True
         self._scope.cancel()
-
-    async def _ask(self, plan: Plan, request: Request) -> Reply | Streamed:
-        route = plan.route
-        assert route is not None
-        try:
-            answer = await route.handler(request, self._service.desk)
-            if has_illegal_header(answer.headers):
-                raise ValueError("a header of the reply holds more than one line of ASCII")
-            if plan.is_pretty and isinstance(answer, Reply):
-                answer = prettied(answer)
-        except Refused as refused:
-            answer = refusal_of(refused)
-        except Exception as error:
-            answer = self._service.failed(route, error)
-        return answer
 
     async def _send_answer(self, answer: Reply | Streamed, plan: Plan, head: Head) -> bool:
         status = answer.status if isinstance(answer, Reply) else 200
@@ -307,3 +302,16 @@ class Connection:
             counting.refuse(SLOW_REQUEST)
             self._line.send_now(self._last_words(text_reply(408, "The request took too long")))
             await self._linger()
+
+
+def finished(answer: Reply | Streamed, plan: Plan) -> Reply | Streamed:
+    """Return a handler's answer as it was asked for.
+
+    Raises:
+        ValueError: a header would break the reply in two.
+    """
+    if has_illegal_header(answer.headers):
+        raise ValueError("a header of the reply holds more than one line of ASCII")
+    if plan.is_pretty and isinstance(answer, Reply):
+        return prettied(answer)
+    return answer

@@ -265,7 +265,7 @@ class Http1:
                 return self._give_up(_bad_of(error))
             if isinstance(event, h11.Data):
                 upload.body += event.data
-                upload.chunks += event.chunk_start
+                upload.chunks += event.chunk_end
                 bodies.held += len(event.data)
                 if len(upload.body) > limits.body_max:
                     text = f"The body is too long, at most {limits.body_max} bytes"

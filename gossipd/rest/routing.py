@@ -92,10 +92,7 @@ class Table:
         Raises:
             Refused: 404, there is none; 405 with ``Allow``; 400, the last part is missing.
         """
-        found = self._find(self._root, tuple(segments), ())
-        if found is None:
-            raise Refused(404, UNKNOWN)
-        by_method, values = found
+        by_method, values = self._at(tuple(segments))
         entry = by_method.get("GET" if method == "HEAD" else method)
         if entry is None:
             shown = method if method.isalpha() and len(method) <= 16 else "of this name"
@@ -113,10 +110,14 @@ class Table:
         """
         if tuple(segments) == ("*",):
             return "GET, HEAD, OPTIONS, PUT"
-        found = self._find(self._root, tuple(segments), ())
+        return allowed(self._at(tuple(segments))[0])
+
+    def _at(self, segments: tuple[str, ...]) -> tuple[_ByMethod, tuple[str, ...]]:
+        is_odd = len(segments) > 1 and not segments[0]  # //v1 is not /v1
+        found = None if is_odd else self._find(self._root, segments, ())
         if found is None:
             raise Refused(404, UNKNOWN)
-        return allowed(found[0])
+        return found
 
     def _find(
         self, node: _Node, segments: tuple[str, ...], values: tuple[str, ...]

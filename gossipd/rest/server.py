@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import socket
 import sys
@@ -14,7 +15,7 @@ from gossipd.config.faces import HttpConfig
 from gossipd.ledger import Ledger
 from gossipd.node.handle import NodeHandle
 from gossipd.rest.connection import Connection
-from gossipd.rest.counting import ACCEPTED, CLOSED, CONNECTIONS, DESCRIPTORS
+from gossipd.rest.counting import CONNECTIONS, DESCRIPTORS
 from gossipd.rest.desk import Desk
 from gossipd.rest.limits import HttpLimits
 from gossipd.rest.lines import PlainLine
@@ -90,9 +91,7 @@ async def _accept(
                     if service.connections >= most:
                         _turn_away(connected, service)
                         continue
-                    service.connections += 1
-                    counting.count(ACCEPTED)
-                    nursery.start_soon(_serve, connected, name, service)
+                    nursery.start_soon(_connection(connected, name, service).run)
         finally:
             opened.detach()
 
@@ -107,21 +106,12 @@ def _turn_away(connected: socket.socket, service: Service) -> None:
             return  # it did not wait for an answer
 
 
-async def _serve(connected: socket.socket, name: object, service: Service) -> None:
-    """Serve one client; a defect met by it must not end the daemon."""
+def _connection(connected: socket.socket, name: object, service: Service) -> Connection:
     peer, is_loopback = _peer_of(name)
-    try:
-        if connected.family != socket.AF_UNIX:
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await Connection(PlainLine(connected), service, peer, is_loopback).run()
-    except OSError:
-        connected.close()
-    except Exception as error:
-        connected.close()
-        service.broke(peer, error)
-    finally:
-        service.connections -= 1
-        service.counting.count(CLOSED)
+    with contextlib.suppress(OSError):  # no TCP, or gone already
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    service.connection_began()
+    return Connection(PlainLine(connected), service, peer, is_loopback)
 
 
 def _peer_of(name: object) -> tuple[str, bool]:

@@ -8,7 +8,7 @@ import trio
 
 from gossipd.errors import GossipdError, Unavailable, UsageError
 from gossipd.rest.access import Access, without_tokens
-from gossipd.rest.counting import BAD_REQUEST, FAILED, TOKEN, UNKNOWN, Counting
+from gossipd.rest.counting import ACCEPTED, BAD_REQUEST, CLOSED, FAILED, TOKEN, UNKNOWN, Counting
 from gossipd.rest.departures import Departures
 from gossipd.rest.desk import Desk
 from gossipd.rest.http1 import Bad, Bodies, Head, Heads
@@ -94,6 +94,16 @@ class Service:
         self._access = Access(desk.config)
         self._date = (0, "")
 
+    def connection_began(self) -> None:
+        """Note that a client is served."""
+        self.connections += 1
+        self.counting.count(ACCEPTED)
+
+    def connection_ended(self) -> None:
+        """Note that it is served no more."""
+        self.connections -= 1
+        self.counting.count(CLOSED)
+
     def date(self) -> str:
         """Return the ``Date`` of a reply that is sent now."""
         now = int(self.desk.wall())
@@ -156,6 +166,8 @@ class Service:
 
     def failed(self, route: Route, error: Exception) -> Reply:
         """Return the answer to a request whose handler raised ``error``."""
+        if isinstance(error, Refused):
+            return refusal_of(error)
         if isinstance(error, GossipdError):
             status = {UsageError: 400, Unavailable: 503}.get(type(error), 500)
             return text_reply(status, shortened(str(error)))

@@ -118,6 +118,7 @@ class Face:
         """Return a client whose connection is served."""
         near, far = socket.socketpair()
         far.setblocking(False)
+        self.service.connection_began()
         connection = Connection(PlainLine(far), self.service, "127.0.0.1:5", is_loopback)
 
         async def serve() -> None:
