@@ -8,6 +8,7 @@ from collections.abc import Callable
 from gossipd.config.faces import HttpConfig
 from gossipd.ledger import Ledger
 from gossipd.node.handle import NodeHandle
+from gossipd.rest.reading import Reading
 
 
 class Desk:
@@ -38,3 +39,5 @@ class Desk:
         self.ledger = ledger
         self.log = log
         self.wall = wall
+        self.reading = Reading(handle, datacenter, wall)
+        """What reads in Consul's words share; it observes the node from now on."""

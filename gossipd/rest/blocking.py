@@ -1,0 +1,96 @@
+"""Blocking questions: an answer is held until it is another one than the client has.
+
+consul-http.md, sections 5 (by index) and 6 (by hash). Whoever asks with an index
+that is not the present one is answered at once, be it lower or higher: it may be
+from another agent. Who waits is an event in a table; nothing polls.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from random import Random
+
+import trio
+
+from gossipd.duration import read_duration
+from gossipd.rest.topics import Topic, Topics
+from gossipd.rest.values import Refused, Request
+from gossipd.value import Value
+
+WAIT_DEFAULT = 300.0
+WAIT_MAX = 600.0
+JITTER = 16
+"""A held answer comes up to a sixteenth of ``wait`` later than asked, so that not all come at
+once."""
+INDEX_MAX = 2**64 - 1
+
+
+class Hold(Value):
+    """What a client has already, and how long it waits for something else, in seconds."""
+
+    index: int = 0
+    digest: str = ""
+    wait: float = WAIT_DEFAULT
+
+
+AT_ONCE = Hold()
+
+
+def hold_of(request: Request) -> Hold:
+    """Return what a request says of waiting.
+
+    Raises:
+        Refused: 400, an index or a duration that is none.
+    """
+    query = request.query
+    if "index" not in query and "hash" not in query and "wait" not in query:
+        return AT_ONCE
+    text = request.first("index")
+    if text and not (text.isascii() and text.isdecimal() and len(text) <= 20):
+        raise Refused(400, "Invalid index")
+    index = int(text) if text else 0
+    if index > INDEX_MAX:
+        raise Refused(400, "Invalid index")
+    return Hold(index, request.first("hash"), _wait_of(request.first("wait")))
+
+
+def _wait_of(text: str) -> float:
+    if not text:
+        return WAIT_DEFAULT
+    try:
+        if text[-1] in "0123456789." and text.strip("0"):
+            raise ValueError("without a unit it may be anything")
+        seconds = read_duration(text)
+    except ValueError:
+        raise Refused(400, "Invalid wait time") from None
+    return min(seconds, WAIT_MAX) if seconds else WAIT_DEFAULT
+
+
+async def hold_while(
+    is_same: Callable[[], bool],
+    topics: Topics,
+    keys: tuple[Topic, ...],
+    wait: float,
+    random: Random,
+) -> None:
+    """Return as soon as ``is_same`` no longer holds, at the latest after ``wait`` and a bit.
+
+    Args:
+        is_same: looked at now and after each change of one of ``keys``.
+        topics: tell of changes.
+        keys: what the answer is made from.
+        wait: seconds.
+        random: for the bit.
+    """
+    deadline = trio.current_time() + wait + random.uniform(0, wait / JITTER)
+    with trio.CancelScope(deadline=deadline if wait < math.inf else math.inf):
+        event = trio.Event()
+        topics.watch(keys, event)
+        try:
+            while is_same():  # looked at with the watch set: no change falls in between
+                await event.wait()
+                event = trio.Event()
+                topics.watch(keys, event)
+        finally:
+            topics.forget(keys, event)
