@@ -1,0 +1,61 @@
+"""What all writing handlers share: the verbs of the node, its refusals as replies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gossipd.errors import Unavailable, UsageError
+from gossipd.rest.bodies import short
+from gossipd.rest.desk import Desk
+from gossipd.rest.values import TEXT, Refused, Reply, Request
+from gossipd.services.own import OwnService
+
+DONE = Reply(content_type=TEXT)
+"""A write that has nothing to say: 200 and no body, of a type that no client decodes."""
+
+
+@contextmanager
+def refusing(status: int = 400) -> Iterator[None]:
+    """Turn what the node refuses into a reply: ``status``, or 429 if it may be tried again."""
+    try:
+        yield
+    except UsageError as error:
+        raise Refused(status, short(str(error))) from None
+    except Unavailable as error:
+        raise Refused(429, short(str(error)), ("Retry-After", "1")) from None
+
+
+def takes_scripts(request: Request, desk: Desk) -> bool:
+    """Return whether this client may have commands run by a check.
+
+    Whoever reaches the port could run anything: it is off until the operator says
+    otherwise, and from elsewhere a token must have let the request in.
+    """
+    config = desk.config
+    return config.script_checks and (request.is_loopback or bool(config.token))
+
+
+def own_service(desk: Desk, service: str) -> OwnService | None:
+    """Return the service of this node of that id."""
+    for one in desk.handle.own_services().services:
+        if one.service.id == service:
+            return one
+    return None
+
+
+def unknown_service(service: str) -> Refused:
+    """Return the 404 of Consul, whose words clients look for."""
+    return Refused(
+        404,
+        f'Unknown service ID "{service}". Ensure that the service ID is passed, '
+        "not the service name.",
+    )
+
+
+def unknown_check(check: str) -> Refused:
+    """Return the 404 of Consul, whose words clients look for."""
+    return Refused(
+        404,
+        f'Unknown check ID "{check}". Ensure that the check ID is passed, not the check name.',
+    )

@@ -1,0 +1,91 @@
+"""Registering services through HTTP, taking them back, maintenance (consul-http.md, 10.1, 10.4).
+
+The verbs are those of the local socket and the command line: what is registered here
+is a client's, kept over restarts, and seen by all of them.
+"""
+
+from __future__ import annotations
+
+from gossipd.rest.bodies import read_body
+from gossipd.rest.commands import DONE, own_service, refusing, takes_scripts, unknown_service
+from gossipd.rest.definitions import read_service_definition
+from gossipd.rest.desk import Desk
+from gossipd.rest.flags import read_flag, read_needed_flag
+from gossipd.rest.values import WRITE, Reply, Request, Route
+from gossipd.services.definition import Service
+from gossipd.services.own import FROM_CLIENT
+from gossipd.value import replace
+
+NO_REASON = "Maintenance mode is enabled, but no reason was given."
+
+
+async def register(request: Request, desk: Desk) -> Reply:
+    """Register the service of the body, or replace the one of its id."""
+    replaces_checks = read_flag(request, "replace-existing-checks")
+    service = read_service_definition(
+        read_body(request),
+        node=desk.handle.view().name,
+        takes_scripts=takes_scripts(request, desk),
+    )
+    known = own_service(desk, service.id)
+    if known is not None and not replaces_checks:
+        service = with_checks_of(known.service, service)
+    with refusing():
+        warnings = desk.handle.register_service(service, FROM_CLIENT)
+    for warning in warnings:
+        desk.log("WARN", f"http: service '{service.id}': {warning}")
+    return DONE
+
+
+def with_checks_of(known: Service, service: Service) -> Service:
+    """Return ``service`` with the checks of ``known`` that it says nothing of."""
+    new = {check.id: check for check in service.checks}
+    kept = [new.pop(check.id, check) for check in known.checks]
+    return replace(service, checks=(*kept, *new.values()))
+
+
+async def deregister(request: Request, desk: Desk) -> Reply:
+    """Take back a service and its checks."""
+    service = request.names["id"]
+    if own_service(desk, service) is None:
+        raise unknown_service(service)
+    with refusing():
+        desk.handle.deregister_service(service)
+    return DONE
+
+
+async def maintain(request: Request, desk: Desk) -> Reply:
+    """Take a service out of ``passing``, or let it take part again."""
+    enable = read_needed_flag(request, "enable")
+    service = request.names["id"]
+    if own_service(desk, service) is None:
+        raise unknown_service(service)
+    with refusing():
+        reason = (request.first("reason") or NO_REASON) if enable else None
+        desk.handle.set_maintenance(service, reason)
+    return DONE
+
+
+ROUTES = (
+    Route(
+        method="PUT",
+        pattern="/v1/agent/service/register",
+        handler=register,
+        level=WRITE,
+        summary="Register a service on this node, or replace the one of its id.",
+    ),
+    Route(
+        method="PUT",
+        pattern="/v1/agent/service/deregister/{id}",
+        handler=deregister,
+        level=WRITE,
+        summary="Take back a service of this node.",
+    ),
+    Route(
+        method="PUT",
+        pattern="/v1/agent/service/maintenance/{id}",
+        handler=maintain,
+        level=WRITE,
+        summary="Take a service of this node out of passing, or end that.",
+    ),
+)

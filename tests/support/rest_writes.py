@@ -1,0 +1,94 @@
+"""Writes through the handlers of the HTTP face, without a connection."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import parse_qsl, unquote
+
+from gossipd.config.faces import HttpConfig
+from gossipd.ledger import Ledger
+from gossipd.rest import writes_check, writes_service
+from gossipd.rest.desk import Desk
+from gossipd.rest.values import TEXT, Refused, Reply, Request, Route
+from support.core_handle import CoreHandle
+
+ROUTES: tuple[Route, ...] = (*writes_service.ROUTES, *writes_check.ROUTES)
+
+
+class Writer:
+    """Sends requests to the handlers of one node."""
+
+    def __init__(
+        self,
+        config: HttpConfig | None = None,
+        *,
+        handle: CoreHandle | None = None,
+        is_loopback: bool = True,
+    ) -> None:
+        self.handle = handle or CoreHandle()
+        self.lines: list[str] = []
+        self.is_loopback = is_loopback
+        self.desk = Desk(
+            self.handle,
+            config or HttpConfig(),
+            datacenter="dc1",
+            ledger=Ledger(),
+            log=lambda _level, line: self.lines.append(line),
+            wall=lambda: 1_700_000_000.0,
+        )
+
+    async def put(self, target: str, body: object = None) -> Reply:
+        """Return what is answered; refusals as replies, as the transport sends them."""
+        path, _, query = target.partition("?")
+        found = find_route(path)
+        assert found is not None, target
+        route, names = found
+        parameters: dict[str, tuple[str, ...]] = {}
+        for name, value in parse_qsl(query, keep_blank_values=True):
+            parameters[name] = (*parameters.get(name, ()), value)
+        request = Request(
+            method="PUT",
+            path=unquote(path),
+            query=parameters,
+            body=body if isinstance(body, bytes) else _encoded(body),
+            names=names,
+            is_loopback=self.is_loopback,
+            target=target,
+        )
+        try:
+            reply = await route.handler(request, self.desk)
+        except Refused as refusal:
+            return Reply(
+                status=refusal.status,
+                body=refusal.text.encode(),
+                content_type=TEXT,
+                headers=refusal.headers,
+            )
+        assert isinstance(reply, Reply)
+        return reply
+
+    async def said(self, target: str, body: object = None) -> tuple[int, str]:
+        """Return status and text of the answer."""
+        reply = await self.put(target, body)
+        return reply.status, reply.body.decode()
+
+
+def find_route(path: str, method: str = "PUT") -> tuple[Route, dict[str, str]] | None:
+    parts = path.split("/")
+    for route in ROUTES:
+        pattern = route.pattern.split("/")
+        if route.method != method or len(pattern) != len(parts):
+            continue
+        names = {}
+        for wanted, part in zip(pattern, parts, strict=True):
+            if wanted.startswith("{"):
+                names[wanted.strip("{}")] = unquote(part)
+            elif wanted != part:
+                break
+        else:
+            return route, names
+    return None
+
+
+def _encoded(body: object) -> bytes:
+    return b"" if body is None else json.dumps(body).encode()
