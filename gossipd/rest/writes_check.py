@@ -22,7 +22,7 @@ async def register(request: Request, desk: Desk) -> Reply:
     service = fields.text("ServiceID")
     known = own_service(desk, service) if service else None
     if service and known is None:
-        raise refused(f"ServiceID {shown_json(service)} does not exist".replace("'", '"'), 404)
+        raise refused(f'ServiceID "{service}" does not exist', 404)
     check = read_check_definition(
         fields,
         node=desk.handle.view().name,

@@ -7,12 +7,18 @@ from urllib.parse import parse_qsl, unquote
 
 from gossipd.config.faces import HttpConfig
 from gossipd.ledger import Ledger
-from gossipd.rest import writes_check, writes_service
+from gossipd.rest import writes_agent, writes_catalog, writes_check, writes_service
 from gossipd.rest.desk import Desk
 from gossipd.rest.values import TEXT, Refused, Reply, Request, Route
 from support.core_handle import CoreHandle
+from support.fake_handle import FakeHandle
 
-ROUTES: tuple[Route, ...] = (*writes_service.ROUTES, *writes_check.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *writes_service.ROUTES,
+    *writes_check.ROUTES,
+    *writes_agent.ROUTES,
+    *writes_catalog.ROUTES,
+)
 
 
 class Writer:
@@ -22,7 +28,7 @@ class Writer:
         self,
         config: HttpConfig | None = None,
         *,
-        handle: CoreHandle | None = None,
+        handle: FakeHandle | None = None,
         is_loopback: bool = True,
     ) -> None:
         self.handle = handle or CoreHandle()
@@ -66,6 +72,11 @@ class Writer:
             )
         assert isinstance(reply, Reply)
         return reply
+
+    def at(self, seconds: float) -> None:
+        """Let ``seconds`` pass on a real core."""
+        assert isinstance(self.handle, CoreHandle)
+        self.handle.at(seconds)
 
     async def said(self, target: str, body: object = None) -> tuple[int, str]:
         """Return status and text of the answer."""

@@ -160,7 +160,7 @@ async def test_kinds_that_do_not_run() -> None:
         ({"TCP": "x:1", "Interval": 10**40},
          "Check.Interval: a number far too large is not a duration such as 10s or 1m30s"),
         ({"HTTP": "ftp://x/", "Interval": "5s"},
-         "Checks[0].HTTP: 'ftp://x/' is not a URL such as http://127.0.0.1:8080/health, nor a path"),
+         "Checks[0].HTTP: 'ftp://x/' is not a URL such as http://127.0.0.1:8080/health, nor..."),
         ({"HTTP": "http://x/", "Header": {"a b": ["c"]}, "Interval": "5s"},
          "Checks[0].Header: 'a b': no header has such a name or value"),
         ({"HTTP": "http://x/", "Header": {"a": [1]}, "Interval": "5s"},
@@ -241,9 +241,9 @@ async def test_a_report_starts_the_clock_anew() -> None:
     writer = await shop(Check={"TTL": "15s"})
     for _ in range(3):
         await writer.put("/v1/agent/check/pass/service:web-a")
-        writer.handle.at(14.0)
+        writer.at(14.0)
         assert statuses(writer)["service:web-a"][0] == "passing"
-    writer.handle.at(1.5)
+    writer.at(1.5)
     status, output = statuses(writer)["service:web-a"]
     assert status == "critical"
     assert "15" in output
