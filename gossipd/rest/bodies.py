@@ -278,11 +278,16 @@ def refused(text: str, status: int = 400) -> Refused:
 
 def short(text: str) -> str:
     """Return ``text`` on one line and cut to ``REFUSAL_BYTES_MAX`` bytes of UTF-8."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text)
+    line = one_line(text)
     data = line.encode("utf-8", "replace")
     if len(data) <= REFUSAL_BYTES_MAX:
         return line
     return data[: REFUSAL_BYTES_MAX - 3].decode("utf-8", "ignore") + "..."
+
+
+def one_line(text: str) -> str:
+    """Return ``text`` without what does not print: line ends, control characters, surrogates."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def shown_json(value: object) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gossipd.errors import Unavailable, UsageError
-from gossipd.rest.bodies import short
+from gossipd.rest.bodies import one_line, short
 from gossipd.rest.desk import Desk
 from gossipd.rest.values import TEXT, Refused, Reply, Request
 from gossipd.services.own import OwnService
@@ -48,14 +48,20 @@ def unknown_service(service: str) -> Refused:
     """Return the 404 of Consul, whose words clients look for."""
     return Refused(
         404,
-        f'Unknown service ID "{service}". Ensure that the service ID is passed, '
+        f'Unknown service ID "{one_line(service)}". Ensure that the service ID is passed, '
         "not the service name.",
     )
+
+
+def no_ttl_check(check: str) -> Refused:
+    """Return the 500 of Consul for a report of a check that is not its provider's to judge."""
+    return Refused(500, f'CheckID "{one_line(check)}" does not have associated TTL')
 
 
 def unknown_check(check: str) -> Refused:
     """Return the 404 of Consul, whose words clients look for."""
     return Refused(
         404,
-        f'Unknown check ID "{check}". Ensure that the check ID is passed, not the check name.',
+        f'Unknown check ID "{one_line(check)}". Ensure that the check ID is passed, '
+        "not the check name.",
     )

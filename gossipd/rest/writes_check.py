@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from gossipd.errors import UsageError
 from gossipd.rest.bodies import read_body, refused, shown_json
-from gossipd.rest.commands import DONE, own_service, refusing, takes_scripts, unknown_check
+from gossipd.rest.commands import (
+    DONE,
+    no_ttl_check,
+    own_service,
+    refusing,
+    takes_scripts,
+    unknown_check,
+)
 from gossipd.rest.definitions import refuse_places
 from gossipd.rest.definitions_checks import read_check_definition
 from gossipd.rest.desk import Desk
-from gossipd.rest.values import WRITE, Handler, Refused, Reply, Request, Route
+from gossipd.rest.values import WRITE, Handler, Reply, Request, Route
 from gossipd.services.definition import CRITICAL, PASSING, STATUSES, WARNING
 
 SERVICE_MAINTENANCE, NODE_MAINTENANCE = "_service_maintenance:", "_node_maintenance"
@@ -76,7 +83,7 @@ def _take_word(desk: Desk, check: str, status: str, output: str) -> Reply:
     except UsageError:
         if not _has_check(desk, check) and _in_maintenance(desk, check) is None:
             raise unknown_check(check) from None
-        raise Refused(500, f'CheckID "{check}" does not have associated TTL') from None
+        raise no_ttl_check(check) from None
     return DONE
 
 

@@ -78,6 +78,16 @@ class Writer:
         assert isinstance(self.handle, CoreHandle)
         self.handle.at(seconds)
 
+    def put_now(self, target: str, body: object = None) -> Reply:
+        """Return what is answered by a handler that waits for nothing."""
+        try:
+            self.put(target, body).send(None)
+        except StopIteration as end:
+            reply = end.value
+            assert isinstance(reply, Reply)
+            return reply
+        raise AssertionError(f"{target} waits")
+
     async def said(self, target: str, body: object = None) -> tuple[int, str]:
         """Return status and text of the answer."""
         reply = await self.put(target, body)
