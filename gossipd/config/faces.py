@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gossipd.address import split_host_port
+from gossipd.address import address_from_host, split_host_port
+from gossipd.duration import read_duration
 from gossipd.errors import ConfigError, UsageError
 from gossipd.value import Value
 
 DEFAULT_HTTP_PORT = 8500
 DEFAULT_DNS_PORT = 8600
+DNS_PORT = 53
+"""Of recursors."""
 DNS_PAYLOADS = range(512, 65468)
 """Bytes of a UDP reply that may be asked for (dns.md, section 6)."""
+DOMAIN_CHARACTERS_MAX = 100
+"""Of a domain of names: what stands before it must have room, too."""
+TTL_MAX = 2**31 - 1
 DNS_SORTS = ("shuffle", "rtt")
 RECURSOR_STRATEGIES = ("sequential", "random")
 CONNECTIONS = range(1, 65537)
@@ -79,6 +85,9 @@ class DnsConfig(Value, kw_only=True):
     recursor_strategy: str = "sequential"
     rate_limit: int = 2000
     """Queries a second from one source (IPv4 address, IPv6 /64) over UDP; 0 is no limit."""
+    sync_wait: float = 30.0
+    """With seeds: how long after the start nothing about nodes and services is answered
+    (SERVFAIL) while no seed has answered."""
 
 
 def face_faults(http: HttpConfig, dns: DnsConfig) -> Iterator[ConfigError]:
@@ -113,7 +122,9 @@ def _faults_of_dns(dns: DnsConfig) -> Iterator[ConfigError]:
     for key, text in (("dns.domain", dns.domain), ("dns.alt_domain", dns.alt_domain)):
         if text and not _is_domain(text):
             yield ConfigError(
-                f"{key} {text!r} is no domain: write one as consul. or lan.corp", key=key
+                f"{key} {text!r} is no domain of at most {DOMAIN_CHARACTERS_MAX} characters:"
+                " write one as consul. or lan.corp",
+                key=key,
             )
     if not dns.domain:
         yield ConfigError("dns.domain is empty: write one as consul.", key="dns.domain")
@@ -142,18 +153,43 @@ def _faults_of_dns(dns: DnsConfig) -> Iterator[ConfigError]:
         yield ConfigError(
             "dns.rate_limit must not be negative; 0 is no limit", key="dns.rate_limit"
         )
-    for key in ("node_ttl", "soa_minimum"):
-        if not 0 <= getattr(dns, key) <= 2**31 - 1:
+    for key in ("node_ttl", "soa_minimum", "sync_wait"):
+        if not 0 <= getattr(dns, key) <= TTL_MAX:
             yield ConfigError(f"dns.{key} must be within 0s and 68 years", key=f"dns.{key}")
     if not dns.recursor_timeout > 0:
         yield ConfigError("dns.recursor_timeout must be above 0", key="dns.recursor_timeout")
+    for text in dns.service_ttl:
+        try:
+            read_lifetime(text)
+        except ValueError as error:
+            yield ConfigError(f"dns.service_ttl: {error}", key="dns.service_ttl")
     for text in dns.recursors:
-        yield from _faults_of_address("dns.recursors", text)
+        try:
+            address_from_host(*split_host_port(text, DNS_PORT))
+        except UsageError as error:
+            yield ConfigError(f"dns.recursors: {error}; write ip or ip:port", key="dns.recursors")
+
+
+def read_lifetime(entry: str) -> tuple[str, int]:
+    """Return name (in lower case) and whole seconds of ``web=5s``, ``api*=1s`` or ``*=2s``.
+
+    Raises:
+        ValueError: it is none; the text says what would be taken.
+    """
+    name, equals, duration = entry.rpartition("=")
+    if not equals or not name or "*" in name[:-1]:
+        raise ValueError(f"{entry!r} is no TTL: write web=5s, api*=1s or *=2s")
+    seconds = read_duration(duration)
+    if seconds > TTL_MAX:
+        raise ValueError(f"{entry!r} is above 68 years")
+    return name.lower(), int(seconds)
 
 
 def _is_domain(text: str) -> bool:
     labels = text.removesuffix(".").split(".")
     plain = set("abcdefghijklmnopqrstuvwxyz0123456789-_")
+    if len(text) > DOMAIN_CHARACTERS_MAX:
+        return False
     return all(0 < len(label) < 64 and plain.issuperset(label.lower()) for label in labels)
 
 
