@@ -48,13 +48,15 @@ async def serve_dns_face(
         return
     from gossipd.dns.server import serve_dns
 
+    config = parts.config
     await serve_dns(
         datagrams,
         listeners,
         handle,
-        parts.config.dns,
-        datacenter=parts.config.datacenter,
+        config.dns,
+        datacenter=config.datacenter,
         ledger=parts.ledger,
         log=parts.log.say,
+        expects_others=bool(config.start_join or config.retry_join or config.discover),
         task_status=task_status,
     )

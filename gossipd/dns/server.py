@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Sequence
+from random import Random
 
 import trio
 
 from gossipd.config.faces import DnsConfig
+from gossipd.dns.answering import Answering
+from gossipd.dns.readiness import Readiness
+from gossipd.dns.tcp import Connections
+from gossipd.dns.udp import Datagrams
+from gossipd.dns.zone import Zone
 from gossipd.ledger import Ledger
 from gossipd.node.handle import NodeHandle
 
@@ -21,7 +28,28 @@ async def serve_dns(
     datacenter: str,
     ledger: Ledger,
     log: Callable[[str, str], None],
+    expects_others: bool = False,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Answer DNS until cancelled; closes its sockets at the end."""
-    raise NotImplementedError
+    """Answer DNS until cancelled; closes its sockets at the end.
+
+    Args:
+        datagrams, listeners: bound, UDP and TCP.
+        handle: the node.
+        config: of the face.
+        datacenter: the one that names may say.
+        ledger: where queries are counted and measured.
+        log: gets (level, line without date).
+        expects_others: there are seeds, so the node knows its cluster only when one answered.
+        task_status: told when queries are answered.
+    """
+    is_ready = Readiness(handle, expects_others=expects_others, wait=config.sync_wait)
+    zone = Zone(handle, config, datacenter, wall=time.time, is_ready=is_ready)
+    answering = Answering(zone, config, ledger, Random(), trio.current_time)
+    async with trio.open_nursery() as nursery:
+        for bound in datagrams:
+            nursery.start_soon(Datagrams(bound, answering, ledger).run)
+        connections = Connections(answering, ledger, log)
+        for listener in listeners:
+            nursery.start_soon(connections.serve, listener)
+        task_status.started()

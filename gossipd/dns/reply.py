@@ -1,0 +1,190 @@
+"""``Reply``: an answer in bytes but for the id, the order of its records and its length.
+
+dns.md, section 6. It is made once and sent often: ``send`` puts the records in a new
+order, leaves out what has no room and sets the bits. That the order is a new one each
+time is why a cache of finished messages would not do: clients take the first.
+"""
+
+from __future__ import annotations
+
+import struct
+from random import Random
+
+from gossipd.dns.kinds import AA, HEADER_BYTES, OPT, QR, RA, SRV, TC
+from gossipd.dns.message import Query
+from gossipd.dns.records import Answer, Record
+
+POINTED_MAX = 0x3FFF
+"""Bytes from the start to which names can point (RFC 1035, section 4.1.4)."""
+TARGET_AT = 18
+"""Where the target stands in an SRV record whose owner is a pointer."""
+_POINTER = 0xC000
+_TO_QUESTION = struct.pack("!H", _POINTER | HEADER_BYTES)
+_HEADER = struct.Struct("!HHHHHH")
+_RECORD = struct.Struct("!HHIH")
+_SHORT = struct.Struct("!H")
+
+
+class _Ready:
+    """One piece in bytes."""
+
+    __slots__ = ("blob", "extra", "target", "target_at")
+
+    def __init__(self, blob: bytes, target: bytes, target_at: int, extra: tuple[bytes, ...]):
+        self.blob = blob
+        self.target = target
+        """Owner of the additional records, where it cannot be pointed to."""
+        self.target_at = target_at
+        """Where that name stands in ``blob``."""
+        self.extra = extra
+        """The additional records without their owner."""
+
+
+class Reply:
+    """One prepared answer.
+
+    Args:
+        question: its bytes.
+        apex_at: where in them the domain begins; ``None`` if it is not in them.
+        answer: what is said.
+    """
+
+    def __init__(self, question: bytes, apex_at: int | None, answer: Answer) -> None:
+        self._question = question
+        self._apex = b"" if apex_at is None else question[apex_at:-4]
+        self._apex_at = HEADER_BYTES + (apex_at or 0)
+        self._is_shuffled = answer.is_shuffled and len(answer.pieces) > 1
+        self._pieces = [
+            self._ready(piece.record, tuple(_bare(one) for one in piece.extra))
+            for piece in answer.pieces
+        ]
+        self._least = min((len(piece.blob) for piece in self._pieces), default=1)
+        self._authority = [self._blob(record) for record in answer.authority]
+        self._loose = [self._blob(record) for record in answer.loose]
+        self._size = sum(map(len, (*self._authority, *self._loose)))
+        self._flags = QR | answer.rcode | (AA if answer.is_authoritative else 0)
+        self.rcode = answer.rcode
+        self.view = answer.view
+        self.made_at = 0.0
+
+    @property
+    def weight(self) -> int:
+        """How many records it keeps."""
+        return len(self._pieces) + 1
+
+    def send(
+        self,
+        id: int,
+        asked: int,
+        room: int,
+        random: Random,
+        *,
+        opt: bytes = b"",
+        says_truncated: bool = True,
+        can_recurse: bool = False,
+    ) -> bytes:
+        """Return the message of at most ``room`` bytes (512 or more).
+
+        Args:
+            id, asked: id and flags (RD, CD) of the query.
+            room: bytes that the asker may be sent.
+            random: decides the order.
+            opt: the OPT record, empty for none.
+            says_truncated: set TC when answers were left out.
+            can_recurse: set RA.
+        """
+        begin = HEADER_BYTES + len(self._question)
+        room -= begin + len(opt)
+        pieces = self._pieces
+        if self._is_shuffled:
+            pieces = random.sample(pieces, min(len(pieces), room // self._least + 1))
+        answers, extra = self._taken(pieces, begin, room)
+        used = sum(map(len, answers)) + sum(map(len, extra))
+        flags = self._flags | asked | (RA if can_recurse else 0)
+        authority, loose = self._authority, self._loose
+        if len(answers) < len(self._pieces):
+            flags |= TC if says_truncated else 0
+            authority, loose = [], []
+        elif used + self._size > room:
+            loose = []
+            if used + sum(map(len, authority)) > room:
+                authority = []
+        others = len(extra) // 2 + len(loose) + bool(opt)
+        header = _HEADER.pack(id, flags, 1, len(answers), len(authority), others)
+        return b"".join((header, self._question, *answers, *authority, *extra, *loose, opt))
+
+    def _taken(self, pieces: list[_Ready], at: int, room: int) -> tuple[list[bytes], list[bytes]]:
+        """Return the answers that fit, and owner and rest of their additional records in turn."""
+        answers: list[bytes] = []
+        extras: list[bytes] = []
+        for piece in pieces:
+            blob = piece.blob
+            size = len(blob)
+            owner = piece.target
+            if piece.extra:
+                target_at = at + piece.target_at
+                if target_at <= POINTED_MAX:
+                    owner = _SHORT.pack(_POINTER | target_at)
+                for rest in piece.extra:
+                    size += len(owner) + len(rest)
+            if size > room:
+                if not answers and len(blob) <= room:
+                    answers.append(blob)
+                break
+            room -= size
+            at += len(blob)
+            answers.append(blob)
+            for rest in piece.extra:
+                extras += (owner, rest)
+        return answers, extras
+
+    def _ready(self, record: Record, extra: tuple[bytes, ...]) -> _Ready:
+        blob = self._blob(record)
+        if not extra:
+            return _Ready(blob, b"", 0, extra)
+        # an SRV or NS: the target is the end of the record
+        target_at = TARGET_AT if record.kind == SRV else len(blob) - len(record.data)
+        return _Ready(blob, blob[target_at:], target_at, extra)
+
+    def _blob(self, record: Record) -> bytes:
+        return self._owner(record.owner) + _bare(record)
+
+    def _owner(self, name: bytes) -> bytes:
+        if not name:
+            return _TO_QUESTION
+        if self._apex and name.endswith(self._apex):
+            before = name[: len(name) - len(self._apex)]
+            if _ends_label(before):
+                return before + _SHORT.pack(_POINTER | self._apex_at)
+        return name
+
+
+def bare_message(head: tuple[int, int], rcode: int) -> bytes:
+    """Return a reply without anything: to what could not be read."""
+    id, flags = head
+    return _HEADER.pack(id, flags | QR | rcode, 0, 0, 0, 0)
+
+
+def refusal(query: Query, rcode: int, opt: bytes = b"", *, flags: int = 0) -> bytes:
+    """Return a reply that repeats the question and says ``rcode`` (below 16)."""
+    header = _HEADER.pack(query.id, QR | query.flags | flags | rcode, 1, 0, 0, bool(opt))
+    return header + query.question + opt
+
+
+def opt_record(payload: int, subnet: bytes = b"", extended: int = 0) -> bytes:
+    """Return our OPT: bytes that we take, and the upper bits of the rcode."""
+    ttl = extended << 24
+    return b"\0" + _RECORD.pack(OPT, payload, ttl, len(subnet)) + subnet
+
+
+def _bare(record: Record) -> bytes:
+    """Return a record without its owner."""
+    return _RECORD.pack(record.kind, 1, record.ttl, len(record.data)) + record.data
+
+
+def _ends_label(before: bytes) -> bool:
+    """Return whether ``before`` consists of whole labels."""
+    at = 0
+    while at < len(before):
+        at += 1 + before[at]
+    return at == len(before)
