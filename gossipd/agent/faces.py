@@ -22,8 +22,10 @@ async def serve_http_face(
     if not listeners:
         task_status.started()
         return
+    from gossipd.metrics.witness import begin_to_witness
     from gossipd.rest.server import serve_http
 
+    begin_to_witness(handle, parts.ledger)
     await serve_http(
         listeners,
         handle,

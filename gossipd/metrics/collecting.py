@@ -111,12 +111,12 @@ class Collector:
             self._statistics(),
             dict(self._ledger.counts),
             self._ledger.read(),
-            _runtime(),
+            runtime(),
         )
         self._readings.append(reading)
 
 
-def _runtime() -> dict[str, float]:
+def runtime() -> dict[str, float]:
     """Return what the interpreter tells of itself, under Serf's names where they fit."""
     return {
         "num_goroutines": trio.lowlevel.current_statistics().tasks_living,

@@ -1,0 +1,48 @@
+"""``GET /metrics``: everything that is counted here, for Prometheus and its kind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gossipd.rest.values import Reply, Request, Route
+
+if TYPE_CHECKING:
+    from gossipd.metrics.samples import State
+    from gossipd.rest.desk import Desk
+
+
+async def show_metrics(request: Request, desk: Desk) -> Reply:
+    """Answer with all metrics, as text or OpenMetrics by ``Accept``."""
+    from gossipd.metrics.exposition import exposed  # the library costs megabytes
+    from gossipd.metrics.samples import samples_of
+
+    body, content_type = exposed(samples_of(state_of(desk)), request.headers.get("accept", ""))
+    return Reply(body=body, content_type=content_type)
+
+
+def state_of(desk: Desk) -> State:
+    """Return what the metrics are made of, as it is now."""
+    from gossipd.metrics.collecting import runtime
+    from gossipd.metrics.samples import State
+    from gossipd.version import __version__
+
+    handle, ledger = desk.handle, desk.ledger
+    return State(
+        view=handle.view(),
+        statistics=handle.statistics(),
+        counts=ledger.counts,
+        tallies=ledger.tallies,
+        degraded=handle.degraded(),
+        runtime=runtime(),
+        version=__version__,
+    )
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method="GET",
+        pattern="/metrics",
+        handler=show_metrics,
+        summary="All metrics, for Prometheus: text or OpenMetrics.",
+    ),
+)
