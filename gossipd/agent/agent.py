@@ -285,6 +285,7 @@ async def _serve_rpc(
         limits=Limits(object_bytes_max=parts.config.rpc_request_size_limit),
         log=parts.log.say,
         count=parts.ledger.count,
+        measure=parts.ledger.measure,
         task_status=task_status,
     )
 

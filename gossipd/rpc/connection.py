@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from gossipd.rpc.subscriptions import Subscriptions
 
 RECEIVE_BYTES = 65_536
+ANSWERED = "gossipd.rpc.request"
+"""Measured in milliseconds: from a request to its answer's being sent; of those without
+records of their own."""
 
 
 class _Ended(Exception):
@@ -100,7 +103,8 @@ class Connection:
         if header is None:
             return None
         seq, name = header.seq, header.command
-        self._service.count("agent.ipc.command")
+        service, began = self._service, trio.current_time()
+        service.count("agent.ipc.command")
         if not self._is_greeted and name != "handshake":
             raise await self._refuse(seq, requests.HANDSHAKE_REQUIRED)
         command = commands.find_command(name)
@@ -135,6 +139,7 @@ class Connection:
             await answer(self, seq, request)
         else:
             await self._ask_services(seq, request)
+        service.measure(ANSWERED, 1000 * (trio.current_time() - began))
         return None
 
     async def _read_header(self) -> requests.Header | None:

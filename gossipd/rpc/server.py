@@ -55,6 +55,10 @@ def no_count(name: str) -> None:
     """Count nothing: nobody asked for metrics."""
 
 
+def no_measure(name: str, value: float) -> None:
+    """Measure nothing, likewise."""
+
+
 def _no_log(level: str, text: str) -> None:
     """Drop the line: nobody asked for a log."""
 
@@ -86,6 +90,7 @@ async def serve_rpc(
     limits: Limits | None = None,
     log: Callable[[str, str], None] = _no_log,
     count: Callable[[str], None] = no_count,
+    measure: Callable[[str, float], None] = no_measure,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve Serf's RPC on ``listeners`` until cancelled; closes them at the end.
@@ -98,6 +103,7 @@ async def serve_rpc(
         log: gets (level, line without date), for example
             ``("INFO", "agent.ipc: Accepted client: 127.0.0.1:5000")``.
         count: told the metric's name for each client and each command.
+        measure: told the metric's name and the milliseconds of each answer.
     """
     made: Service | None = None
     failures = SeldomWarner(log)
@@ -106,7 +112,8 @@ async def serve_rpc(
         nonlocal made
         if made is None:
             try:
-                made = _service(handle, auth or None, limits or Limits(), log, count, nursery)
+                made = _service(handle, auth or None, limits or Limits(), log, nursery)
+                made.count, made.measure = count, measure
             except ImportError as error:  # no client may end the daemon
                 failures.warn(f"agent.ipc: Refused client: restart, the program changed: {error}")
                 await trio.aclose_forcefully(stream)
@@ -125,12 +132,11 @@ def _service(
     auth: str | None,
     limits: Limits,
     log: Callable[[str, str], None],
-    count: Callable[[str], None],
     nursery: trio.Nursery,
 ) -> Service:
     from gossipd.rpc.service import Service  # with the first client
 
-    return Service(handle, auth, limits, log, count, nursery=nursery)
+    return Service(handle, auth, limits, log, nursery=nursery)
 
 
 class _PatientListener(trio.abc.Listener[trio.SocketStream]):

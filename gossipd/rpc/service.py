@@ -16,7 +16,7 @@ import trio
 from gossipd.node.handle import NodeHandle
 from gossipd.rpc import answers
 from gossipd.rpc.connection import Connection
-from gossipd.rpc.server import LOST_LOG_SECONDS, Limits, SeldomWarner, no_count
+from gossipd.rpc.server import LOST_LOG_SECONDS, Limits, SeldomWarner, no_count, no_measure
 from gossipd.version import __version__
 
 if TYPE_CHECKING:
@@ -32,13 +32,14 @@ class Service:
         auth: str | None,
         limits: Limits,
         log: Callable[[str, str], None],
-        count: Callable[[str], None] = no_count,
         *,
         nursery: trio.Nursery,
     ) -> None:
         self.nursery = nursery
         """In which what is for several connections, or outlives a request, runs."""
-        self.count = count
+        self.count: Callable[[str], None] = no_count
+        self.measure: Callable[[str, float], None] = no_measure
+        """Told a metric's name and milliseconds; set by who serves."""
         self.handle = handle
         self.auth = auth
         self.limits = limits

@@ -12,7 +12,7 @@ from gossipd.rpc.server import Limits
 from gossipd.serf.events import ChangeKind
 from gossipd.wire.serf_messages import MemberStatus
 from support.fake_handle import FakeHandle, make_member, make_view
-from support.rpc_service import COUNTED, LOG, serving
+from support.rpc_service import COUNTED, LOG, MEASURED, serving
 
 
 async def test_a_command_before_the_handshake_is_refused_and_the_connection_closed() -> None:
@@ -28,6 +28,8 @@ async def test_clients_and_commands_are_counted_for_metrics() -> None:
         await peer.ask("members", has_body=True)
         await server.greet()
     assert sorted(COUNTED) == ["agent.ipc.accept"] * 2 + ["agent.ipc.command"] * 3
+    assert [name for name, _ in MEASURED] == ["gossipd.rpc.request"] * 3
+    assert all(0 <= milliseconds < 60_000 for _, milliseconds in MEASURED)
 
 
 async def test_another_version_is_refused_and_may_be_followed_by_the_right_one() -> None:

@@ -82,6 +82,8 @@ LOG: list[tuple[str, str]] = []
 
 COUNTED: list[str] = []
 """What the service counted, likewise."""
+MEASURED: list[tuple[str, float]] = []
+"""What it measured, likewise."""
 
 
 @contextlib.asynccontextmanager
@@ -92,15 +94,17 @@ async def serving(
     LOG.clear()
     handle = handle or FakeHandle()
     COUNTED.clear()
+    MEASURED.clear()
     async with trio.open_nursery() as nursery:
         service = Service(
             handle,
             auth,
             limits or Limits(),
             lambda *line: LOG.append(line),
-            COUNTED.append,
             nursery=nursery,
         )
+        service.count = COUNTED.append
+        service.measure = lambda name, value: MEASURED.append((name, value))
         yield Server(nursery, handle, service)
         nursery.cancel_scope.cancel()
     assert service.connections == 0
