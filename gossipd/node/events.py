@@ -48,7 +48,24 @@ class PayloadLost(Value):
     error: str
 
 
+class MemberDegraded(Value):
+    """A member that is alive behaves worse than it usually does: ``reason`` says in what.
+
+    No core decides this: whoever watches the others' events tells it.
+    """
+
+    name: str
+    reason: str
+
+
+class MemberRecovered(Value):
+    """A member that was degraded for so many seconds is as usual again, or gone."""
+
+    name: str
+    degraded_for: float
+
+
 NodeEvent: TypeAlias = (
     "SwimEvent | SerfEvent | OperationFinished | InputDropped | SyncFinished | PayloadLost"
-    " | CatalogEvent"
+    " | MemberDegraded | MemberRecovered | CatalogEvent"
 )

@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from gossipd.address import Address
-from gossipd.node.events import InputDropped, NodeEvent, SyncFinished
+from gossipd.node.events import (
+    InputDropped,
+    MemberDegraded,
+    MemberRecovered,
+    NodeEvent,
+    SyncFinished,
+)
 from gossipd.serf.events import (
     ChangeKind,
     MemberChange,
@@ -73,6 +79,12 @@ def test_events_become_the_lines_that_tools_match_on() -> None:
     )
     assert line_of(NameConflict(MEMBER, Address(bytes([10, 0, 0, 5]), 1))).startswith(
         "[ERR] memberlist: Conflicting address for web. Mine: 10.0.0.4:7946 Theirs: 10.0.0.5:1"
+    )
+    assert line_of(MemberDegraded("b", "round trip 90ms, usually 1ms")) == (
+        "[WARN] agent: Member degraded: b: round trip 90ms, usually 1ms"
+    )
+    assert line_of(MemberRecovered("b", 61.4)) == (
+        "[INFO] agent: Member no longer degraded: b (after 61s)"
     )
     assert line_of(UdpUnreachable(MEMBER)) == (
         "[WARN] memberlist: Was able to connect to web over TCP but UDP probes failed,"

@@ -16,7 +16,13 @@ from gossipd.agent.log.output import LINE_BYTES_MAX, DescriptorOutput
 from gossipd.agent.log.style import style_of
 from gossipd.config.agent_model import AgentConfig
 from gossipd.config.model import NodeConfig
-from gossipd.node.events import InputDropped, NodeEvent, SyncFinished
+from gossipd.node.events import (
+    InputDropped,
+    MemberDegraded,
+    MemberRecovered,
+    NodeEvent,
+    SyncFinished,
+)
 from gossipd.serf.events import ChangeKind, MemberChange, QueryReceived, UserEventReceived
 from gossipd.swim.events import (
     MemberFailed,
@@ -82,6 +88,14 @@ def test_json_lines_hold_who_what_and_why() -> None:
             {"event": "input-dropped", "reason": "short", "source": "10.0.0.4:7946"},
         ),
         (UdpUnreachable(MEMBER), {"event": "UdpUnreachable"}),
+        (
+            MemberDegraded("b", "why"),
+            {"event": "member-degraded", "member": "b", "reason": "why"},
+        ),
+        (
+            MemberRecovered("b", 61.25),
+            {"event": "member-recovered", "member": "b", "degraded_for": 61.25},
+        ),
     ],
 )
 def test_json_lines_have_the_fields_of_their_event(

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from gossipd.agent.log.lines import SERVICE_EVENTS, away_for
-from gossipd.node.events import InputDropped, NodeEvent, SyncFinished
+from gossipd.node.events import (
+    InputDropped,
+    MemberDegraded,
+    MemberRecovered,
+    NodeEvent,
+    SyncFinished,
+)
 from gossipd.serf.events import ChangeKind, MemberChange, QueryReceived, UserEventReceived
 from gossipd.swim.events import (
     MemberFailed,
@@ -62,6 +68,11 @@ def fields_of_event(
             return fields | {"is_join": event.is_join, "error": event.error}
         case InputDropped(reason=reason, source=source):
             return {"event": "input-dropped", "reason": reason, "source": str(source or "")}
+        case MemberDegraded(name=name, reason=reason):
+            return {"event": "member-degraded", "member": name, "reason": reason}
+        case MemberRecovered(name=name, degraded_for=seconds):
+            fields = {"event": "member-recovered", "member": name}
+            return fields | {"degraded_for": _seconds(seconds)}
         case _ if type(event).__module__ == SERVICE_EVENTS:
             from gossipd.agent.log import service_lines  # its events are known by then
 

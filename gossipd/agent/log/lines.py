@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gossipd.node.events import InputDropped, NodeEvent, PayloadLost, SyncFinished
+from gossipd.node.events import (
+    InputDropped,
+    MemberDegraded,
+    MemberRecovered,
+    NodeEvent,
+    PayloadLost,
+    SyncFinished,
+)
 from gossipd.serf.events import (
     ChangeKind,
     KeyringChanged,
@@ -221,6 +228,14 @@ def _payload_lost(event: PayloadLost, _us: str, _now: float) -> str:
     return f"serf: Failed to send a large response to {event.to} over TCP: {event.error}"
 
 
+def _degraded(event: MemberDegraded, _us: str, _now: float) -> str:
+    return f"agent: Member degraded: {event.name}: {event.reason}"
+
+
+def _recovered(event: MemberRecovered, _us: str, _now: float) -> str:
+    return f"agent: Member no longer degraded: {event.name} (after {event.degraded_for:.0f}s)"
+
+
 def _queue(event: QueueTooDeep, _us: str, _now: float) -> str:
     if event.dropped:
         limit = event.depth - event.dropped
@@ -277,6 +292,8 @@ DESCRIBED: dict[type, tuple[str, Describe]] = {
     InputDropped: ("DEBUG", _dropped),
     SyncFinished: ("DEBUG", _sync),
     PayloadLost: ("WARN", _payload_lost),
+    MemberDegraded: ("WARN", _degraded),
+    MemberRecovered: ("INFO", _recovered),
     QueueTooDeep: ("WARN", _queue),
     ReconnectTried: ("INFO", _reconnect),
     KeyringChanged: ("INFO", _keyring),
