@@ -47,7 +47,7 @@ from gossipd.wire.catalog_codec import decode_catalog_untrusted, encode_catalog
 from gossipd.wire.catalog_messages import Delta, Digest, News, Notice, Portion, Record, Wish
 
 HEARD_MAX = 1024
-"""News remembered as bytes: each comes several times while it spreads."""
+"""News remembered, by a hash of 64 bits: each comes several times while it spreads."""
 VERSION_JUMP_MAX = 2**20
 """No owner changes so much between two things that we hear of it."""
 FRESH_BYTES_MAX = 2048
@@ -125,7 +125,7 @@ class Catalog:
         self._early = EarlyNews()
         self._told = Quota(TOLD_SAVED, TOLD_PER_SECOND)
         self._lost: dict[str, None] = {}
-        self._heard: dict[bytes, None] = {}
+        self._heard: dict[int, None] = {}
         self._touched: dict[str, dict[str, None]] = {}
         """Services of owners of which there was news in this step."""
         self._made_at: float | None = None
@@ -211,7 +211,7 @@ class Catalog:
     def receive(self, payload: bytes, source: Address, now: float) -> None:
         """Take in a message of another gossipd node."""
         self._outbox.ledger.count(RECEIVED)
-        if payload in self._heard:
+        if hash(payload) in self._heard:
             return
         if not self._spreading.fits(payload):
             if not self._told.has(now):
@@ -493,7 +493,7 @@ class Catalog:
     def _remember(self, payload: bytes) -> None:
         if len(self._heard) >= HEARD_MAX:
             self._heard.clear()
-        self._heard[payload] = None
+        self._heard[hash(payload)] = None
 
     def _ignore(self, reason: str, owner: str, detail: str = "") -> None:
         self._outbox.events.append(RecordIgnored(reason, owner, detail))

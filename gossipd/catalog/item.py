@@ -12,25 +12,26 @@ from hashlib import blake2b
 from gossipd.services.definition import NodeState, Service, ServiceState
 from gossipd.wire.catalog_messages import Record
 
-NO_STATE = ServiceState()
 NO_NODE_STATE = NodeState()
+_STATE_UNKNOWN = (b"", ServiceState())
+_OUTPUTS_UNKNOWN: tuple[bytes, tuple[str, ...]] = (b"", ())
 
 
 class Item:
     """One service id of an owner, or what is remembered of one that is gone."""
 
     __slots__ = (
-        "encoded_outputs", "encoded_service", "encoded_state", "id", "is_noted", "learned_at",
-        "outputs", "outputs_version", "removed", "service", "service_version", "state",
-        "state_version",
+        "encoded_service", "id", "is_noted", "learned_at", "outputs_version", "removed",
+        "service", "service_version", "state_version", "told_outputs", "told_state",
     )  # fmt: skip
 
     def __init__(self, id: str) -> None:
         self.id = id
         self.service: Service | None = None
         """``None``: gone, or its definition is not here yet."""
-        self.state: ServiceState = NO_STATE
-        self.outputs: tuple[str, ...] = ()
+        self.told_state: tuple[bytes, ServiceState] = _STATE_UNKNOWN
+        """As it came and as it is read; many items share one."""
+        self.told_outputs: tuple[bytes, tuple[str, ...]] = _OUTPUTS_UNKNOWN
         self.learned_at = 0.0
         """When its newest part came."""
         self.removed = 0
@@ -38,10 +39,28 @@ class Item:
         self.state_version = 0
         self.outputs_version = 0
         self.encoded_service = b""
-        self.encoded_state = b""
-        self.encoded_outputs = b""
         self.is_noted = False
         """Whether it is part of the content of its owner."""
+
+    @property
+    def state(self) -> ServiceState:
+        """How the service is."""
+        return self.told_state[1]
+
+    @property
+    def encoded_state(self) -> bytes:
+        """The same as it came."""
+        return self.told_state[0]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What its checks say."""
+        return self.told_outputs[1]
+
+    @property
+    def encoded_outputs(self) -> bytes:
+        """The same as it came."""
+        return self.told_outputs[0]
 
     @property
     def version(self) -> int:
@@ -87,9 +106,9 @@ class Item:
         if self.service_version < version:
             self.service, self.service_version, self.encoded_service = None, 0, b""
         if self.state_version < version:
-            self.state, self.state_version, self.encoded_state = NO_STATE, 0, b""
+            self.told_state, self.state_version = _STATE_UNKNOWN, 0
         if self.outputs_version < version:
-            self.outputs, self.outputs_version, self.encoded_outputs = (), 0, b""
+            self.told_outputs, self.outputs_version = _OUTPUTS_UNKNOWN, 0
 
 
 class OwnerRecords:

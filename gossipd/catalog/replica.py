@@ -125,11 +125,10 @@ class Replica:
             item.encoded_service, item.service = service
             item.service_version = record.service_version
         if state is not None:
-            item.encoded_state, item.state = state
-            item.state_version = record.state_version
+            item.told_state, item.state_version = state, record.state_version
         if has_outputs:
-            item.outputs, item.outputs_version = outputs, record.outputs_version
-            item.encoded_outputs = record.outputs
+            item.told_outputs = record.outputs, outputs
+            item.outputs_version = record.outputs_version
         item.learned_at = now
         item.is_noted = True
         records.content ^= mark ^ item.mark ^ _taken_back(records, id)

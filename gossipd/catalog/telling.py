@@ -169,7 +169,8 @@ class Teller:
             # all that this node may say is full: it is told when there is room again
             self._wait(entry, now)
         else:
-            entry.told_state = state
+            told = self._own.records.items[entry.id].state
+            entry.told_state = told if told == state else state  # most are the very same
 
     def _take_load(self, entry: Registration, now: float) -> None:
         """Let what counts of the load become part of the state, if it is time and news."""

@@ -6,6 +6,8 @@ so that ``http = "/health"`` is enough. Nothing is resolved or connected here.
 
 from __future__ import annotations
 
+from sys import intern
+
 from gossipd.services.definition import (
     ALIAS,
     CHECK_KINDS,
@@ -122,7 +124,7 @@ def _read_status(table: Table, kind: str) -> str:
     status = table.text("status") or default_status(kind)
     if status not in STATUSES:
         raise table.refuse("status", f"{shown(status)} is not one of {', '.join(STATUSES)}")
-    return status
+    return STATUSES[STATUSES.index(status)]  # the same text in each
 
 
 def _read_target(table: Table, kind: str, host: str, port: int) -> str:
@@ -241,7 +243,7 @@ def _read_method(table: Table) -> str:
     method = table.text("method", "GET", most=32).upper()
     if not method or not _METHOD_LETTERS.issuperset(method):
         raise table.refuse("method", f"{shown(method)} is not a method such as GET or HEAD")
-    return method
+    return intern(method)
 
 
 def _read_headers(table: Table) -> tuple[tuple[str, str], ...]:

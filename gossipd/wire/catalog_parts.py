@@ -74,6 +74,8 @@ _texts: Shared[bytes, str] = Shared()
 _tags: Shared[tuple[str, ...], tuple[str, ...]] = Shared()
 _metas: Shared[tuple[tuple[str, str], ...], dict[str, str]] = Shared()
 _checks: Shared[tuple[CheckState, ...], tuple[CheckState, ...]] = Shared(128)
+_ports: Shared[int, int] = Shared(256)
+"""Nodes of one kind have the same services on the same ports."""
 _states: Shared[bytes, tuple[bytes, ServiceState]] = Shared()
 definitions: Shared[bytes, tuple[bytes, Service]] = Shared(0)
 """Of use only where many nodes share a process: raise the limit there."""
@@ -128,7 +130,7 @@ def decode_service_untrusted(data: bytes) -> Service:
     return Service(
         id=id,
         name=id if fields[1] is None else _text_untrusted(fields[1], ID_BYTES_MAX),
-        port=_int_untrusted(fields[2], 0, PORT_MAX),
+        port=_port_untrusted(fields[2]),
         address=_text_untrusted(fields[3]),
         tags=_texts_untrusted(fields[4]),
         meta=_meta_untrusted(fields[5]),
@@ -240,6 +242,11 @@ def _int_untrusted(value: Any, default: int, most: int) -> int:
     if type(value) is int and 0 <= value <= most:
         return value
     raise WireError(MALFORMED, f"an integer within 0..{most} is expected")
+
+
+def _port_untrusted(value: Any) -> int:
+    port = _int_untrusted(value, 0, PORT_MAX)
+    return _ports.get(port) or _ports.keep(port, port)
 
 
 def _load_untrusted(value: Any) -> float | None:
