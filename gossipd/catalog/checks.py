@@ -65,8 +65,9 @@ class Check:
         self.service = service
         self.status = PASSING if definition.kind == HELD else definition.status
         self.output = ""
-        self.grace_until = now + definition.grace
-        self.expires_at = now + definition.ttl
+        # the very number that the others have, where nothing is added
+        self.grace_until = now + definition.grace if definition.grace else now
+        self.expires_at = now + definition.ttl if definition.ttl else now
         self.critical_since: float | None = None
         self.armed_for: float | None = None
         """The earliest moment for which somebody set a timer."""

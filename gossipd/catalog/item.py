@@ -14,15 +14,15 @@ from gossipd.wire.catalog_messages import Record
 
 NO_NODE_STATE = NodeState()
 _STATE_UNKNOWN = (b"", ServiceState())
-_OUTPUTS_UNKNOWN: tuple[bytes, tuple[str, ...]] = (b"", ())
+_OUTPUTS_UNKNOWN: tuple[int, bytes, tuple[str, ...]] = (0, b"", ())
 
 
 class Item:
     """One service id of an owner, or what is remembered of one that is gone."""
 
     __slots__ = (
-        "encoded_service", "id", "is_noted", "learned_at", "outputs_version", "removed",
-        "service", "service_version", "state_version", "told_outputs", "told_state",
+        "encoded_service", "id", "is_noted", "learned_at", "removed", "service",
+        "service_version", "state_version", "told_outputs", "told_state",
     )  # fmt: skip
 
     def __init__(self, id: str) -> None:
@@ -31,13 +31,13 @@ class Item:
         """``None``: gone, or its definition is not here yet."""
         self.told_state: tuple[bytes, ServiceState] = _STATE_UNKNOWN
         """As it came and as it is read; many items share one."""
-        self.told_outputs: tuple[bytes, tuple[str, ...]] = _OUTPUTS_UNKNOWN
+        self.told_outputs: tuple[int, bytes, tuple[str, ...]] = _OUTPUTS_UNKNOWN
+        """Their version, how they came, and what they are: most services have none."""
         self.learned_at = 0.0
         """When its newest part came."""
         self.removed = 0
         self.service_version = 0
         self.state_version = 0
-        self.outputs_version = 0
         self.encoded_service = b""
         self.is_noted = False
         """Whether it is part of the content of its owner."""
@@ -55,12 +55,17 @@ class Item:
     @property
     def outputs(self) -> tuple[str, ...]:
         """What its checks say."""
-        return self.told_outputs[1]
+        return self.told_outputs[2]
+
+    @property
+    def outputs_version(self) -> int:
+        """At which version its checks said that."""
+        return self.told_outputs[0]
 
     @property
     def encoded_outputs(self) -> bytes:
         """The same as it came."""
-        return self.told_outputs[0]
+        return self.told_outputs[1]
 
     @property
     def version(self) -> int:
@@ -108,7 +113,7 @@ class Item:
         if self.state_version < version:
             self.told_state, self.state_version = _STATE_UNKNOWN, 0
         if self.outputs_version < version:
-            self.told_outputs, self.outputs_version = _OUTPUTS_UNKNOWN, 0
+            self.told_outputs = _OUTPUTS_UNKNOWN
 
 
 class OwnerRecords:

@@ -127,8 +127,7 @@ class Replica:
         if state is not None:
             item.told_state, item.state_version = state, record.state_version
         if has_outputs:
-            item.told_outputs = record.outputs, outputs
-            item.outputs_version = record.outputs_version
+            item.told_outputs = record.outputs_version, record.outputs, outputs
         item.learned_at = now
         item.is_noted = True
         records.content ^= mark ^ item.mark ^ _taken_back(records, id)
