@@ -73,8 +73,8 @@ class Shared(Generic[K, V]):
 _texts: Shared[bytes, str] = Shared()
 _tags: Shared[tuple[str, ...], tuple[str, ...]] = Shared()
 _metas: Shared[tuple[tuple[str, str], ...], dict[str, str]] = Shared()
-_checks: Shared[tuple[CheckState, ...], tuple[CheckState, ...]] = Shared(128)
-_ports: Shared[int, int] = Shared(256)
+_checks: Shared[tuple[CheckState, ...], tuple[CheckState, ...]] = Shared(64)
+_ports: Shared[int, int] = Shared(128)
 """Nodes of one kind have the same services on the same ports."""
 _states: Shared[bytes, tuple[bytes, ServiceState]] = Shared()
 definitions: Shared[bytes, tuple[bytes, Service]] = Shared(0)
