@@ -123,6 +123,10 @@ class Machine:
                     f"http_addr: {at} is not on loopback: give --http-token, or --http-insecure"
                     " to let everybody who reaches it register and deregister services"
                 )
+            if config.http.tls_cert:
+                from gossipd.rest.tls import load_context
+
+                load_context(config.http.tls_cert, config.http.tls_key)
             listener = listen_tcp("http_addr", config.http.addr, DEFAULT_HTTP_PORT)
             self._http_sockets.append(listener)
             self.http_address = address_of(listener.getsockname())

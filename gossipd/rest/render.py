@@ -11,6 +11,7 @@ from gossipd.rest.values import JSON, TEXT, Reply, Streamed
 
 REASONS = {
     200: "OK",
+    204: "No Content",
     206: "Partial Content",
     301: "Moved Permanently",
     302: "Found",

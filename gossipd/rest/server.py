@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -15,13 +16,16 @@ from gossipd.config.faces import HttpConfig
 from gossipd.ledger import Ledger
 from gossipd.node.handle import NodeHandle
 from gossipd.rest.connection import Connection
-from gossipd.rest.counting import CONNECTIONS, DESCRIPTORS
+from gossipd.rest.counting import CONNECTIONS, DESCRIPTORS, HANDSHAKE
 from gossipd.rest.desk import Desk
 from gossipd.rest.limits import HttpLimits
-from gossipd.rest.lines import PlainLine
+from gossipd.rest.lines import PlainLine, TlsLine
 from gossipd.rest.service import Service
 from gossipd.rest.table import all_routes
 from gossipd.rest.values import Route
+
+if TYPE_CHECKING:
+    from gossipd.rest.tls import Certificate
 
 ACCEPT_PAUSE_SECONDS = 0.1
 """Time to wait for a descriptor to become free."""
@@ -58,16 +62,25 @@ async def serve_http(
     desk = Desk(handle, config, datacenter=datacenter, ledger=ledger, log=log)
     limits = limits or HttpLimits()
     service = Service(desk, all_routes(config) if routes is None else routes, limits)
+    certificate = None
+    if config.tls_cert:
+        from gossipd.rest.tls import Certificate  # few have one
+
+        certificate = Certificate(config.tls_cert, config.tls_key, log)
     most = min(config.connections_max, _descriptors() // 2)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(service.departures.run)
         for listener in listeners:
-            nursery.start_soon(_accept, listener, service, nursery, most)
+            nursery.start_soon(_accept, listener, service, certificate, nursery, most)
         task_status.started()
 
 
 async def _accept(
-    listener: trio.SocketListener, service: Service, nursery: trio.Nursery, most: int
+    listener: trio.SocketListener,
+    service: Service,
+    certificate: Certificate | None,
+    nursery: trio.Nursery,
+    most: int,
 ) -> None:
     """Accept clients on one listener until cancelled."""
     counting = service.counting
@@ -91,7 +104,11 @@ async def _accept(
                     if service.connections >= most:
                         _turn_away(connected, service)
                         continue
-                    nursery.start_soon(_connection(connected, name, service).run)
+                    service.connection_began()
+                    if certificate is None:
+                        nursery.start_soon(_connection(connected, name, service).run)
+                    else:
+                        nursery.start_soon(_serve_tls, connected, name, service, certificate)
         finally:
             opened.detach()
 
@@ -110,8 +127,34 @@ def _connection(connected: socket.socket, name: object, service: Service) -> Con
     peer, is_loopback = _peer_of(name)
     with contextlib.suppress(OSError):  # no TCP, or gone already
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    service.connection_began()
     return Connection(PlainLine(connected), service, peer, is_loopback)
+
+
+async def _serve_tls(
+    connected: socket.socket, name: object, service: Service, certificate: Certificate
+) -> None:
+    """Serve one client within TLS, once it has shaken hands."""
+    stream = trio.SSLStream(
+        trio.SocketStream(trio.socket.from_stdlib_socket(connected)),
+        certificate.context(trio.current_time()),
+        server_side=True,
+        https_compatible=True,
+    )
+    is_ready = False
+    try:
+        with trio.move_on_after(service.limits.handshake_seconds):
+            await stream.do_handshake()
+            is_ready = True
+    except (trio.BrokenResourceError, OSError):
+        pass  # no TLS, not the one we speak, or gone: counted below
+    finally:
+        if not is_ready:
+            service.counting.refuse(HANDSHAKE)
+            service.connection_ended()
+            await trio.aclose_forcefully(stream)
+    if is_ready:
+        peer, is_loopback = _peer_of(name)
+        await Connection(TlsLine(stream), service, peer, is_loopback).run()
 
 
 def _peer_of(name: object) -> tuple[str, bool]:
