@@ -19,11 +19,27 @@ async def name_us(request: Request, desk: Desk) -> Reply:
 
 def all_routes(config: HttpConfig) -> tuple[Route, ...]:
     """Return the routes that this face answers; loads their handlers."""
-    from gossipd.rest import refusals
+    from gossipd.rest import (
+        metrics_route,
+        reads_catalog,
+        reads_health,
+        refusals,
+        writes_agent,
+        writes_catalog,
+        writes_check,
+        writes_service,
+    )
 
     own = Route(method="GET", pattern="/", handler=name_us, level=OPEN, summary="Name the program.")
     routes = (
         own,
+        *reads_catalog.ROUTES,
+        *reads_health.ROUTES,
+        *writes_agent.ROUTES,
+        *writes_catalog.ROUTES,
+        *writes_check.ROUTES,
+        *writes_service.ROUTES,
+        *metrics_route.ROUTES,
         *refusals.ROUTES,
     )
     return (*routes, *(_lenient(routes) if config.lenient_methods else ()))
