@@ -72,6 +72,7 @@ CHECK = Record(
         "Type": TEXT, "Interval": TEXT, "Timeout": TEXT, "ExposedPort": NUMBER, **_INDEXES,
     }
 )  # fmt: skip
+MEMBER = Record({"Name": TEXT, "Addr": TEXT, "Port": NUMBER, "Tags": TEXT_MAP, "Status": NUMBER})
 ENTRY = Record({"Node": NODE, "Service": AGENT_SERVICE, "Checks": Records(CHECK)})
 _FLAT: dict[str, Field] = {
     "ID": TEXT, "Node": TEXT, "Address": TEXT, "Datacenter": TEXT,

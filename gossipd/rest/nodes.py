@@ -9,6 +9,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from uuid import UUID, uuid5
 
+from gossipd.services.definition import Service
 from gossipd.services.instance import Instance
 
 EXTERNAL_NODE = "external-node"
@@ -25,6 +26,11 @@ def node_id(name: str) -> str:
 def external_node_of(instance: Instance) -> str | None:
     """Return the node without an agent that ``instance`` belongs to; ``None`` for its owner's."""
     return instance.service.meta.get(EXTERNAL_NODE) or None
+
+
+def is_external(service: Service) -> bool:
+    """Return whether a service of this agent stands for one of a node without an agent."""
+    return bool(service.meta.get(EXTERNAL_NODE))
 
 
 def shown_node(instance: Instance) -> str:

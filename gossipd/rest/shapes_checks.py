@@ -23,6 +23,7 @@ from gossipd.services.definition import (
     CheckState,
 )
 from gossipd.services.instance import OWNER_FAILED, OWNER_LEAVING, Instance
+from gossipd.services.own import OwnService
 from gossipd.wire.serf_messages import MemberStatus
 
 Json = dict[str, object]
@@ -84,14 +85,30 @@ class Checks:
         made = [self._liveness(name, index)]
         view = self._handle.view()
         if name == view.name:
-            own = self._handle.own_services().node
-            if own.maintenance:
-                made.append(_node_out_of_service(name, own.maintenance, index))
-            states = own.checks
-        else:
-            first = instances[0] if instances else None
-            states = () if first is None else first.checks[len(first.service.checks) :]
+            return [*made, *self.of_own_node(index)]
+        first = instances[0] if instances else None
+        states = () if first is None else first.checks[len(first.service.checks) :]
         made.extend(check_shape(name, state, index) for state in states)
+        return made
+
+    def of_own(self, own: OwnService, index: int) -> list[Json]:
+        """Return the checks of a service of this agent, as they are right now."""
+        service = own.service
+        about = service.id, service.name, list(service.tags)
+        node, made = self._handle.view().name, []
+        if own.state.maintenance:
+            made.append(_out_of_service(node, *about, own.state.maintenance, index))
+        definitions = {check.id: check for check in service.checks}
+        for state in own.checks:
+            made.append(check_shape(node, state, index, definitions.get(state.id), about))
+        return made
+
+    def of_own_node(self, index: int) -> list[Json]:
+        """Return the checks of this node itself, without gossip's verdict."""
+        node, own = self._handle.view().name, self._handle.own_services().node
+        made = [check_shape(node, state, index) for state in own.checks]
+        if own.maintenance:
+            made.insert(0, _node_out_of_service(node, own.maintenance, index))
         return made
 
     def _of_its_node(self, instance: Instance, index: int) -> list[Json]:

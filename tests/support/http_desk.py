@@ -10,14 +10,18 @@ from gossipd.config.faces import HttpConfig
 from gossipd.coordinate import Coordinate
 from gossipd.ledger import Ledger
 from gossipd.rest.desk import Desk
+from gossipd.rest.reads_agent import ROUTES as AGENT
 from gossipd.rest.reads_catalog import ROUTES as CATALOG
+from gossipd.rest.reads_cluster import ROUTES as CLUSTER
 from gossipd.rest.reads_health import ROUTES as HEALTH
+from gossipd.rest.reads_machine import ROUTES as MACHINE
 from gossipd.rest.values import Refused, Reply, Request, Route
-from gossipd.services.definition import CheckDefinition, CheckState, Service
+from gossipd.services.definition import CheckDefinition, CheckState, Service, ServiceState
 from gossipd.services.instance import Instance
+from gossipd.services.own import OwnService, OwnServices
 from support.fake_handle import FakeHandle, make_member, make_view
 
-ROUTES: tuple[Route, ...] = (*CATALOG, *HEALTH)
+ROUTES: tuple[Route, ...] = (*CATALOG, *HEALTH, *AGENT, *CLUSTER, *MACHINE)
 DATACENTER = "north"
 WALL = 1_700_000_000.0
 
@@ -81,12 +85,15 @@ async def ask(
 def names_in(pattern: str, parts: Iterable[str]) -> dict[str, str] | None:
     """Return the named parts of a path if it fits ``pattern``."""
     wanted, given = pattern.split("/"), list(parts)
+    if wanted[-1].endswith("*}"):
+        place = len(wanted) - 1
+        given[place:] = ["/".join(given[place:])] if len(given) > place else []
     if len(wanted) != len(given):
         return None
     names = {}
     for part, value in zip(wanted, given, strict=True):
         if part.startswith("{"):
-            names[part[1:-1]] = unquote(value)
+            names[part.strip("{*}")] = unquote(value)
         elif part != value:
             return None
     return names
@@ -117,8 +124,14 @@ def vector_handle() -> FakeHandle:
         handle.coordinates[name] = Coordinate(vec=(0.001 * 2**place, *(0.0,) * 7), error=0.2)
     for instance in vector_instances():
         handle.show(instance)
-    handle.register_service(vector_service("web-a"), "client")
-    handle.show(vector_instances()[0])
+    own = vector_instances()[0]
+    handle.own = OwnServices(
+        services=(
+            OwnService(
+                service=own.service, state=ServiceState(statuses=("passing",)), checks=own.checks
+            ),
+        )
+    )
     return handle
 
 
