@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from gossipd.errors import Unavailable, UsageError
 from gossipd.rest.bodies import one_line, short
 from gossipd.rest.desk import Desk
+from gossipd.rest.query import flag
 from gossipd.rest.values import TEXT, Refused, Reply, Request
 from gossipd.services.own import OwnService
 
@@ -34,6 +35,17 @@ def takes_scripts(request: Request, desk: Desk) -> bool:
     """
     config = desk.config
     return config.script_checks and (request.is_loopback or bool(config.token))
+
+
+def needed_flag(request: Request, name: str) -> bool:
+    """Return what the flag ``name`` says, which must say something.
+
+    Raises:
+        Refused: it is missing, or its value is none of Go's words.
+    """
+    if not request.first(name):
+        raise Refused(400, f"Missing value for {name}")
+    return flag(request, name)
 
 
 def own_service(desk: Desk, service: str) -> OwnService | None:

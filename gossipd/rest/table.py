@@ -27,6 +27,7 @@ def all_routes(config: HttpConfig) -> tuple[Route, ...]:
         writes_agent,
         writes_catalog,
         writes_check,
+        writes_event,
         writes_service,
     )
 
@@ -41,6 +42,11 @@ def all_routes(config: HttpConfig) -> tuple[Route, ...]:
         *writes_service.ROUTES,
         *metrics_route.ROUTES,
         *refusals.ROUTES,
+        *writes_service.ROUTES,
+        *writes_check.ROUTES,
+        *writes_agent.ROUTES,
+        *writes_catalog.ROUTES,
+        *writes_event.ROUTES,
     )
     return (*routes, *(_lenient(routes) if config.lenient_methods else ()))
 

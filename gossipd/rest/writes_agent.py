@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from gossipd.errors import ConfigError
 from gossipd.rest.bodies import refused, short, shown_json
-from gossipd.rest.commands import DONE, refusing
+from gossipd.rest.commands import DONE, needed_flag, refusing
 from gossipd.rest.desk import Desk
-from gossipd.rest.flags import read_flag, read_needed_flag
+from gossipd.rest.query import flag
 from gossipd.rest.values import WRITE, Handler, Refused, Reply, Request, Route
 from gossipd.rest.writes_service import NO_REASON
 
 
 async def maintain(request: Request, desk: Desk) -> Reply:
     """Take all services of this node out of ``passing``, or let them take part again."""
-    enable = read_needed_flag(request, "enable")
+    enable = needed_flag(request, "enable")
     with refusing():
         reason = (request.first("reason") or NO_REASON) if enable else None
         desk.handle.set_maintenance("", reason)
@@ -22,7 +22,7 @@ async def maintain(request: Request, desk: Desk) -> Reply:
 
 async def join(request: Request, desk: Desk) -> Reply:
     """Join the cluster through one address."""
-    if read_flag(request, "wan"):
+    if flag(request, "wan"):
         raise refused("wan: there is one pool of members; join without it")
     with refusing(500):
         result = await desk.handle.join([request.names["address"]])
@@ -38,7 +38,7 @@ async def force_leave(request: Request, desk: Desk) -> Reply:
     if all(member.name != node for member in desk.handle.view().members):
         raise refused(f"No node found with name {shown_json(node)}", 404)
     with refusing(500):
-        await desk.handle.force_leave(node, prune=read_flag(request, "prune"))
+        await desk.handle.force_leave(node, prune=flag(request, "prune"))
     return DONE
 
 

@@ -7,10 +7,17 @@ is a client's, kept over restarts, and seen by all of them.
 from __future__ import annotations
 
 from gossipd.rest.bodies import read_body
-from gossipd.rest.commands import DONE, own_service, refusing, takes_scripts, unknown_service
+from gossipd.rest.commands import (
+    DONE,
+    needed_flag,
+    own_service,
+    refusing,
+    takes_scripts,
+    unknown_service,
+)
 from gossipd.rest.definitions import read_service_definition
 from gossipd.rest.desk import Desk
-from gossipd.rest.flags import read_flag, read_needed_flag
+from gossipd.rest.query import flag
 from gossipd.rest.values import WRITE, Reply, Request, Route
 from gossipd.services.definition import Service
 from gossipd.services.own import FROM_CLIENT
@@ -21,7 +28,7 @@ NO_REASON = "Maintenance mode is enabled, but no reason was given."
 
 async def register(request: Request, desk: Desk) -> Reply:
     """Register the service of the body, or replace the one of its id."""
-    replaces_checks = read_flag(request, "replace-existing-checks")
+    replaces_checks = flag(request, "replace-existing-checks")
     service = read_service_definition(
         read_body(request),
         node=desk.handle.view().name,
@@ -56,7 +63,7 @@ async def deregister(request: Request, desk: Desk) -> Reply:
 
 async def maintain(request: Request, desk: Desk) -> Reply:
     """Take a service out of ``passing``, or let it take part again."""
-    enable = read_needed_flag(request, "enable")
+    enable = needed_flag(request, "enable")
     service = request.names["id"]
     if own_service(desk, service) is None:
         raise unknown_service(service)

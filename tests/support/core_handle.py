@@ -9,6 +9,7 @@ from gossipd.address import Address
 from gossipd.config.model import CatalogConfig, NodeConfig
 from gossipd.node.events import NodeEvent
 from gossipd.node.node import Node
+from gossipd.node.statistics import Statistics
 from gossipd.node.view import View
 from gossipd.services.definition import CheckDefinition, Service
 from gossipd.services.instance import Instance, ServiceSummary, ServiceView
@@ -48,6 +49,9 @@ class CoreHandle(FakeHandle):
         events: list[NodeEvent] = []
         self.observe(lambda event, _now: events.append(event))
         return events
+
+    def statistics(self) -> Statistics:
+        return self.node.statistics()
 
     def view(self) -> View:
         return self.node.view()

@@ -7,7 +7,14 @@ from urllib.parse import parse_qsl, unquote
 
 from gossipd.config.faces import HttpConfig
 from gossipd.ledger import Ledger
-from gossipd.rest import writes_agent, writes_catalog, writes_check, writes_service
+from gossipd.node.events import NodeEvent
+from gossipd.rest import (
+    writes_agent,
+    writes_catalog,
+    writes_check,
+    writes_event,
+    writes_service,
+)
 from gossipd.rest.desk import Desk
 from gossipd.rest.values import TEXT, Refused, Reply, Request, Route
 from support.core_handle import CoreHandle
@@ -18,6 +25,7 @@ ROUTES: tuple[Route, ...] = (
     *writes_check.ROUTES,
     *writes_agent.ROUTES,
     *writes_catalog.ROUTES,
+    *writes_event.ROUTES,
 )
 
 
@@ -77,6 +85,11 @@ class Writer:
         """Let ``seconds`` pass on a real core."""
         assert isinstance(self.handle, CoreHandle)
         self.handle.at(seconds)
+
+    def heard(self) -> list[NodeEvent]:
+        """Return a list to which all that happens on a real core from now on is added."""
+        assert isinstance(self.handle, CoreHandle)
+        return self.handle.heard()
 
     def put_now(self, target: str, body: object = None) -> Reply:
         """Return what is answered by a handler that waits for nothing."""

@@ -233,10 +233,7 @@ async def test_a_check_that_stays_as_it_was_keeps_its_status(flag: str) -> None:
 
 async def test_flags_follow_go() -> None:
     said = await Writer().said(f"{REGISTER}?replace-existing-checks=yes", {"Name": "w"})
-    assert said == (
-        400,
-        "Invalid value for ?replace-existing-checks: 'yes', give true or false",
-    )
+    assert said == (400, "Invalid value for ?replace-existing-checks")
 
 
 async def test_what_dns_cannot_carry_is_taken_and_logged() -> None:
@@ -297,7 +294,7 @@ async def test_maintenance_of_a_service() -> None:
     [
         ("web?reason=x", 400, "Missing value for enable"),
         ("web?enable=", 400, "Missing value for enable"),
-        ("web?enable=on", 400, "Invalid value for ?enable: 'on', give true or false"),
+        ("web?enable=on", 400, "Invalid value for ?enable"),
         ("web?enable=true&reason=" + "x" * 600, 400, "reason: at most 512 bytes are accepted"),
         ("ghost?enable=true", 404, 'Unknown service ID "ghost". Ensure that the service ID is '
          "passed, not the service name."),
