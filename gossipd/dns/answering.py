@@ -1,7 +1,7 @@
 """``Answering``: the bytes of a query in, the bytes of a reply out.
 
 What joins the reader, the zone, the cache and the limits; no sockets here, and nothing
-is waited for: a name of others comes back as the ``Query`` that is to be forwarded.
+is waited for: what takes other resolvers comes back as ``Pending``.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ from gossipd.dns.kinds import (
     RCODE_NAMES,
     RD,
     REFUSED,
+    SERVFAIL,
     TC,
     TCP_BYTES_MAX,
 )
-from gossipd.dns.limits import Rates, is_proven, room_of
+from gossipd.dns.limits import Rates, is_proven, may_recurse, room_of
 from gossipd.dns.message import BadQuery, Query, read_query_untrusted
 from gossipd.dns.reply import Reply, bare_message, opt_record, refusal
 from gossipd.dns.zone import Zone
 from gossipd.ledger import Ledger
+from gossipd.value import Value
 
 if TYPE_CHECKING:
     from gossipd.dns.records import Answer
@@ -44,6 +46,18 @@ SORTED_FOR = 5.0
 _REPLIES = {rcode: REPLY + name for rcode, name in RCODE_NAMES.items()}
 _QUERIES = {kind: QUERY + name for kind, name in KIND_NAMES.items()}
 _OTHER = QUERY + "other"
+
+
+class Pending(Value):
+    """A query that others must be asked for; its reply may have ``room`` bytes.
+
+    Without ``answer`` it is forwarded; with it, the addresses behind ``answer.external`` are
+    looked up and added.
+    """
+
+    query: Query
+    room: int
+    answer: Answer | None = None
 
 
 class Answering:
@@ -75,27 +89,23 @@ class Answering:
         self._recurses = bool(config.recursors)
         self._keeps_for = SORTED_FOR if config.sort == "rtt" else float("inf")
 
-    def datagram(self, data: bytes, host: str) -> bytes | Query | None:
+    def datagram(self, data: bytes, host: str) -> bytes | Pending | None:
         """Return the reply to a datagram from ``host``.
 
-        ``None`` is silence; a ``Query`` is one to forward, whose reply may have
-        ``room(query, host)`` bytes.
+        ``None`` is silence.
         """
         proven = is_proven(host)
         if not proven and not self._rates.allows(host, self._clock()):
             return self._above_the_rate(data)
-        return self._reply(data, proven=proven, by_udp=True)
+        return self._reply(data, host, proven=proven, by_udp=True)
 
-    def message(self, data: bytes) -> bytes | Query | None:
+    def message(self, data: bytes, host: str) -> bytes | Pending | None:
         """Return the reply to a message that came by TCP; ``None`` ends the connection."""
-        return self._reply(data, proven=True, by_udp=False)
+        return self._reply(data, host, proven=True, by_udp=False)
 
-    def room(self, query: Query, host: str) -> int:
-        """Return how many bytes a reply to ``host`` by UDP may have."""
-        payload = query.edns.payload if query.edns else 0
-        return room_of(payload, self._config.payload_max, is_proven=is_proven(host))
-
-    def _reply(self, data: bytes, *, proven: bool, by_udp: bool) -> bytes | Query | None:
+    def _reply(
+        self, data: bytes, host: str, *, proven: bool, by_udp: bool
+    ) -> bytes | Pending | None:
         known = self.cache.known(data[2:])
         if known is not None:
             if self._is_current(known.reply):
@@ -116,20 +126,24 @@ class Answering:
             self._ledger.count(CACHE_HIT)
         else:
             answer = self._zone.answer(query)
-            if answer is None:
-                return self._foreign(query)
+            if answer is None or (answer.external and self._recurses):
+                room = self._room(query, proven=proven, by_udp=by_udp)
+                return self._foreign(Pending(query, room, answer), host)
             reply = self._made(query, answer)
-        edns = query.edns
-        known = Known(
-            reply,
-            query.kind,
-            query.flags,
-            edns.payload if edns else 0,
-            self._opt(query),
-        )
+        known = self._read(query, reply)
         if reply.view is not None and not query.has_options:
             self.cache.know(data[2:], known)
         return self._send(query.id, known, proven=proven, by_udp=by_udp)
+
+    def _room(self, query: Query, *, proven: bool, by_udp: bool) -> int:
+        payload = query.edns.payload if query.edns else 0
+        if not by_udp:
+            return TCP_BYTES_MAX
+        return room_of(payload, self._config.payload_max, is_proven=proven)
+
+    def _read(self, query: Query, reply: Reply) -> Known:
+        payload = query.edns.payload if query.edns else 0
+        return Known(reply, query.kind, query.flags, payload, self._opt(query))
 
     def _made(self, query: Query, answer: Answer) -> Reply:
         reply = Reply(query.question, self._zone.apex_at(query), answer)
@@ -147,10 +161,13 @@ class Answering:
         )
 
     def _send(self, id: int, known: Known, *, proven: bool, by_udp: bool) -> bytes:
-        config, reply = self._config, known.reply
         room = TCP_BYTES_MAX
         if by_udp:
-            room = room_of(known.payload, config.payload_max, is_proven=proven)
+            room = room_of(known.payload, self._config.payload_max, is_proven=proven)
+        return self._sent(id, known, room)
+
+    def _sent(self, id: int, known: Known, room: int) -> bytes:
+        config, reply = self._config, known.reply
         self._ledger.count(_REPLIES[reply.rcode])
         message = reply.send(
             id,
@@ -168,7 +185,10 @@ class Answering:
     def _opt(self, query: Query, extended: int = 0) -> bytes:
         if query.edns is None:
             return b""
-        return opt_record(self._config.payload_max, query.edns.subnet, extended)
+        edns = query.edns
+        return opt_record(
+            self._config.payload_max, edns.subnet, extended=extended, dnssec=edns.wants_dnssec
+        )
 
     # -- what is not answered -----------------------------------------------------
 
@@ -183,14 +203,32 @@ class Answering:
             return refusal(query, 0, self._opt(query), flags=TC)
         return None
 
-    def _foreign(self, query: Query) -> bytes | Query:
-        if self._recurses and query.flags & RD:
-            return query
+    def _foreign(self, pending: Pending, host: str) -> bytes | Pending:
+        query = pending.query
+        if self._recurses and query.flags & RD and may_recurse(host):
+            return pending
+        if pending.answer is not None:
+            return self.completed(pending, pending.answer)
         return self._refusal(query, REFUSED)
 
-    def refuse(self, query: Query, rcode: int) -> bytes:
-        """Return a reply that says nothing but ``rcode``."""
-        return self._refusal(query, rcode)
+    # -- what was asked of others ---------------------------------------------------
+
+    def completed(self, pending: Pending, answer: Answer) -> bytes:
+        """Return the reply with all that could be learned."""
+        query = pending.query
+        reply = Reply(query.question, self._zone.apex_at(query), answer)
+        return self._sent(query.id, self._read(query, reply), pending.room)
+
+    def forwarded(self, reply: bytes) -> bytes:
+        """Count the reply of another resolver, and return it."""
+        self._ledger.count(_REPLIES.get(reply[3] & 0xF, REPLY + "other"))
+        return reply
+
+    def failed(self, pending: Pending) -> bytes:
+        """Return the reply if nobody could be asked."""
+        if pending.answer is not None:
+            return self.completed(pending, pending.answer)
+        return self._refusal(pending.query, SERVFAIL)
 
     def _refusal(self, query: Query, rcode: int) -> bytes:
         self._ledger.count(_REPLIES[rcode])

@@ -7,9 +7,14 @@ no reply longer than 1,232 bytes whatever it claims to take, and none to ANY but
 which is no longer than the query (a real client comes back by TCP), and the rest
 gets nothing. Who asks from this very host (loopback) cannot be forged from outside:
 it has no limit.
+
+Names of others are looked up (``recursors``) for this host and for private addresses
+only: an open resolver is a weapon against others.
 """
 
 from __future__ import annotations
+
+from ipaddress import IPv6Address, ip_address
 
 from gossipd.dns.kinds import TCP_BYTES_MAX, UDP_BYTES_PLAIN
 
@@ -23,6 +28,14 @@ _MAPPED = "::ffff:"
 def is_proven(host: str) -> bool:
     """Return whether datagrams from ``host`` come from there: it is this machine."""
     return host.startswith(("127.", "::ffff:127.")) or host == "::1"
+
+
+def may_recurse(host: str) -> bool:
+    """Return whether names of others are looked up for ``host``: not for the whole Internet."""
+    try:
+        return not ip_address(host.partition("%")[0]).is_global
+    except ValueError:
+        return False
 
 
 def room_of(payload: int, payload_max: int, *, is_proven: bool) -> int:
@@ -94,6 +107,4 @@ def source_of(host: str) -> str:
         return host
     if host.startswith(_MAPPED) and "." in host:
         return host[len(_MAPPED) :]
-    from ipaddress import IPv6Address
-
     return IPv6Address(host.partition("%")[0]).packed[:8].hex()

@@ -30,6 +30,8 @@ RECORDS_MAX = 16
 """Beside the question; a question has one, its OPT."""
 NAME_BYTES_MAX = 255
 LABEL_BYTES_MAX = 63
+DNSSEC_OK = 0x8000
+"""Bit of an OPT (RFC 3225)."""
 CLIENT_SUBNET = 8
 """Option of EDNS (RFC 7871)."""
 OPTION_BYTES_MAX = 64
@@ -47,6 +49,7 @@ class Edns(Value):
     payload: int
     version: int = 0
     subnet: bytes = b""
+    wants_dnssec: bool = False
 
 
 class Query(Value):
@@ -135,7 +138,7 @@ def _edns(data: bytes, at: int, before: int, others: int) -> tuple[Edns | None, 
         if kind == OPT:
             if found is not None or number < before or data[name_at]:
                 raise ValueError("misplaced")
-            found = Edns(group, ttl >> 16 & 0xFF, _subnet(data[at:end]))
+            found = Edns(group, ttl >> 16 & 0xFF, _subnet(data[at:end]), bool(ttl & DNSSEC_OK))
             has_options = length > 0
         at = end
     return found, has_options, at

@@ -11,7 +11,7 @@ import struct
 from random import Random
 
 from gossipd.dns.kinds import AA, HEADER_BYTES, OPT, QR, RA, SRV, TC
-from gossipd.dns.message import Query
+from gossipd.dns.message import DNSSEC_OK, Query
 from gossipd.dns.records import Answer, Record
 
 POINTED_MAX = 0x3FFF
@@ -117,15 +117,16 @@ class Reply:
         """Return the answers that fit, and owner and rest of their additional records in turn."""
         answers: list[bytes] = []
         extras: list[bytes] = []
+        told: set[bytes] = set()
         for piece in pieces:
-            blob = piece.blob
+            blob, owner = piece.blob, piece.target
             size = len(blob)
-            owner = piece.target
-            if piece.extra:
+            more = () if owner in told else piece.extra
+            if more:
                 target_at = at + piece.target_at
                 if target_at <= POINTED_MAX:
                     owner = _SHORT.pack(_POINTER | target_at)
-                for rest in piece.extra:
+                for rest in more:
                     size += len(owner) + len(rest)
             if size > room:
                 if not answers and len(blob) <= room:
@@ -134,8 +135,10 @@ class Reply:
             room -= size
             at += len(blob)
             answers.append(blob)
-            for rest in piece.extra:
-                extras += (owner, rest)
+            if more:
+                told.add(piece.target)
+                for rest in more:
+                    extras += (owner, rest)
         return answers, extras
 
     def _ready(self, record: Record, extra: tuple[bytes, ...]) -> _Ready:
@@ -171,9 +174,11 @@ def refusal(query: Query, rcode: int, opt: bytes = b"", *, flags: int = 0) -> by
     return header + query.question + opt
 
 
-def opt_record(payload: int, subnet: bytes = b"", extended: int = 0) -> bytes:
-    """Return our OPT: bytes that we take, and the upper bits of the rcode."""
-    ttl = extended << 24
+def opt_record(
+    payload: int, subnet: bytes = b"", *, extended: int = 0, dnssec: bool = False
+) -> bytes:
+    """Return our OPT: bytes that we take, the upper bits of the rcode, and DO."""
+    ttl = extended << 24 | (DNSSEC_OK if dnssec else 0)
     return b"\0" + _RECORD.pack(OPT, payload, ttl, len(subnet)) + subnet
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Sequence
-from random import Random
+from random import Random, SystemRandom
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -17,6 +18,9 @@ from gossipd.dns.udp import Datagrams
 from gossipd.dns.zone import Zone
 from gossipd.ledger import Ledger
 from gossipd.node.handle import NodeHandle
+
+if TYPE_CHECKING:
+    from gossipd.dns.forwarding import Forwarding
 
 
 async def serve_dns(
@@ -46,10 +50,21 @@ async def serve_dns(
     is_ready = Readiness(handle, expects_others=expects_others, wait=config.sync_wait)
     zone = Zone(handle, config, datacenter, wall=time.time, is_ready=is_ready)
     answering = Answering(zone, config, ledger, Random(), trio.current_time)
+    forwarding = _forwarding(answering, config, ledger)
     async with trio.open_nursery() as nursery:
         for bound in datagrams:
-            nursery.start_soon(Datagrams(bound, answering, ledger).run)
-        connections = Connections(answering, ledger, log)
+            nursery.start_soon(Datagrams(bound, answering, forwarding, ledger).run)
+        connections = Connections(answering, forwarding, ledger)
         for listener in listeners:
             nursery.start_soon(connections.serve, listener)
         task_status.started()
+
+
+def _forwarding(answering: Answering, config: DnsConfig, ledger: Ledger) -> Forwarding | None:
+    """Return what asks other resolvers; its code is loaded only where there are any."""
+    if not config.recursors:
+        return None
+    from gossipd.dns.forwarding import Forwarding
+    from gossipd.dns.recursor import Recursor
+
+    return Forwarding(answering, Recursor(config, ledger, SystemRandom()))

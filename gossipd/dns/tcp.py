@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import trio
 
-from gossipd.dns.answering import DROPPED, LATENCY, Answering
+from gossipd.dns.answering import DROPPED, LATENCY, Answering, Pending
 from gossipd.dns.limits import is_proven
 from gossipd.ledger import Ledger
+
+if TYPE_CHECKING:
+    from gossipd.dns.forwarding import Forwarding
 
 CONNECTIONS_MAX = 256
 CONNECTIONS_PER_HOST_MAX = 64
@@ -22,12 +25,10 @@ RECEIVE_BYTES = 4096
 class Connections:
     """All TCP connections of one face."""
 
-    def __init__(
-        self, answering: Answering, ledger: Ledger, log: Callable[[str, str], None]
-    ) -> None:
+    def __init__(self, answering: Answering, forwarding: Forwarding | None, ledger: Ledger) -> None:
         self._answering = answering
+        self._forwarding = forwarding
         self._ledger = ledger
-        self._log = log
         self._open = 0
         self._by_host: Counter[str] = Counter()
 
@@ -63,8 +64,11 @@ class Connections:
             if waiting.cancelled_caught or message is None:
                 return
             before = trio.current_time()
-            reply = self._answering.message(message)
-            if not isinstance(reply, bytes):
+            reply = self._answering.message(message, host)
+            if isinstance(reply, Pending):
+                assert self._forwarding is not None, "nothing is pending without recursors"
+                reply = await self._forwarding.complete(reply)
+            if reply is None:
                 return
             self._ledger.measure(LATENCY, 1000 * (trio.current_time() - before))
             with trio.move_on_after(IDLE_TIMEOUT) as waiting:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
-from gossipd.dns.answering import DROPPED, LATENCY, Answering
+from gossipd.dns.answering import DROPPED, LATENCY, Answering, Pending
 from gossipd.ledger import Ledger
+
+if TYPE_CHECKING:
+    from gossipd.dns.forwarding import Forwarding
 
 DATAGRAM_BYTES_MAX = 4096
 """Of a query; what is longer is cut off and refused as malformed."""
@@ -22,20 +25,29 @@ SECONDS_PER_WAKE = 0.01
 class Datagrams:
     """One bound UDP socket."""
 
-    def __init__(self, bound: socket.socket, answering: Answering, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        bound: socket.socket,
+        answering: Answering,
+        forwarding: Forwarding | None,
+        ledger: Ledger,
+    ) -> None:
         bound.setblocking(False)
         self._socket = bound
         self._answering = answering
+        self._forwarding = forwarding
         self._ledger = ledger
 
     async def run(self) -> NoReturn:
         """Answer until cancelled; closes the socket at the end."""
         with self._socket:
-            while True:
-                await trio.lowlevel.wait_readable(self._socket)
-                self._answer_some()
+            async with trio.open_nursery() as nursery:
+                while True:
+                    await trio.lowlevel.wait_readable(self._socket)
+                    self._answer_some(nursery)
+        raise AssertionError("only cancelling ends it")
 
-    def _answer_some(self) -> None:
+    def _answer_some(self, nursery: trio.Nursery) -> None:
         receive, clock, measure = self._socket.recvfrom, trio.current_time, self._ledger.measure
         before = clock()
         turn_ends = before + SECONDS_PER_WAKE
@@ -49,13 +61,32 @@ class Datagrams:
                     raise
                 continue  # an ICMP answer to a reply sent earlier; the socket is still good
             reply = self._answering.datagram(data, source[0])
-            if isinstance(reply, bytes):
+            if isinstance(reply, Pending):
+                self._pass_on(reply, source, before, nursery)
+            elif reply is not None:
                 self._send(reply, source)
             now = clock()
             measure(LATENCY, 1000 * (now - before))
             before = now
             if now >= turn_ends:
                 return
+
+    def _pass_on(
+        self, pending: Pending, source: tuple[object, ...], since: float, nursery: trio.Nursery
+    ) -> None:
+        forwarding = self._forwarding
+        assert forwarding is not None, "nothing is pending without recursors"
+        if forwarding.is_busy:
+            self._ledger.count(DROPPED + "busy")
+            self._send(forwarding.fail(pending), source)
+        else:
+            nursery.start_soon(self._forward, forwarding, pending, source, since)
+
+    async def _forward(
+        self, forwarding: Forwarding, pending: Pending, source: tuple[object, ...], since: float
+    ) -> None:
+        self._send(await forwarding.complete(pending), source)
+        self._ledger.measure(LATENCY, 1000 * (trio.current_time() - since))
 
     def _send(self, reply: bytes, to: tuple[object, ...]) -> None:
         try:

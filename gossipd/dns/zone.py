@@ -59,7 +59,10 @@ from gossipd.dns.records import (
 from gossipd.dns.selection import Lifetimes, Place, chosen, node_of, place_of
 from gossipd.node.handle import NodeHandle
 from gossipd.services.instance import Instance
+from gossipd.value import replace
 
+ALIASES_MAX = 3
+"""Host names of our own that are followed for one question."""
 FAMILIES = {A: 4, AAAA: 16}
 """Bytes of an address by type."""
 
@@ -98,11 +101,23 @@ class Zone:
 
     def answer(self, query: Query) -> Answer | None:
         """Return the answer; ``None`` if the name is none of ours."""
-        meaning, count = self._names.read(query.labels, query.kind)
+        answer = self._answer(query.labels, query.kind)
+        for _ in range(ALIASES_MAX):
+            if answer is None or not answer.external:
+                break
+            host = labels_of(answer.external)
+            more = self._answer(host, query.kind)
+            if more is None:
+                break
+            answer = _followed(answer, host, more)
+        return answer
+
+    def _answer(self, labels: tuple[bytes, ...], kind: int) -> Answer | None:
+        meaning, count = self._names.read(labels, kind)
         if isinstance(meaning, Outside):
             return None
-        apex = query.labels[len(query.labels) - count :] if count else self._home
-        return _Question(self, query.kind, apex).answer(meaning)
+        apex = labels[len(labels) - count :] if count else self._home
+        return _Question(self, kind, apex).answer(meaning)
 
     def apex_at(self, query: Query) -> int | None:
         """Return at which byte of the question its domain begins; ``None`` if it is of none."""
@@ -233,7 +248,7 @@ class _Question:
             external, pieces = self._alias(places, ttl)
         return Answer(
             pieces=tuple(pieces),
-            is_shuffled=is_shuffled,
+            is_shuffled=is_shuffled and not external,  # an alias stands before what is behind it
             authority=() if pieces else (self._soa(),),
             loose=self._meta_of(instances) if pieces else (),
             view=None if external else view,
@@ -263,7 +278,8 @@ class _Question:
         for place in places:
             target = host_name(place.host)
             if target is not None:
-                return place.host, [Piece(cname_record(target, ttl))]
+                external = "" if self._kind == CNAME else place.host
+                return external, [Piece(cname_record(target, ttl))]
         return "", []
 
     def _meta_of(self, instances: list[Instance]) -> tuple[Record, ...]:
@@ -293,6 +309,13 @@ class _Question:
 
     def _address_name(self, ip: bytes) -> bytes:
         return _sent((ip.hex().encode(), b"addr", self._zone._datacenter, *self._labels))
+
+
+def _followed(answer: Answer, host: tuple[bytes, ...], more: Answer) -> Answer:
+    """Return ``answer``, which ends with an alias for ``host``, and what is there."""
+    owner = _sent(host)
+    pieces = tuple(Piece(replace(piece.record, owner=owner)) for piece in more.pieces)
+    return replace(answer, pieces=(*answer.pieces, *pieces), external=more.external)
 
 
 def _texts(node: Node, ttl: int, owner: bytes = b"") -> list[Record]:

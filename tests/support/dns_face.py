@@ -11,8 +11,7 @@ import dns.rcode
 import dns.rdatatype
 
 from gossipd.config.faces import DnsConfig
-from gossipd.dns.answering import Answering
-from gossipd.dns.message import Query
+from gossipd.dns.answering import Answering, Pending
 from gossipd.dns.zone import Zone
 from gossipd.ledger import Ledger
 from gossipd.value import replace
@@ -62,6 +61,15 @@ class DnsFace:
         instance = make_instance(owner, name, service_id, **more)
         self.handle.show(replace(instance, owner_address=host))
 
+    def show_many(self, count: int, **more: Any) -> None:
+        """Have so many instances of ``web``, each with an address and a port of its own."""
+        instances = []
+        for number in range(count):
+            address = f"192.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+            fields = {"address": address, "port": 1000 + number, **more}
+            instances.append(make_instance("a", "web", f"web-{number:05}", **fields))
+        self.handle.show_together("web", instances)
+
     def ask(
         self,
         name: str,
@@ -82,9 +90,9 @@ class DnsFace:
 
     def send(
         self, data: bytes, *, host: str = "127.0.0.1", tcp: bool = False
-    ) -> bytes | Query | None:
+    ) -> bytes | Pending | None:
         """Return what comes of ``data``."""
-        return self.answering.message(data) if tcp else self.answering.datagram(data, host)
+        return self.answering.message(data, host) if tcp else self.answering.datagram(data, host)
 
 
 def make_query(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -85,6 +85,14 @@ class FakeServices:
         others = [one for one in self.service(name).instances if one.key != instance.key]
         kind = CHANGED if len(others) < len(self.service(name).instances) else UP
         self._change(kind, instance, [*others, instance])
+
+    def show_together(self, name: str, instances: Sequence[Instance]) -> None:
+        """Replace all instances of a service in one change, of which no log tells."""
+        self.index += 1
+        ordered = tuple(sorted(instances, key=lambda one: one.key))
+        self._views[name] = ServiceView(name=name, index=self.index, instances=ordered)
+        self._forgotten[name] = self.index
+        self._summaries = None
 
     def hide(self, owner: str, name: str, service_id: str = "") -> None:
         """Remove an instance."""

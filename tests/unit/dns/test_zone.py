@@ -234,6 +234,17 @@ def test_a_host_name_becomes_a_cname_when_there_is_no_address() -> None:
     assert texts(face.ask("web.service.consul")) == ["web.service.consul. A 10.0.0.2"]
 
 
+def test_host_names_of_our_own_are_followed_but_not_for_ever() -> None:
+    face = DnsFace()
+    face.show("a", "web", address="db.service.consul")
+    face.show("b", "db")
+    expected = ["web.service.consul. CNAME db.service.consul.", "db.service.consul. A 10.0.0.2"]
+    for _ in range(8):
+        assert texts(face.ask("web.service.consul")) == expected
+    face.show("b", "db", address="web.service.consul")
+    assert 2 <= len(texts(face.ask("web.service.consul"))) <= 4
+
+
 def test_a_node_without_agent_is_shown_under_its_own_name() -> None:
     face = DnsFace()
     face.show("a", address="192.0.2.9", port=25, meta={"external-node": "relay"})
