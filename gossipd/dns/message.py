@@ -34,8 +34,8 @@ DNSSEC_OK = 0x8000
 """Bit of an OPT (RFC 3225)."""
 CLIENT_SUBNET = 8
 """Option of EDNS (RFC 7871)."""
-OPTION_BYTES_MAX = 64
-"""Of a client subnet; 4 and an address in truth."""
+_FAMILY_BITS = {1: 32, 2: 128}
+_SUBNET = struct.Struct("!HB")
 _POINTER = 0xC0
 _HEADER = struct.Struct("!HHHHHH")
 _QUESTION = struct.Struct("!HH")
@@ -163,9 +163,18 @@ def _subnet(options: bytes) -> bytes:
         if at + length > len(options):
             raise ValueError("cut off")
         if code == CLIENT_SUBNET:
-            if not 4 <= length <= OPTION_BYTES_MAX:
-                raise ValueError("no subnet")
+            _check_subnet(options[at : at + length])
             value = options[at : at + 3] + b"\0" + options[at + 4 : at + length]
             found = _OPTION.pack(code, length) + value
         at += length
     return found
+
+
+def _check_subnet(value: bytes) -> None:
+    """See that ``value`` is an address and how much of it counts, with nothing behind that."""
+    family, bits = _SUBNET.unpack_from(value)
+    address = value[4:]
+    if bits > _FAMILY_BITS.get(family, -1) or len(value) < 4 or len(address) != (bits + 7) // 8:
+        raise ValueError("no subnet")
+    if bits % 8 and address[-1] & 0xFF >> bits % 8:
+        raise ValueError("bits behind the subnet")

@@ -47,7 +47,7 @@ class Connections:
         self._by_host[host] += 1
         try:
             async with stream:
-                await self._converse(stream, host)
+                await self.converse(stream, host)
         except trio.BrokenResourceError:
             pass  # it went away; there is nobody to tell
         finally:
@@ -56,7 +56,8 @@ class Connections:
             if not self._by_host[host]:
                 del self._by_host[host]
 
-    async def _converse(self, stream: trio.SocketStream, host: str) -> None:
+    async def converse(self, stream: trio.abc.Stream, host: str) -> None:
+        """Answer one query after another until ``host`` ends it, is idle or says nonsense."""
         buffer = bytearray()
         while True:
             with trio.move_on_after(IDLE_TIMEOUT) as waiting:
@@ -77,7 +78,7 @@ class Connections:
                 return
 
 
-async def _next_message(stream: trio.SocketStream, buffer: bytearray) -> bytes | None:
+async def _next_message(stream: trio.abc.ReceiveStream, buffer: bytearray) -> bytes | None:
     """Return the next message, taken out of ``buffer``; ``None`` when there will be none."""
     while len(buffer) < 2 or len(buffer) < 2 + int.from_bytes(buffer[:2]):
         received = await stream.receive_some(RECEIVE_BYTES)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import TYPE_CHECKING, NoReturn
+import struct
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import trio
 
@@ -20,6 +22,12 @@ READS_PER_WAKE = 64
 """Queries answered before other tasks get their turn."""
 SECONDS_PER_WAKE = 0.01
 """Time after which they get it in any case: an answer of many instances takes its time."""
+_IP_PKTINFO = 8
+"""Linux's; Python names only the one of IPv6."""
+_IN_PKTINFO = struct.Struct("@i4s4s")
+_NOTES_SPACE = 64
+_Note: TypeAlias = "tuple[int, int, bytes]"
+"""Level, type and data that go along with a datagram."""
 
 
 class Datagrams:
@@ -34,9 +42,34 @@ class Datagrams:
     ) -> None:
         bound.setblocking(False)
         self._socket = bound
+        self._receive: Callable[[int], tuple[bytes, Any]] = bound.recvfrom
+        self._note: _Note | None = None
+        if bound.getsockname()[0] in ("0.0.0.0", "::"):
+            self._notice_destination()
         self._answering = answering
         self._forwarding = forwarding
         self._ledger = ledger
+
+    def _notice_destination(self) -> None:
+        """Bound to all addresses, answer from the one that was asked, for a resolver takes no
+        other's reply.
+        """
+        if self._socket.family == socket.AF_INET6:
+            self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        else:
+            self._socket.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        self._receive = self._receive_noted
+
+    def _receive_noted(self, size: int) -> tuple[bytes, Any]:
+        data, notes, _flags, source = self._socket.recvmsg(size, _NOTES_SPACE)
+        self._note = None
+        for level, kind, value in notes:
+            if (level, kind) == (socket.IPPROTO_IP, _IP_PKTINFO):
+                _interface, local, _destination = _IN_PKTINFO.unpack(value)
+                self._note = level, kind, _IN_PKTINFO.pack(0, local, bytes(4))
+            elif (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
+                self._note = level, kind, value
+        return data, source
 
     async def run(self) -> NoReturn:
         """Answer until cancelled; closes the socket at the end."""
@@ -48,7 +81,7 @@ class Datagrams:
         raise AssertionError("only cancelling ends it")
 
     def _answer_some(self, nursery: trio.Nursery) -> None:
-        receive, clock, measure = self._socket.recvfrom, trio.current_time, self._ledger.measure
+        receive, clock, measure = self._receive, trio.current_time, self._ledger.measure
         before = clock()
         turn_ends = before + SECONDS_PER_WAKE
         for _ in range(READS_PER_WAKE):
@@ -64,33 +97,39 @@ class Datagrams:
             if isinstance(reply, Pending):
                 self._pass_on(reply, source, before, nursery)
             elif reply is not None:
-                self._send(reply, source)
+                self._send(reply, source, self._note)
             now = clock()
             measure(LATENCY, 1000 * (now - before))
             before = now
             if now >= turn_ends:
                 return
 
-    def _pass_on(
-        self, pending: Pending, source: tuple[object, ...], since: float, nursery: trio.Nursery
-    ) -> None:
+    def _pass_on(self, pending: Pending, source: Any, since: float, nursery: trio.Nursery) -> None:
         forwarding = self._forwarding
         assert forwarding is not None, "nothing is pending without recursors"
         if forwarding.is_busy:
             self._ledger.count(DROPPED + "busy")
-            self._send(forwarding.fail(pending), source)
+            self._send(forwarding.fail(pending), source, self._note)
         else:
-            nursery.start_soon(self._forward, forwarding, pending, source, since)
+            nursery.start_soon(self._forward, forwarding, pending, source, since, self._note)
 
     async def _forward(
-        self, forwarding: Forwarding, pending: Pending, source: tuple[object, ...], since: float
+        self,
+        forwarding: Forwarding,
+        pending: Pending,
+        source: Any,
+        since: float,
+        note: _Note | None,
     ) -> None:
-        self._send(await forwarding.complete(pending), source)
+        self._send(await forwarding.complete(pending), source, note)
         self._ledger.measure(LATENCY, 1000 * (trio.current_time() - since))
 
-    def _send(self, reply: bytes, to: tuple[object, ...]) -> None:
+    def _send(self, reply: bytes, to: Any, note: _Note | None) -> None:
         try:
-            self._socket.sendto(reply, to)
+            if note is None:
+                self._socket.sendto(reply, to)
+            else:
+                self._socket.sendmsg([reply], [note], 0, to)
         except OSError:
             # no room or no route: a resolver asks again
             self._ledger.count(DROPPED + "unsent")

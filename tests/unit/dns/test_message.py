@@ -89,7 +89,9 @@ def test_two_opts_and_a_misplaced_one_are_malformed() -> None:
 
 
 def test_options_that_are_cut_off_are_malformed() -> None:
-    for options in (b"\0\x0a\0\x09", b"\0\x0a\0", b"\0\x08\0\x02\0\x01"):
+    subnets = (b"\0\1", b"\0\1\x18\0\1\2", b"\0\1\x21\0\1\2\3\4\5", b"\0\3\0\0", b"\0\1\4\0\x0f")
+    bad = [b"\0\x08" + len(one).to_bytes(2) + one for one in subnets]
+    for options in (b"\0\x0a\0\x09", b"\0\x0a\0", *bad):
         opt = b"\0" + struct.pack("!HHIH", 41, 1232, 0, len(options)) + options
         assert refused(HEADER[:10] + b"\0\x01" + WEB + opt)[1] == FORMERR
 

@@ -1,0 +1,136 @@
+"""DNS by TCP on streams in memory: many queries on one, in any portions, and no patience."""
+
+from __future__ import annotations
+
+import dns.message
+import pytest
+import trio
+import trio.testing
+
+from gossipd.dns.tcp import IDLE_TIMEOUT, Connections
+from support.dns_face import DnsFace, make_query, texts
+
+
+class Talk:
+    """A client of one connection; ``ended`` when the server is through with it."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self.face = DnsFace()
+        self.face.show("a", port=80)
+        connections = Connections(self.face.answering, None, self.face.ledger)
+        self.stream, theirs = trio.testing.memory_stream_pair()
+        self.theirs = theirs
+        self.ended = trio.Event()
+
+        async def run() -> None:
+            async with theirs:
+                await connections.converse(theirs, "127.0.0.1")
+            self.ended.set()
+
+        nursery.start_soon(run)
+
+    async def read(self) -> dns.message.Message:
+        length = int.from_bytes(await self._exactly(2))
+        return dns.message.from_wire(await self._exactly(length))
+
+    async def _exactly(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            more = await self.stream.receive_some(count - len(data))
+            assert more
+            data += more
+        return data
+
+
+def framed(name: str) -> bytes:
+    data = make_query(name, "SRV").to_wire()
+    return len(data).to_bytes(2) + data
+
+
+async def test_several_queries_are_answered_in_turn(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    talk = Talk(nursery)
+    await talk.stream.send_all(framed("web.service.consul") + framed("nope.service.consul"))
+    assert len(texts(await talk.read())) == 1
+    assert not texts(await talk.read())
+    await talk.stream.send_all(framed("web.service.consul"))
+    assert len(texts(await talk.read())) == 1
+    await talk.stream.send_eof()
+    await talk.ended.wait()
+
+
+async def test_a_query_may_come_byte_by_byte(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    talk = Talk(nursery)
+    for byte in framed("web.service.consul"):
+        await talk.stream.send_all(bytes((byte,)))
+        await trio.testing.wait_all_tasks_blocked()
+    assert len(texts(await talk.read())) == 1
+
+
+@pytest.mark.parametrize("before", [b"", b"\x00", b"\xff\xff" + b"x" * 100])
+async def test_who_says_nothing_more_is_left(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, before: bytes
+) -> None:
+    talk = Talk(nursery)
+    began = trio.current_time()
+    if before:
+        await talk.stream.send_all(before)
+    await talk.ended.wait()
+    assert trio.current_time() - began == pytest.approx(IDLE_TIMEOUT)
+
+
+async def test_a_trickle_is_no_sign_of_life(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    talk = Talk(nursery)
+    began = trio.current_time()
+
+    async def trickle() -> None:
+        for byte in framed("web.service.consul"):
+            await talk.stream.send_all(bytes((byte,)))
+            await trio.sleep(1.0)
+
+    with pytest.raises(trio.BrokenResourceError):
+        await trickle()
+    assert trio.current_time() - began <= IDLE_TIMEOUT + 1.0
+
+
+async def test_who_takes_no_reply_is_left(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    talk = Talk(nursery)
+    full = trio.Event()
+
+    async def stuck() -> None:
+        full.set()
+        await trio.sleep_forever()
+
+    talk.theirs.send_stream.send_all_hook = stuck
+    await talk.stream.send_all(framed("web.service.consul"))
+    await full.wait()
+    await talk.ended.wait()
+
+
+@pytest.mark.parametrize("nonsense", [b"\0\x04abcd", b"\0\0", b"\0\x0c" + b"\0\0\x80" + b"\0" * 9])
+async def test_what_gets_no_answer_ends_the_connection(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock, nonsense: bytes
+) -> None:
+    talk = Talk(nursery)
+    began = trio.current_time()
+    await talk.stream.send_all(nonsense)
+    await talk.ended.wait()
+    assert trio.current_time() == began
+
+
+async def test_a_bad_query_gets_its_code_and_the_next_is_answered(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    talk = Talk(nursery)
+    await talk.stream.send_all(
+        b"\0\x0c" + b"\0\7\0\0\0\2" + b"\0" * 6 + framed("web.service.consul")
+    )
+    assert (await talk.read()).rcode() == dns.rcode.FORMERR
+    assert len(texts(await talk.read())) == 1
