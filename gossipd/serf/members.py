@@ -56,6 +56,7 @@ class Members:
         "_name",
         "_outbox",
         "_overdue",
+        "_pruned",
         "_prunes",
         "_roster",
         "_stop_waiting_for",
@@ -86,6 +87,8 @@ class Members:
         self._timers = timers
         self._outbox = outbox
         self._prunes: dict[str, int] = {}
+        self._pruned: dict[str, SerfMember] = {}
+        """Forgotten, although the failure detector has them running; as they were."""
         self._overdue: set[str] = set()
         self._joined_at = 0
         self.is_leaving = False
@@ -97,6 +100,7 @@ class Members:
         """A member is there, new or again."""
         tags = self._read_tags(claim)
         known = self._roster.get(claim.name)
+        self._pruned.pop(claim.name, None)
         if known is not None and _flaps(known, now):
             self._outbox.ledger.count(FLAP)
         member = self._roster.joined(claim, tags, self._intents.get(claim.name))
@@ -109,6 +113,7 @@ class Members:
 
     def on_gone(self, node: str, now: float) -> None:
         """A member failed or left; which of them, its status tells."""
+        self._pruned.pop(node, None)
         kind = self._roster.gone(node, now)
         if kind is None:
             return
@@ -234,16 +239,22 @@ class Members:
         A push/pull makes a leave one tick newer each time it is told, so one of a
         former life can outdo the join of the next, unknown to its owner or at the
         very time of that join. A tick above what we know is newer for any owner.
+
+        One that was pruned is asked as long as it runs: a single question may be lost,
+        and the failure detector, which never missed it, has no news of it to tell.
         """
         self._overdue.discard(node)
-        member = self._roster.get(node)
+        member = self._roster.get(node) or self._pruned.get(node)
         if member is None or member.status is not MemberStatus.LEAVING:
             return
         self._ask(member)
         self._expect_to_leave(member, now)
 
     def _ask(self, member: SerfMember) -> None:
-        ltime = min(member.status_ltime + 1, LAMPORT_TIME_MAX)
+        # of one that is forgotten a later leave may be known, which it must outdo
+        buffered = self._intents.get(member.name)
+        known = max(member.status_ltime, 0 if buffered is None else buffered.ltime)
+        ltime = min(known + 1, LAMPORT_TIME_MAX)
         payload = encode_serf(LeaveIntent(ltime, member.name))
         self._outbox.effects.append(SendPayload(member.address, payload))
 
@@ -288,8 +299,10 @@ class Members:
         if member.status is MemberStatus.LEAVING and node != self._name:
             # It may have been too slow to object, and would be invisible for as long as
             # it runs. What it says after this leave brings it back (``Recall``).
-            self._ask(member)
             self._intents.put(node, is_leave=True, ltime=member.status_ltime, now=now)
+            self._ask(member)
+            self._pruned[node] = member
+            self._expect_to_leave(member, now)
         self._erase(node, forced=True)
 
     def _erase(self, node: str, *, forced: bool) -> None:

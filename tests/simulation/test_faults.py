@@ -303,6 +303,28 @@ def test_a_member_that_was_too_slow_to_object_to_its_pruning_is_seen_again(seed:
     assert shown(cluster, "n003") == {ALIVE}
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_member_that_was_pruned_out_of_reach_is_seen_again_after_the_split(seed: int) -> None:
+    # The split is too short for anybody to fail at n000, and too long for the leave
+    # intent, which has been gossiped often enough when it ends.
+    text = (
+        "nodes = 8\nhorizon = 70\nsettle = 35\n"
+        + fault("do = 'partition'; groups = ['n000', 'n001-n007']; at = 20; lasts = 9")
+        + fault("do = 'force_leave'; at = 20.05; hosts = 'n000'; target = 'n003'; prune = true")
+    )
+    cluster = Cluster(read_scenario(text, "f.toml"), seed)
+    listener = Listener()
+    cluster.observers.append(listener)
+    assert cluster.run().violations == ()
+    reaped = [
+        event.member.name
+        for _, _, event in listener.of(MemberChange)
+        if isinstance(event, MemberChange) and event.kind is ChangeKind.REAP
+    ]
+    assert reaped == ["n003"]
+    assert shown(cluster, "n003") == {ALIVE}
+
+
 def test_a_pruned_member_that_is_really_gone_stays_forgotten() -> None:
     cluster = made(
         fault("do = 'crash'; at = 20; hosts = 'n003'")

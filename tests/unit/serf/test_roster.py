@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
 from gossipd.serf.effects import Recall, SendPayload
 from gossipd.serf.events import ChangeKind, LeaveIntentRefuted, MemberChange
 from gossipd.serf.roster import Roster
-from gossipd.wire.serf_codec import encode_serf
+from gossipd.wire.serf_codec import decode_serf_untrusted, encode_serf
 from gossipd.wire.serf_messages import LAMPORT_TIME_MAX, JoinIntent, LeaveIntent, MemberStatus
 from support.serf_harness import SerfHarness, address_of, member_of, state_of
 
@@ -256,6 +260,59 @@ def test_a_pruned_member_is_asked_and_comes_back_with_what_it_says_after_that_le
     assert serf.changes() == [(ChangeKind.JOIN, "b")]
     assert serf.serf.members["b"].status is MemberStatus.ALIVE
     assert serf.serf.members["b"].status_ltime == 7
+
+
+def asked(serf: SerfHarness) -> list[LeaveIntent]:
+    """Return what ``b`` was asked by messages of its own."""
+    found = []
+    for effect in serf.outbox.take_effects():
+        if isinstance(effect, SendPayload) and effect.to == address_of("b"):
+            message = decode_serf_untrusted(effect.payload)
+            assert isinstance(message, LeaveIntent)
+            found.append(message)
+    return found
+
+
+def test_a_pruned_member_that_heard_nothing_of_it_is_asked_until_it_answers() -> None:
+    serf = SerfHarness()
+    serf.join("b")
+    serf.receive(LeaveIntent(5, "b", prune=True), at=1.0)
+    serf.advance(7.0)
+    assert asked(serf) == [LeaveIntent(6, "b")]
+    serf.advance(40.0)  # a partition, say, in which the failure detector did not miss it
+    assert asked(serf) == [LeaveIntent(6, "b")] * 3
+    serf.receive(JoinIntent(7, "b"), at=41.0)
+    serf.serf.recall(member_of("b"), 41.0)
+    serf.advance(100.0)
+    assert asked(serf) == []
+    assert serf.status("b") is MemberStatus.ALIVE
+
+
+def test_a_pruned_member_that_is_said_to_leave_again_is_asked_by_the_newer_leave() -> None:
+    serf = SerfHarness()
+    serf.join("b")
+    serf.receive(LeaveIntent(5, "b", prune=True), at=1.0)
+    serf.advance(7.0)
+    serf.receive(LeaveIntent(9, "b", prune=True), at=8.0)
+    asked(serf)
+    serf.advance(12.0)
+    assert asked(serf) == [LeaveIntent(10, "b")]  # a join at 7 would not outdo that leave
+
+
+@pytest.mark.parametrize("departs", [SerfHarness.die, SerfHarness.depart])
+def test_a_pruned_member_that_is_really_gone_is_not_asked_any_more(
+    departs: Callable[..., None],
+) -> None:
+    serf = SerfHarness()
+    serf.join("b")
+    serf.receive(LeaveIntent(5, "b", prune=True), at=1.0)
+    serf.advance(7.0)
+    departs(serf, "b", at=8.0)
+    asked(serf)
+    serf.advance(1000.0)
+    assert asked(serf) == []
+    serf.rejoin("b", at=1000.0)
+    assert serf.status("b") is MemberStatus.ALIVE
 
 
 def test_prune_takes_a_member_whose_leave_a_push_pull_told_anew() -> None:
