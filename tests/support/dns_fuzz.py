@@ -30,7 +30,13 @@ LABELS = [
     b"a", b"", b"x" * 63, b"\xff\xfe", b"a.b", b"7f000001", b"query", b"ns", b"arpa", b"in-addr",
     b"10", b"0", b"1", b"*", b"blue", b"\xc3\xa4",
 ]  # fmt: skip
-KINDS = [1, 2, 5, 6, 12, 16, 28, 33, 41, 251, 252, 255, 0, 65535]
+NAMES = [
+    b"web.service.consul", b"blue.web.service.north.consul", b"_web._tcp.service.consul",
+    b"_web._tcp.consul", b"web.service.x.zone.consul", b"a.service.consul", b"a.node.consul",
+    b"db.service.consul", b"1.0.0.10.in-addr.arpa", b"consul", b"web.service.corp", b"ns.corp",
+    b"blue.node.consul", b"example.com",
+]  # fmt: skip
+KINDS = [33, 33, 33, 255, 1, 1, 2, 5, 6, 12, 16, 28, 33, 41, 251, 252, 255, 0, 65535]
 SLOW_SECONDS = 0.05
 """For one packet, in a run by hand; answers of many instances take a thousandth of it."""
 STRANGERS = (ABROAD, "8.8.4.4", "2001:db8::7")
@@ -53,11 +59,15 @@ def packets(random: Random, count: int) -> Iterator[bytes]:
 
 
 def _question(random: Random) -> bytes:
-    labels = [random.choice(LABELS) for _ in range(random.randrange(0, 8))]
-    if random.random() < 0.7:
-        labels.append(b"consul")
+    labels = random.choice(NAMES).split(b".")
+    if random.random() < 0.4:
+        labels = [random.choice(LABELS) for _ in range(random.randrange(0, 8))] + [b"consul"]
+    elif random.random() < 0.2:
+        labels[random.randrange(len(labels))] = random.choice(LABELS)
     name = b"".join(bytes((len(label),)) + label for label in labels if label) + b"\0"
-    question = name + struct.pack("!HH", random.choice(KINDS), random.choice((1, 1, 1, 3, 255)))
+    question = name + struct.pack(
+        "!HH", random.choice(KINDS), random.choice((1, 1, 1, 1, 1, 1, 3, 255))
+    )
     opt = b""
     if random.random() < 0.6:
         options = b""
@@ -67,7 +77,7 @@ def _question(random: Random) -> bytes:
         payload = random.choice((0, 100, 512, 1232, 4096, 65535))
         ttl = random.choice((0, 0, 0, 0x8000, 1 << 16))
         opt = b"\0" + struct.pack("!HHIH", 41, payload, ttl, len(options)) + options
-    flags = random.choice((0x0100, 0, 0x0110, 0x8100, 0x2900, 0xFFFF))
+    flags = random.choice((0x0100, 0x0100, 0x0100, 0, 0x0110, 0x8100, 0x2900, 0xFFFF))
     counts = (1, 0, 0, bool(opt))
     return struct.pack("!HHHHHH", random.getrandbits(16), flags, *counts) + question + opt
 
