@@ -8,7 +8,9 @@ from collections.abc import Callable
 from gossipd.config.faces import HttpConfig
 from gossipd.ledger import Ledger
 from gossipd.node.handle import NodeHandle
+from gossipd.rest.own_state import KeptState
 from gossipd.rest.reading import Reading
+from gossipd.rest.timeline import Timeline
 
 
 class Desk:
@@ -41,3 +43,6 @@ class Desk:
         self.wall = wall
         self.reading = Reading(handle, datacenter, wall)
         """What reads in Consul's words share; it observes the node from now on."""
+        self.timeline = Timeline(handle, wall)
+        """What happened lately; it observes the node from now on."""
+        self.kept_state = KeptState()

@@ -30,6 +30,7 @@ def all_routes(config: HttpConfig) -> tuple[Route, ...]:
         writes_event,
         writes_service,
     )
+    from gossipd.rest import own_events, own_graph, own_state, refusals
 
     own = Route(method="GET", pattern="/", handler=name_us, level=OPEN, summary="Name the program.")
     routes = (
@@ -47,6 +48,9 @@ def all_routes(config: HttpConfig) -> tuple[Route, ...]:
         *writes_agent.ROUTES,
         *writes_catalog.ROUTES,
         *writes_event.ROUTES,
+        *own_state.ROUTES,
+        *own_events.ROUTES,
+        *own_graph.ROUTES,
     )
     return (*routes, *(_lenient(routes) if config.lenient_methods else ()))
 

@@ -8,11 +8,11 @@ from gossipd.catalog.graph import (
     dot,
     impact_of_node,
     impact_of_service,
-    missing,
     needed_by,
     needs_of,
 )
 from gossipd.errors import GossipdError, UsageError
+from gossipd.rest.graph_json import graph_json, impact_json
 from gossipd_cli import exits
 from gossipd_cli.context import connect
 from gossipd_cli.plain import JSON_OPTION, SOCKET_OPTIONS, Argument, Command, Option
@@ -118,27 +118,6 @@ def _state(summary: ServiceSummary | None) -> str:
     return f"{summary.passing} of {summary.total} passing"
 
 
-def graph_json(summaries: Sequence[ServiceSummary]) -> dict[str, Any]:
-    """Return the graph as JSON shows it."""
-    by_name = {summary.name: summary for summary in summaries}
-    needs = needs_of(summaries)
-    turned = needed_by(needs)
-    services = []
-    for name in needs:
-        summary = by_name.get(name)
-        services.append(
-            {
-                "name": name,
-                "registered": summary is not None,
-                "passing": summary.passing if summary else 0,
-                "total": summary.total if summary else 0,
-                "needs": list(needs[name]),
-                "needed_by": list(turned[name]),
-            }
-        )
-    return {"services": services, "missing": list(missing(needs, summaries))}
-
-
 def _impact(values: Mapping[str, Any]) -> int:
     name = values["name"]
     if values["node"] and values["service"]:
@@ -203,23 +182,6 @@ def _loss_text(loss: Loss) -> str:
         words = f"{loss.service}: loses {passing} of {passing + loss.left} that pass"
     words += f" ({where})" if where else ""
     return words + (f"; needed by {', '.join(loss.needed_by)}" if loss.needed_by else "")
-
-
-def impact_json(impact: Impact) -> dict[str, Any]:
-    """Return who loses what as JSON shows it."""
-    losses = [
-        {
-            "service": loss.service,
-            "lost": [
-                {"node": one.owner, "id": one.service.id, "status": one.status} for one in loss.lost
-            ],
-            "left_passing": loss.left,
-            "empty": loss.is_empty,
-            "needed_by": list(loss.needed_by),
-        }
-        for loss in impact.losses
-    ]
-    return {"losses": losses, "broken": list(impact.broken)}
 
 
 IMPACT = Command(
