@@ -21,8 +21,14 @@ def all_routes(config: HttpConfig) -> tuple[Route, ...]:
     """Return the routes that this face answers; loads their handlers."""
     from gossipd.rest import (
         metrics_route,
+        own_events,
+        own_graph,
+        own_state,
+        reads_agent,
         reads_catalog,
+        reads_cluster,
         reads_health,
+        reads_machine,
         refusals,
         writes_agent,
         writes_catalog,
@@ -30,27 +36,25 @@ def all_routes(config: HttpConfig) -> tuple[Route, ...]:
         writes_event,
         writes_service,
     )
-    from gossipd.rest import own_events, own_graph, own_state, refusals
 
     own = Route(method="GET", pattern="/", handler=name_us, level=OPEN, summary="Name the program.")
     routes = (
         own,
-        *reads_catalog.ROUTES,
-        *reads_health.ROUTES,
-        *writes_agent.ROUTES,
-        *writes_catalog.ROUTES,
-        *writes_check.ROUTES,
-        *writes_service.ROUTES,
         *metrics_route.ROUTES,
-        *refusals.ROUTES,
-        *writes_service.ROUTES,
-        *writes_check.ROUTES,
-        *writes_agent.ROUTES,
-        *writes_catalog.ROUTES,
-        *writes_event.ROUTES,
-        *own_state.ROUTES,
         *own_events.ROUTES,
         *own_graph.ROUTES,
+        *own_state.ROUTES,
+        *reads_agent.ROUTES,
+        *reads_catalog.ROUTES,
+        *reads_cluster.ROUTES,
+        *reads_health.ROUTES,
+        *reads_machine.ROUTES,
+        *writes_agent.ROUTES,
+        *writes_catalog.ROUTES,
+        *writes_check.ROUTES,
+        *writes_event.ROUTES,
+        *writes_service.ROUTES,
+        *refusals.ROUTES,
     )
     return (*routes, *(_lenient(routes) if config.lenient_methods else ()))
 
