@@ -2,18 +2,16 @@
 
 consul-http.md, sections 5 (by index) and 6 (by hash). Whoever asks with an index
 that is not the present one is answered at once, be it lower or higher: it may be
-from another agent. Who waits is an event in a table; nothing polls.
+from another agent. Who waits is a waker in a table (``holding.py``); nothing polls.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from random import Random
 
-import trio
-
 from gossipd.duration import read_duration
+from gossipd.rest.holding import Held
 from gossipd.rest.topics import Topic, Topics
 from gossipd.rest.values import Refused, Request
 from gossipd.value import Value
@@ -74,23 +72,18 @@ async def hold_while(
     wait: float,
     random: Random,
 ) -> None:
-    """Return as soon as ``is_same`` no longer holds, at the latest after ``wait`` and a bit.
+    """Have the handler asked again as soon as ``is_same`` no longer holds, or after ``wait``.
 
     Args:
-        is_same: looked at now and after each change of one of ``keys``.
+        is_same: whether there is nothing new.
         topics: tell of changes.
         keys: what the answer is made from.
-        wait: seconds.
+        wait: seconds; a bit more may pass.
         random: for the bit.
+
+    Raises:
+        Held: there is nothing new; until then and while it is watched nothing else runs, so
+            no change falls in between.
     """
-    deadline = trio.current_time() + wait + random.uniform(0, wait / JITTER)
-    with trio.CancelScope(deadline=deadline if wait < math.inf else math.inf):
-        event = trio.Event()
-        topics.watch(keys, event)
-        try:
-            while is_same():  # looked at with the watch set: no change falls in between
-                await event.wait()
-                event = trio.Event()
-                topics.watch(keys, event)
-        finally:
-            topics.forget(keys, event)
+    if is_same():
+        raise Held(topics, keys, wait + random.uniform(0, wait / JITTER))

@@ -16,6 +16,7 @@ from gossipd.rest.counting import (
     WAITS_ENDED,
     WAITS_GONE,
 )
+from gossipd.rest.holding import Held, Waker, without_condition
 from gossipd.rest.http1 import CONTINUE, Bad, Head, Http1, Received
 from gossipd.rest.lines import Line
 from gossipd.rest.render import (
@@ -161,13 +162,36 @@ class Connection:
         """Answer a request that may take long, unless the client goes away meanwhile."""
         service, descriptor = self._service, self._line.descriptor
         counting, began = service.counting, trio.current_time()
+        deadline = math.inf
+        held: Held | None
         counting.count(WAITS_BEGUN)
         service.departures.watch(descriptor, self._client_gone)
         try:
-            try:
-                answer = finished(await route.handler(request, service.desk), plan)
-            except Exception as error:
-                answer = service.failed(route, error)
+            while True:
+                held = None
+                try:
+                    answer = finished(await route.handler(request, service.desk), plan)
+                except Held as nothing_new:
+                    held = nothing_new
+                    if deadline < 0:
+                        answer, held = service.failed(route, nothing_new), None
+                except Exception as error:
+                    answer = service.failed(route, error)
+                if held is None:
+                    break
+                deadline = min(deadline, began + held.seconds)
+                if trio.current_time() >= deadline:
+                    request, deadline = without_condition(request), -1.0
+                    continue
+                watched, keys = held.watched, held.keys
+                waker, held = Waker(), None  # with its traceback goes what the handler held
+                watched.watch(keys, waker)
+                tick = service.alarms.add(waker, deadline)
+                try:
+                    await trio.lowlevel.wait_task_rescheduled(waker.abort)
+                finally:
+                    watched.forget(keys, waker)
+                    service.alarms.remove(waker, tick)
             if isinstance(answer, Streamed):
                 return await self._send_answer(answer, plan, head)
         finally:

@@ -70,6 +70,7 @@ async def serve_http(
     most = min(config.connections_max, _descriptors() // 2)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(service.departures.run)
+        nursery.start_soon(service.alarms.run)
         for listener in listeners:
             nursery.start_soon(_accept, listener, service, certificate, nursery, most)
         task_status.started()

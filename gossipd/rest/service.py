@@ -11,6 +11,7 @@ from gossipd.rest.access import Access, without_tokens
 from gossipd.rest.counting import ACCEPTED, BAD_REQUEST, CLOSED, FAILED, TOKEN, UNKNOWN, Counting
 from gossipd.rest.departures import Departures
 from gossipd.rest.desk import Desk
+from gossipd.rest.holding import Alarms
 from gossipd.rest.http1 import Bad, Bodies, Head, Heads
 from gossipd.rest.limits import HttpLimits
 from gossipd.rest.query import flag, refuse_tenants
@@ -87,6 +88,7 @@ class Service:
         self.bodies = Bodies(limits.bodies_max)
         self.packed = Packed()
         self.departures = Departures()
+        self.alarms = Alarms()
         self.connections = 0
         self.warnings = Seldom(desk.log, "WARN")
         self._failures = Seldom(desk.log, "ERR")

@@ -21,6 +21,7 @@ import trio
 from gossipd.catalog.events import CheckChanged, OwnServicesChanged, ServiceChanged
 from gossipd.node.events import NodeEvent
 from gossipd.node.handle import NodeHandle
+from gossipd.rest.holding import Wakes
 from gossipd.rest.nodes import external_node_of
 from gossipd.serf.events import LeaveNoted, MemberChange, SerfMember
 from gossipd.services.definition import CheckState
@@ -92,7 +93,7 @@ class Topics:
         """Instances of nodes without an agent, by the name of the node."""
         self._clock = self._start = max(1, int(wall() * 1000))
         self._stamps: dict[Topic, int] = {}
-        self._waiters: dict[Topic, dict[trio.Event, None]] = {}
+        self._waiters: dict[Topic, dict[Wakes, None]] = {}
         self._instances: dict[str, tuple[Instance, ...]] = {}
         self._tags: dict[str, tuple[str, ...]] = {}
         self._members: dict[str, Known] = {}
@@ -120,12 +121,12 @@ class Topics:
         self.look()
         return self._members.get(node)
 
-    def watch(self, topics: Iterable[Topic], event: trio.Event) -> None:
+    def watch(self, topics: Iterable[Topic], event: Wakes) -> None:
         """Have ``event`` set with the next change of one of ``topics``."""
         for topic in topics:
             self._waiters.setdefault(topic, {})[event] = None
 
-    def forget(self, topics: Iterable[Topic], event: trio.Event) -> None:
+    def forget(self, topics: Iterable[Topic], event: Wakes) -> None:
         """Watch no longer."""
         for topic in topics:
             waiters = self._waiters.get(topic)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+import trio
 
 from gossipd.config.faces import HttpConfig
 from gossipd.coordinate import Coordinate
 from gossipd.ledger import Ledger
 from gossipd.rest.desk import Desk
+from gossipd.rest.holding import Held, without_condition
 from gossipd.rest.reads_agent import ROUTES as AGENT
 from gossipd.rest.reads_catalog import ROUTES as CATALOG
 from gossipd.rest.reads_cluster import ROUTES as CLUSTER
@@ -69,7 +73,7 @@ async def ask(
         if names is None or route.method != "GET":
             continue
         try:
-            reply = await route.handler(make_request(target, names=names, **more), desk)
+            reply = await _answer(route, make_request(target, names=names, **more), desk)
         except Refused as refused:
             return Reply(
                 status=refused.status,
@@ -80,6 +84,25 @@ async def ask(
         assert isinstance(reply, Reply)
         return reply
     raise AssertionError(f"no route for {target}")
+
+
+async def _answer(route: Route, request: Request, desk: Desk) -> object:
+    """Ask a handler, again after each change that it waits for, as the transport does."""
+    began, deadline = trio.current_time(), math.inf
+    while True:
+        try:
+            return await route.handler(request, desk)
+        except Held as held:
+            deadline = min(deadline, began + held.seconds)
+            news = trio.Event()
+            held.watched.watch(held.keys, news)
+            with trio.move_on_at(deadline) as scope:
+                try:
+                    await news.wait()
+                finally:
+                    held.watched.forget(held.keys, news)
+            if scope.cancelled_caught:
+                request = without_condition(request)
 
 
 def names_in(pattern: str, parts: Iterable[str]) -> dict[str, str] | None:

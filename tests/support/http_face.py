@@ -143,6 +143,7 @@ async def facing(
     async with trio.open_nursery() as nursery:
         face = Face(nursery, routes, limits or HttpLimits(), config or HttpConfig())
         nursery.start_soon(face.service.departures.run)
+        nursery.start_soon(face.service.alarms.run)
         try:
             yield face
         finally:
