@@ -16,7 +16,7 @@ from gossipd.rest.counting import (
     WAITS_ENDED,
     WAITS_GONE,
 )
-from gossipd.rest.holding import Held, Waker, without_condition
+from gossipd.rest.holding import Held, Waker, noticing, without_condition
 from gossipd.rest.http1 import CONTINUE, Bad, Head, Http1, Received
 from gossipd.rest.lines import Line
 from gossipd.rest.render import (
@@ -35,6 +35,8 @@ from gossipd.rest.values import Reply, Request, Route, Streamed
 IDLE, HEAD, BODY = range(3)
 """What of a request is under way."""
 BODILESS = (204, 304)
+SENT_KEPT_MAX = 8192
+"""Replies with longer bodies are rendered anew each time."""
 JOINED_MAX = 65_536
 """Longer bodies are not copied behind their head."""
 
@@ -52,6 +54,7 @@ class Connection:
         "_http",
         "_is_gone",
         "_is_loopback",
+        "_is_waiting",
         "_line",
         "_peer",
         "_phase",
@@ -71,6 +74,7 @@ class Connection:
         self._phase = IDLE
         self._began = 0.0
         self._is_gone = False
+        self._is_waiting = False
         self._sending = False
 
     async def run(self) -> None:
@@ -89,9 +93,10 @@ class Connection:
                         in_a_row = 0
                         if http.take_continue():
                             await self._send(CONTINUE)
-                        self._scope.deadline = self._receive_deadline()
+                        self._set_receive_deadline()
                         data = await self._line.receive(limits.received_max)
-                        self._scope.deadline = math.inf
+                        if self._phase != IDLE:
+                            self._scope.deadline = math.inf
                         if not data:
                             break
                         http.receive(data)
@@ -118,17 +123,23 @@ class Connection:
             service.connection_ended()
             await self._line.close()
 
-    def _receive_deadline(self) -> float:
+    def _set_receive_deadline(self) -> None:
         now, http, limits = trio.current_time(), self._http, self._service.limits
         if not http.has_begun:
-            return now + limits.idle_seconds
+            # Setting it takes longer than asking for it, so an idle connection may end a
+            # second early; no request that is answered without waiting takes that long.
+            if not limits.idle_seconds - 1 <= self._scope.deadline - now <= limits.idle_seconds:
+                self._scope.deadline = now + limits.idle_seconds
+            return
         body = http.body_received
         phase = HEAD if body is None else BODY
         if phase != self._phase:
             self._phase, self._began = phase, now
         if body is None:
-            return self._began + limits.head_seconds
-        return self._began + limits.body_seconds + body / limits.bytes_per_second
+            self._scope.deadline = self._began + limits.head_seconds
+        else:
+            more = body / limits.bytes_per_second
+            self._scope.deadline = self._began + limits.body_seconds + more
 
     async def _answer(self, received: Received) -> bool:
         """Answer one request; returns whether the client may ask again."""
@@ -144,7 +155,7 @@ class Connection:
             return await self._wait(plan, route, request, head)
         began = trio.current_time()
         try:
-            answer = finished(await route.handler(request, service.desk), plan)
+            answer = await route.handler(request, service.desk)
         except Exception as error:
             answer = service.failed(route, error)
         service.counting.measure(SECONDS, trio.current_time() - began)
@@ -160,17 +171,15 @@ class Connection:
 
     async def _wait(self, plan: Plan, route: Route, request: Request, head: Head) -> bool:
         """Answer a request that may take long, unless the client goes away meanwhile."""
-        service, descriptor = self._service, self._line.descriptor
-        counting, began = service.counting, trio.current_time()
-        deadline = math.inf
+        service, began, deadline = self._service, trio.current_time(), math.inf
         held: Held | None
-        counting.count(WAITS_BEGUN)
-        service.departures.watch(descriptor, self._client_gone)
         try:
             while True:
                 held = None
                 try:
-                    answer = finished(await route.handler(request, service.desk), plan)
+                    answer = await noticing(
+                        route.handler(request, service.desk), self._begin_waiting
+                    )
                 except Held as nothing_new:
                     held = nothing_new
                     if deadline < 0:
@@ -183,6 +192,7 @@ class Connection:
                 if trio.current_time() >= deadline:
                     request, deadline = without_condition(request), -1.0
                     continue
+                self._begin_waiting()
                 watched, keys = held.watched, held.keys
                 waker, held = Waker(), None  # with its traceback goes what the handler held
                 watched.watch(keys, waker)
@@ -193,24 +203,49 @@ class Connection:
                     watched.forget(keys, waker)
                     service.alarms.remove(waker, tick)
             if isinstance(answer, Streamed):
+                self._begin_waiting()
                 return await self._send_answer(answer, plan, head)
+            name = WAITED_SECONDS if self._is_waiting else SECONDS
+            service.counting.measure(name, trio.current_time() - began)
         finally:
-            service.departures.forget(descriptor)
-            counting.count(WAITS_ENDED)
-            if self._is_gone:
-                counting.count(WAITS_GONE)
-        counting.measure(WAITED_SECONDS, trio.current_time() - began)
+            if self._is_waiting:
+                self._end_waiting()
         return await self._send_answer(answer, plan, head)
+
+    def _begin_waiting(self) -> None:
+        """Watch whether the client stays: this request takes longer than a moment."""
+        if not self._is_waiting:
+            self._is_waiting = True
+            self._scope.deadline = math.inf
+            self._service.counting.count(WAITS_BEGUN)
+            self._service.departures.watch(self._line.descriptor, self._client_gone)
+
+    def _end_waiting(self) -> None:
+        self._is_waiting = False
+        self._service.departures.forget(self._line.descriptor)
+        self._service.counting.count(WAITS_ENDED)
+        if self._is_gone:
+            self._service.counting.count(WAITS_GONE)
 
     def _client_gone(self) -> None:
         self._is_gone = True
         self._scope.cancel()
 
     async def _send_answer(self, answer: Reply | Streamed, plan: Plan, head: Head) -> bool:
-        status = answer.status if isinstance(answer, Reply) else 200
-        self._service.count_answer(plan, head, status)
+        service, date, sent = self._service, self._service.date(), plan.sent
+        if sent is not None and sent[0] is answer and sent[1] == date:
+            service.count_answer(plan, head, sent[0].status)
+            await self._send(sent[2] + sent[3])
+            return head.keeps_alive
+        try:
+            answer = finished(answer, plan)
+        except Exception as error:
+            assert plan.route is not None
+            answer = service.failed(plan.route, error)
         if isinstance(answer, Reply):
+            service.count_answer(plan, head, answer.status)
             return await self._send_reply(answer, plan, head)
+        service.count_answer(plan, head, 200)
         return await self._send_stream(answer, head)
 
     async def _send_reply(self, reply: Reply, plan: Plan, head: Head) -> bool:
@@ -218,18 +253,21 @@ class Connection:
         if plan.takes_gzip and is_worth_packing(reply):
             body, is_packed = await self._pack(body), True
         closes = not head.keeps_alive
+        date = self._service.date()
         raw = render_head(
             reply.status,
             reply.content_type if body else "",
             reply.headers,
             None if reply.status in BODILESS else len(body),
             head,
-            self._service.date(),
+            date,
             is_packed=is_packed,
             closes=closes,
         )
         if head.method == "HEAD" or reply.status in BODILESS:
             body = b""
+        if len(reply.body) <= SENT_KEPT_MAX:
+            plan.sent = reply, date, raw, body
         if len(body) <= JOINED_MAX:
             await self._send(raw + body)
         else:

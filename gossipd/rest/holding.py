@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import heapq
 import math
-from typing import Protocol, TypeAlias
+import types
+from collections.abc import Awaitable, Callable, Generator
+from functools import partial
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import trio
 
 from gossipd.rest.values import Request
 from gossipd.value import replace
 
+T = TypeVar("T")
 Keys: TypeAlias = tuple[tuple[str, str], ...]
 """What is watched: topics, by kind and name."""
 TICKS = 16
@@ -62,6 +66,31 @@ def without_condition(request: Request) -> Request:
     """Return ``request`` as one that is answered at once."""
     kept = {name: values for name, values in request.query.items() if name not in CONDITIONS}
     return replace(request, query=kept)
+
+
+@types.coroutine
+def noticing(work: Awaitable[T], is_suspended: Callable[[], object]) -> Generator[Any, Any, T]:
+    """Await ``work``; call ``is_suspended`` if it does not end at once.
+
+    Most answers are there at once, and watching a client costs as much as finding them.
+    """
+    steps = work.__await__()
+    try:
+        trap = next(steps)
+    except StopIteration as done:
+        return cast(T, done.value)
+    is_suspended()
+    while True:
+        try:
+            value = yield trap
+        except BaseException as thrown:
+            step = partial(steps.throw, thrown)
+        else:
+            step = partial(steps.send, value)
+        try:
+            trap = step()
+        except StopIteration as done:
+            return cast(T, done.value)
 
 
 class Waker:

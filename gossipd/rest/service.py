@@ -34,9 +34,11 @@ class Plan:
         request: what it is asked, without body and client.
         refusal: what is answered instead.
         takes_gzip, is_pretty: how the answer is wanted.
+        sent: the last answer, its date, head and body as they were sent: as long as a
+            handler returns the very same reply, they are sent again.
     """
 
-    __slots__ = ("is_pretty", "refusal", "request", "route", "takes_gzip")
+    __slots__ = ("is_pretty", "refusal", "request", "route", "sent", "takes_gzip")
 
     def __init__(self) -> None:
         self.route: Route | None = None
@@ -44,6 +46,7 @@ class Plan:
         self.refusal: Reply | None = None
         self.takes_gzip = False
         self.is_pretty = False
+        self.sent: tuple[Reply, str, bytes, bytes] | None = None
 
 
 class Seldom:

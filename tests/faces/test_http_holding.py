@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 import trio.testing
 
-from gossipd.rest.holding import TICKS, Alarms, Held, Keys, Waker, Wakes, without_condition
+from gossipd.rest.holding import (
+    TICKS,
+    Alarms,
+    Held,
+    Keys,
+    Waker,
+    Wakes,
+    noticing,
+    without_condition,
+)
 from gossipd.rest.values import Reply, Request, Route
 from support.http_face import facing, get
 
@@ -49,6 +59,7 @@ async def test_who_asks_for_another_index_is_answered_at_once() -> None:
         assert (await client.ask(get("/v1/x"))).text == "[5]"
         assert (await client.ask(get("/v1/x?index=4"))).text == "[5]"
         assert news.asked == 2
+        assert face.counted("waits.begun") == 0
 
 
 async def test_who_has_the_newest_is_answered_after_a_change(
@@ -113,6 +124,40 @@ async def test_a_handler_that_waits_for_ever_is_a_defect(
         answer = await face.connect().ask(get("/v1/x?index=5"))
         assert (answer.status, trio.current_time()) == (500, 10)
         assert face.counted("handler-failures") == 1
+
+
+async def test_the_steps_of_what_is_awaited_are_passed_on(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    noticed: list[float] = []
+
+    async def work(seconds: float, error: Exception | None = None) -> str:
+        if seconds:
+            await trio.sleep(seconds)
+            try:
+                with trio.move_on_after(1):
+                    await trio.sleep_forever()
+            finally:
+                await trio.lowlevel.checkpoint()
+        if error is not None:
+            raise error
+        return "done"
+
+    def note() -> None:
+        noticed.append(trio.current_time())
+
+    assert await noticing(work(0), note) == "done"
+    with pytest.raises(KeyError):
+        await noticing(work(0, KeyError()), note)
+    assert noticed == []
+    assert await noticing(work(2), note) == "done"
+    assert noticed == [0]
+    with pytest.raises(KeyError):
+        await noticing(work(2, KeyError()), note)
+    with trio.move_on_after(1) as scope:
+        await noticing(work(5), note)
+    assert scope.cancelled_caught
+    assert noticed == [0, 3, 6]
 
 
 async def test_only_a_route_that_says_so_may_wait() -> None:
