@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from gossipd.duration import read_duration
 from gossipd.rest.holding import Held
+from gossipd.rest.query import index_of, wait_of
 from gossipd.rest.topics import Topic, Topics
-from gossipd.rest.values import Refused, Request
+from gossipd.rest.values import Request
 from gossipd.value import Value
 
 WAIT_DEFAULT = 300.0
@@ -21,7 +21,6 @@ WAIT_MAX = 600.0
 JITTER = 16
 """A held answer comes up to a sixteenth of ``wait`` later than asked, so that not all come at
 once."""
-INDEX_MAX = 2**64 - 1
 
 
 class Hold(Value):
@@ -44,25 +43,8 @@ def hold_of(request: Request) -> Hold:
     query = request.query
     if "index" not in query and "hash" not in query and "wait" not in query:
         return AT_ONCE
-    text = request.first("index")
-    if text and not (text.isascii() and text.isdecimal() and len(text) <= 20):
-        raise Refused(400, "Invalid index")
-    index = int(text) if text else 0
-    if index > INDEX_MAX:
-        raise Refused(400, "Invalid index")
-    return Hold(index, request.first("hash"), _wait_of(request.first("wait")))
-
-
-def _wait_of(text: str) -> float:
-    if not text:
-        return WAIT_DEFAULT
-    try:
-        if text[-1] in "0123456789." and text.strip("0"):
-            raise ValueError("without a unit it may be anything")
-        seconds = read_duration(text)
-    except ValueError:
-        raise Refused(400, "Invalid wait time") from None
-    return min(seconds, WAIT_MAX) if seconds else WAIT_DEFAULT
+    wait = min(wait_of(request, WAIT_DEFAULT), WAIT_MAX) or WAIT_DEFAULT
+    return Hold(index_of(request), request.first("hash"), wait)
 
 
 async def hold_while(

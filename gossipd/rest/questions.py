@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from gossipd.rest.query import flag, local_datacenter
 from gossipd.rest.values import Refused, Request
 from gossipd.value import Value
 
 if TYPE_CHECKING:
     from gossipd.rest.desk import Desk
 
-TRUE = frozenset(("", "1", "t", "T", "TRUE", "true", "True"))
-FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 LISTED_MAX = 64
 """Values of ``tag`` or ``node-meta`` in one request."""
 
@@ -30,39 +29,21 @@ class Question(Value, kw_only=True):
     near: str = ""
     expression: str = ""
     is_cached: bool = False
-    more: tuple[str, ...] = ()
-    """What only one kind of read looks at, in its order."""
 
 
 PLAIN = Question()
 
 
-def flag(request: Request, name: str, default: bool = False) -> bool:
-    """Return a switch of the query: Go's words, and a bare name is true.
-
-    Raises:
-        Refused: 400, another word.
-    """
-    values = request.query.get(name)
-    if values is None:
-        return default
-    if values[0] in TRUE:
-        return True
-    if values[0] in FALSE:
-        return False
-    raise Refused(400, f"Invalid value for ?{name}")
-
-
-def question_of(request: Request, desk: Desk, *more: str) -> Question:
-    """Return what ``request`` asks for; ``more`` are further parameters of its kind of read.
+def question_of(request: Request, desk: Desk) -> Question:
+    """Return what ``request`` asks for.
 
     Raises:
         Refused: a value that is none, or something that is not offered.
     """
     query = request.query
-    check_datacenter(request, desk)
     if not query:
-        return Question(more=("",) * len(more)) if more else PLAIN
+        return PLAIN
+    local_datacenter(request, desk.datacenter)
     _check_consistency(request, desk)
     return Question(
         passing=flag(request, "passing"),
@@ -71,19 +52,7 @@ def question_of(request: Request, desk: Desk, *more: str) -> Question:
         near=request.first("near"),
         expression=request.first("filter"),
         is_cached=flag(request, "cached"),
-        more=tuple([request.first(name) for name in more]),
     )
-
-
-def check_datacenter(request: Request, desk: Desk) -> None:
-    """Refuse what is asked of another datacenter.
-
-    Raises:
-        Refused: 500 (Consul's words).
-    """
-    datacenter = request.first("dc")
-    if datacenter and datacenter != desk.datacenter:
-        raise Refused(500, "No path to datacenter")
 
 
 def _check_consistency(request: Request, desk: Desk) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gossipd.rest.blocking import hold_of, hold_while
+from gossipd.rest.external import node_of
 from gossipd.rest.filter_fields import AGENT_SERVICE, CHECK, MEMBER
 from gossipd.rest.filter_language import Filter
-from gossipd.rest.nodes import is_external, node_id
+from gossipd.rest.nodes import node_id
 from gossipd.rest.questions import question_of
 from gossipd.rest.reading import json_reply
 from gossipd.rest.shapes import BUILD, Json, content_hash, point_shape
@@ -176,7 +177,7 @@ def _health_item(status: str, service: Json | None, checks: list[Json] | None) -
 
 def _own(desk: Desk) -> list[OwnService]:
     """Return what this agent registers of its own, not for nodes without an agent."""
-    return [own for own in desk.handle.own_services().services if not is_external(own.service)]
+    return [own for own in desk.handle.own_services().services if node_of(own.service) is None]
 
 
 def _find(id: str, desk: Desk) -> OwnService | None:

@@ -11,10 +11,10 @@ from gossipd.rest.filter_fields import (
     SERVICE_LISTED,
 )
 from gossipd.rest.filter_language import Filter
-from gossipd.rest.nodes import shown_id, shown_node
+from gossipd.rest.nodes import shown_node
 from gossipd.rest.questions import question_of
 from gossipd.rest.reading import json_reply
-from gossipd.rest.selecting import by_distance, has_meta, instances_for, node_of_item
+from gossipd.rest.selecting import by_distance, has_meta, instances_for, node_of_item, shown_order
 from gossipd.rest.shapes import Json
 from gossipd.rest.topics import DEFINITIONS, NAMES, NODES, Topic, node_topic, service_topic
 from gossipd.rest.values import Refused, Reply, Request, Route
@@ -129,7 +129,7 @@ def instances_on(node: str, desk: Desk) -> list[Instance]:
     """Return the instances that clients are shown on ``node``, by id."""
     found = [one for one in desk.handle.services_of(node) if shown_node(one) == node]
     found.extend(desk.reading.topics.externals.get(node, {}).values())
-    return sorted(found, key=shown_id)
+    return sorted(found, key=shown_order)
 
 
 def _text_map(value: object) -> dict[str, str]:

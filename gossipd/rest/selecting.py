@@ -39,8 +39,13 @@ def instances_for(
         if question.node_meta and not has_meta(_meta_of(instance, shapes), question.node_meta):
             continue
         chosen.append(instance)
-    chosen.sort(key=lambda instance: (shown_node(instance), shown_id(instance)))
+    chosen.sort(key=shown_order)
     return chosen
+
+
+def shown_order(instance: Instance) -> tuple[str, str, str]:
+    """Return what instances are sorted by: node, id, and who registered them."""
+    return shown_node(instance), shown_id(instance), instance.owner
 
 
 def has_meta(meta: Mapping[str, str], wanted: tuple[tuple[str, str], ...]) -> bool:

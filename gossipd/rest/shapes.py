@@ -14,15 +14,8 @@ from uuid import uuid5
 from gossipd.coordinate import Coordinate
 from gossipd.node.handle import NodeHandle
 from gossipd.node.view import View
-from gossipd.rest.nodes import (
-    EXTERNAL_NODE,
-    NODE_NAMESPACE,
-    external_node_of,
-    family_of,
-    node_id,
-    shown_id,
-    shown_node,
-)
+from gossipd.rest.external import node_meta, shown_service
+from gossipd.rest.nodes import NODE_NAMESPACE, family_of, node_id, shown_node
 from gossipd.rest.shapes_checks import Checks
 from gossipd.rest.topics import Topics, node_topic
 from gossipd.serf.events import SerfMember, UserEventReceived
@@ -98,8 +91,9 @@ class Shapes:
         if member is not None:
             host, meta = member.address.host, dict(member.tags)
         else:
-            first = next(iter(self._topics.externals.get(name, {}).values()), None)
-            host = host if first is None else first.address
+            first = self._topics.external(name)
+            if first is not None:
+                host, meta = first.address, node_meta(first.service)
         known = self._topics.known(name)
         index = self._topics.index(node_topic(name)) if known is None else known.since
         tagged = {"lan": host, "wan": host}
@@ -128,9 +122,8 @@ class Shapes:
 
     def service(self, instance: Instance) -> Json:
         """Return an AgentService as consumers get it: with the weights that are in force."""
-        service = instance.service
-        weights = _weights_now(instance)
-        return _service(service, shown_id(instance), _meta(instance), weights) | {
+        service, weights = shown_service(instance.service), _weights_now(instance)
+        return _service(service, weights) | {
             "Proxy": PROXY,
             "Connect": {},
             "PeerName": "",
@@ -140,7 +133,7 @@ class Shapes:
     def own_service(self, service: Service, index: int) -> Json:
         """Return an AgentService as its agent tells it: with the weights of its definition."""
         weights = _weights(service.weight, service.warning_weight)
-        return _service(service, service.id, dict(service.meta), weights) | {
+        return _service(service, weights) | {
             **_indexes(index),
             "Datacenter": self.datacenter,
         }
@@ -157,7 +150,7 @@ class Shapes:
     def catalog_service(self, instance: Instance) -> Json:
         """Return a CatalogService, which has the fields of node and service side by side."""
         node = self.node(shown_node(instance), instance.owner_address)
-        service = instance.service
+        service = shown_service(instance.service)
         return {
             "ID": node["ID"],
             "Node": node["Node"],
@@ -166,13 +159,13 @@ class Shapes:
             "TaggedAddresses": node["TaggedAddresses"],
             "NodeMeta": node["Meta"],
             "ServiceKind": "",
-            "ServiceID": shown_id(instance),
+            "ServiceID": service.id,
             "ServiceName": service.name,
             "ServiceTags": list(service.tags),
             "ServiceAddress": service.address,
             "ServiceTaggedAddresses": _tagged_addresses(service),
             "ServiceWeights": _weights_now(instance),
-            "ServiceMeta": _meta(instance),
+            "ServiceMeta": dict(service.meta),
             "ServicePort": service.port,
             "ServiceSocketPath": "",
             "ServiceEnableTagOverride": False,
@@ -246,25 +239,18 @@ def content_hash(item: Json) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _service(service: Service, id: str, meta: dict[str, str], weights: Json) -> Json:
+def _service(service: Service, weights: Json) -> Json:
     return {
-        "ID": id,
+        "ID": service.id,
         "Service": service.name,
         "Tags": list(service.tags),
         "Address": service.address,
         "TaggedAddresses": _tagged_addresses(service),
-        "Meta": meta,
+        "Meta": dict(service.meta),
         "Port": service.port,
         "Weights": weights,
         "EnableTagOverride": False,
     }
-
-
-def _meta(instance: Instance) -> dict[str, str]:
-    meta = dict(instance.service.meta)
-    if external_node_of(instance) is not None:
-        del meta[EXTERNAL_NODE]
-    return meta
 
 
 def _tagged_addresses(service: Service) -> Json:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from gossipd.node.handle import NodeHandle
-from gossipd.rest.nodes import external_node_of, shown_id, shown_node
+from gossipd.rest.external import external_node_of, shown_check, shown_service
+from gossipd.rest.nodes import shown_node
 from gossipd.serf.events import SerfMember
 from gossipd.services.definition import (
     CRITICAL,
@@ -58,9 +59,8 @@ class Checks:
 
     def of_instance(self, instance: Instance, index: int) -> list[Json]:
         """Return the checks of a service instance alone."""
-        service = instance.service
-        node, id = shown_node(instance), shown_id(instance)
-        tags = list(service.tags)
+        service, node = instance.service, shown_node(instance)
+        id, tags = shown_service(service).id, list(service.tags)
         made = []
         if instance.maintenance and not self._is_nodes_maintenance(instance):
             made.append(_out_of_service(node, id, service.name, tags, instance.maintenance, index))
@@ -68,6 +68,7 @@ class Checks:
         for state in instance.checks[: len(service.checks)]:
             made.append(
                 check_shape(node, state, index, own.get(state.id), (id, service.name, tags))
+                | {"CheckID": shown_check(service, state.id)}
             )
         if instance.status == CRITICAL and instance.owner_status != OWNER_FAILED:
             stated = {str(check["Status"]) for check in made}

@@ -21,8 +21,8 @@ import trio
 from gossipd.catalog.events import CheckChanged, OwnServicesChanged, ServiceChanged
 from gossipd.node.events import NodeEvent
 from gossipd.node.handle import NodeHandle
+from gossipd.rest.external import external_node_of, node_meta
 from gossipd.rest.holding import Wakes
-from gossipd.rest.nodes import external_node_of
 from gossipd.serf.events import LeaveNoted, MemberChange, SerfMember
 from gossipd.services.definition import CheckState
 from gossipd.services.instance import OWNER_FAILED, OWNER_LEAVING, Instance
@@ -99,6 +99,7 @@ class Topics:
         self._members: dict[str, Known] = {}
         self._empty: dict[Topic, None] = {}
         """Topics of what is not there, longest unasked first."""
+        self._own_node: tuple[object, ...] = ()
         self._stale_services: dict[str, None] = {}
         self._stale_members: dict[str, None] = {}
         self._stale_others: dict[Topic, None] = {}
@@ -107,6 +108,7 @@ class Topics:
             self._stale_services[summary.name] = None
         for member in handle.view().members:
             self._stale_members[member.name] = None
+        self._stale_others[OWN] = None
         self._look(self._clock)
         self.close = handle.observe(self._take)
 
@@ -198,6 +200,8 @@ class Topics:
             present = {member.name: member for member in self._handle.view().members}
             for name in members:
                 self._look_at_member(name, present.get(name), index, changed)
+        if OWN in changed:
+            self._look_at_ourselves(changed)
         self._drop_old()
         return changed
 
@@ -215,6 +219,8 @@ class Topics:
                 is_defined_anew = True
             if known is None or not look_the_same(known, instance):
                 self._stamp_instance(known, instance, changed)
+            else:
+                self._place_external(instance, True, changed)
         for instance in gone.values():
             self._stamp_instance(instance, None, changed)
         topic = service_topic(name)
@@ -244,29 +250,39 @@ class Topics:
             if instance is None:
                 continue
             changed[service_topic(instance.service.name)] = None
-            node = external_node_of(instance)
-            changed[node_topic(instance.owner if node is None else node)] = None
+            changed[node_topic(instance.owner)] = None  # its own checks come with its instances
+            node = self._place_external(instance, instance is after, changed)
             if node is not None:
-                self._place_external(node, instance, instance is after, changed)
+                changed[node_topic(node)] = None
         changed[CHECKS] = None
         if before is None or after is None or before.service != after.service:
             changed[DEFINITIONS] = None
 
     def _place_external(
-        self, node: str, instance: Instance, is_there: bool, changed: dict[Topic, None]
-    ) -> None:
+        self, instance: Instance, is_there: bool, changed: dict[Topic, None]
+    ) -> str | None:
+        """Keep what is of a node without an agent, and return its name; ``None`` for others."""
+        node = external_node_of(instance)
+        if node is None:
+            return None
+        before = self.external(node)
         held = self.externals.setdefault(node, {})
-        first = next(iter(held.values()), None)
         if is_there:
             held[instance.key] = instance
         else:
             held.pop(instance.key, None)
-        now_first = next(iter(held.values()), None)
-        if now_first is None:
+        if not held:
             del self.externals[node]
             self._put_empty(node_topic(node))
-        if first is None or now_first is None or first.address != now_first.address:
+        after = self.external(node)
+        if before is None or after is None or _node_of(before) != _node_of(after):
             changed[NODES] = None
+        return node
+
+    def external(self, node: str) -> Instance | None:
+        """Return the instance that says what a node without an agent is, if there is one."""
+        held = self.externals.get(node)
+        return held[min(held)] if held else None
 
     def _look_at_member(
         self, name: str, member: SerfMember | None, index: int, changed: dict[Topic, None]
@@ -296,6 +312,14 @@ class Topics:
             changed[NODES] = None
         if is_other:
             changed[CHECKS] = None
+
+    def _look_at_ourselves(self, changed: dict[Topic, None]) -> None:
+        """Compare the checks of this node itself, which is a node without services too."""
+        node = self._handle.own_services().node
+        seen = node.maintenance, tuple([_sight(check) for check in node.checks])
+        if seen != self._own_node:
+            self._own_node = seen
+            changed[CHECKS] = changed[node_topic(self._handle.view().name)] = None
 
     # -- stamps -----------------------------------------------------------------
 
@@ -356,6 +380,11 @@ def _is_out(instance: Instance) -> str:
 
 def _sight(check: CheckState) -> tuple[str, ...]:
     return check.id, check.name, check.kind, check.status
+
+
+def _node_of(instance: Instance) -> tuple[str, dict[str, str]]:
+    """Return what an instance says of its node, which has no agent."""
+    return instance.address, node_meta(instance.service)
 
 
 def _standing_of(member: SerfMember) -> str:

@@ -9,8 +9,9 @@ import trio
 import trio.testing
 
 from gossipd.catalog.events import ServiceChanged
-from gossipd.rest.blocking import WAIT_MAX
+from gossipd.rest.blocking import WAIT_MAX, hold_while
 from gossipd.rest.desk import Desk
+from gossipd.rest.topics import NAMES, service_topic
 from gossipd.rest.values import Reply
 from gossipd.services.instance import Instance
 from support.fake_handle import FakeHandle
@@ -196,6 +197,28 @@ async def test_a_client_that_goes_away_leaves_nothing(
             await ask(desk, f"{WEB}?index={index}")
     assert desk.reading.topics.waiting == 0
     assert desk.reading.topics._waiters == {}
+
+
+async def test_who_is_woken_for_nothing_waits_on_and_leaves_nothing(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    handle = vector_handle()
+    desk = make_desk(handle)
+    topics, random = desk.reading.topics, desk.reading.random
+    keys = service_topic("web"), NAMES
+    began = trio.current_time()
+
+    async def change() -> None:
+        for status in ("critical", "passing", "critical"):
+            await trio.sleep(1)
+            _show(handle, make_instance("alder", "web", "web-a", status=status))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(change)
+        await hold_while(lambda: True, topics, keys, 16, random)
+    assert trio.current_time() - began >= 16
+    assert topics.woken >= 3
+    assert topics._waiters == {}
 
 
 async def test_a_restart_is_answered_at_once_and_goes_on_above(

@@ -9,7 +9,8 @@ from gossipd.config.faces import HttpConfig
 from gossipd.config.settings import Setting
 from gossipd.node.view import Suspicion, View
 from gossipd.rest.desk import Desk
-from gossipd.rest.nodes import EXTERNAL_NODE, node_id
+from gossipd.rest.external import EXTERNAL_NODE
+from gossipd.rest.nodes import node_id
 from gossipd.serf.events import ChangeKind, MemberChange
 from gossipd.services.definition import Service
 from gossipd.services.instance import Instance

@@ -12,20 +12,22 @@ import trio
 from gossipd.config.faces import HttpConfig
 from gossipd.coordinate import Coordinate
 from gossipd.ledger import Ledger
+from gossipd.rest import reads_agent, reads_catalog, reads_cluster, reads_health, reads_machine
 from gossipd.rest.desk import Desk
 from gossipd.rest.holding import Held, without_condition
-from gossipd.rest.reads_agent import ROUTES as AGENT
-from gossipd.rest.reads_catalog import ROUTES as CATALOG
-from gossipd.rest.reads_cluster import ROUTES as CLUSTER
-from gossipd.rest.reads_health import ROUTES as HEALTH
-from gossipd.rest.reads_machine import ROUTES as MACHINE
 from gossipd.rest.values import Refused, Reply, Request, Route
 from gossipd.services.definition import CheckDefinition, CheckState, Service, ServiceState
 from gossipd.services.instance import Instance
 from gossipd.services.own import OwnService, OwnServices
 from support.fake_handle import FakeHandle, make_member, make_view
 
-ROUTES: tuple[Route, ...] = (*CATALOG, *HEALTH, *AGENT, *CLUSTER, *MACHINE)
+ROUTES: tuple[Route, ...] = (
+    *reads_agent.ROUTES,
+    *reads_catalog.ROUTES,
+    *reads_cluster.ROUTES,
+    *reads_health.ROUTES,
+    *reads_machine.ROUTES,
+)
 DATACENTER = "north"
 WALL = 1_700_000_000.0
 
