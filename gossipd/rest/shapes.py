@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from functools import partial
 from uuid import uuid5
 
 from gossipd.coordinate import Coordinate
@@ -17,7 +18,7 @@ from gossipd.node.view import View
 from gossipd.rest.external import node_meta, shown_service
 from gossipd.rest.nodes import NODE_NAMESPACE, family_of, node_id, shown_node
 from gossipd.rest.shapes_checks import Checks
-from gossipd.rest.topics import Topics, node_topic
+from gossipd.rest.topics import OWN, Topics, node_topic
 from gossipd.serf.events import SerfMember, UserEventReceived
 from gossipd.services.definition import WARNING, Service
 from gossipd.services.instance import Instance
@@ -49,7 +50,7 @@ class Shapes:
         self._view: View | None = None
         self._members: dict[str, SerfMember] = {}
         self._nodes: dict[str, Json] = {}
-        self.checks = Checks(handle, self.member, offset)
+        self.checks = Checks(handle, self.member, partial(topics.index, OWN), offset)
 
     # -- nodes --------------------------------------------------------------------
 

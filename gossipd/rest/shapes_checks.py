@@ -40,6 +40,7 @@ class Checks:
     Args:
         handle: the node.
         member: finds a member that is a node of the catalog.
+        own_index: returns the index of the last change of what this agent registers.
         offset: seconds between the node's clock and calendar time.
     """
 
@@ -47,10 +48,13 @@ class Checks:
         self,
         handle: NodeHandle,
         member: Callable[[str], SerfMember | None],
+        own_index: Callable[[], int],
         offset: float,
     ) -> None:
         self._handle = handle
         self._member = member
+        self._own_index = own_index
+        self._definitions: tuple[int, dict[str, CheckDefinition]] = (-1, {})
         self._offset = offset
 
     def of_entry(self, instance: Instance, index: int) -> list[Json]:
@@ -130,9 +134,15 @@ class Checks:
         return self._handle.own_services().node.maintenance == instance.maintenance
 
     def _own_definitions(self, instance: Instance) -> dict[str, CheckDefinition]:
+        """Return the definitions of our own checks: records do not carry them."""
         if instance.owner != self._handle.view().name:
             return {}
-        return {check.id: check for check in instance.service.checks}
+        index, definitions = self._own_index(), self._definitions[1]
+        if index != self._definitions[0]:
+            own = self._handle.own_services().services
+            definitions = {check.id: check for one in own for check in one.service.checks}
+            self._definitions = index, definitions
+        return definitions
 
     def _liveness_for(self, node: str, instance: Instance, index: int) -> Json:
         """Return gossip's verdict on the node of an instance, as far as it counts for it."""
