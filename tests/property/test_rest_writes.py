@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from gossipd.config.faces import HttpConfig
@@ -50,24 +50,6 @@ anything = st.recursive(
 objects = st.dictionaries(st.sampled_from(FIELDS), anything, max_size=8)
 
 
-@settings(max_examples=200)
-@given(st.data())
-def test_any_json_is_answered(data: st.DataObject) -> None:
-    writer = Writer(SCRIPTS)
-    for _ in range(data.draw(st.integers(1, 4))):
-        target = data.draw(st.sampled_from(TARGETS))
-        body = data.draw(objects | anything)
-        reply = writer.put_now(target, json.dumps(body).encode())
-        assert reply.status in (200, 400, 403, 404, 500)
-        text = reply.body.decode()
-        if reply.status != 200:
-            assert text
-            assert text.isprintable()
-            assert len(reply.body) < 80 or text.startswith("Unknown check ID")
-    for one in writer.handle.own_services().services:
-        assert read_service(write_service(one.service)) == one.service  # it survives a restart
-
-
 @settings(max_examples=100)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_answered(body: bytes) -> None:
@@ -100,6 +82,44 @@ definitions = st.fixed_dictionaries(
         ),
     },
 )
+
+
+checks = st.fixed_dictionaries(
+    {},
+    optional={
+        "TTL": st.sampled_from(["1s", "5m", 10**9, "0s"]),
+        "TCP": st.just("x:1"),
+        "Interval": st.sampled_from(["10s", "1ms"]),
+        "CheckID": names,
+        "Status": st.sampled_from(["passing", "critical", "fine"]),
+        "Notes": st.text(max_size=20),
+        "Output": st.text(max_size=20),
+    },
+)
+nearly_right = st.builds(
+    lambda service, check, junk: {**service, "Node": "ext", "Address": "::1", "Service": {
+        "Service": "db", "Port": service.get("Port")}, "Check": check, **junk},
+    definitions, checks, st.dictionaries(st.sampled_from(FIELDS), anything, max_size=1),
+)  # fmt: skip
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_any_json_is_answered(data: st.DataObject) -> None:
+    writer = Writer(SCRIPTS)
+    for _ in range(data.draw(st.integers(1, 4))):
+        target = data.draw(st.sampled_from(TARGETS))
+        body = data.draw(objects | anything | nearly_right)
+        reply = writer.put_now(target, json.dumps(body).encode())
+        assert reply.status in (200, 400, 403, 404, 429, 500)
+        event(f"{target} {reply.status}")
+        text = reply.body.decode()
+        if reply.status != 200:
+            assert text
+            assert text.isprintable()
+            assert len(reply.body) < 80 or text.startswith("Unknown check ID")
+    for one in writer.handle.own_services().services:
+        assert read_service(write_service(one.service)) == one.service  # it survives a restart
 
 
 @st.composite
