@@ -17,14 +17,15 @@ DONE = Reply(content_type=TEXT)
 
 
 @contextmanager
-def refusing(status: int = 400) -> Iterator[None]:
-    """Turn what the node refuses into a reply: ``status``, or 429 if it may be tried again."""
+def refusing(status: int = 400, busy: int = 429) -> Iterator[None]:
+    """Turn what the node refuses into a reply: ``status``, or ``busy`` if it cannot now."""
     try:
         yield
     except UsageError as error:
         raise Refused(status, short(str(error))) from None
     except Unavailable as error:
-        raise Refused(429, short(str(error)), ("Retry-After", "1")) from None
+        later = (("Retry-After", "1"),) if busy == 429 else ()
+        raise Refused(busy, short(str(error)), *later) from None
 
 
 def takes_scripts(request: Request, desk: Desk) -> bool:

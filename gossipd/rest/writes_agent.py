@@ -24,7 +24,7 @@ async def join(request: Request, desk: Desk) -> Reply:
     """Join the cluster through one address."""
     if flag(request, "wan"):
         raise refused("wan: there is one pool of members; join without it")
-    with refusing(500):
+    with refusing(500, 500):
         result = await desk.handle.join([request.names["address"]])
     if not result.contacted:
         why = "; ".join(result.errors) or "nobody answers there"
@@ -37,15 +37,15 @@ async def force_leave(request: Request, desk: Desk) -> Reply:
     node = request.names["node"]
     if all(member.name != node for member in desk.handle.view().members):
         raise refused(f"No node found with name {shown_json(node)}", 404)
-    with refusing(500):
+    with refusing(500, 500):
         await desk.handle.force_leave(node, prune=flag(request, "prune"))
     return DONE
 
 
 async def leave(request: Request, desk: Desk) -> Reply:
     """Leave the cluster; the daemon ends when this is answered."""
-    desk.log("INFO", "http: graceful leave triggered")
-    with refusing(500):
+    desk.log("INFO", "agent.http: Graceful leave triggered")
+    with refusing(500, 500):
         await desk.handle.leave()
     return DONE
 
@@ -53,7 +53,7 @@ async def leave(request: Request, desk: Desk) -> Reply:
 async def reload(request: Request, desk: Desk) -> Reply:
     """Read the configuration again and apply what can change."""
     try:
-        with refusing(500):
+        with refusing(500, 500):
             await desk.handle.reload()
     except ConfigError as error:
         raise Refused(500, short(str(error))) from None

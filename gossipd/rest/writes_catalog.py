@@ -197,7 +197,7 @@ def _register(desk: Desk, service: Service, known: Service | None) -> None:
     made = made_service(write_service(service))  # within the bounds of all providers
     with refusing():
         for warning in desk.handle.register_service(made, FROM_CLIENT):
-            desk.log("WARN", f"http: service '{service.id}': {warning}")
+            desk.log("WARN", f"agent.http: service '{service.id}': {warning}")
 
 
 def _report(desk: Desk, id: str, written: Written) -> None:

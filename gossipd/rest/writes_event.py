@@ -36,7 +36,7 @@ async def fire(request: Request, desk: Desk) -> Reply:
     meant = _meant(desk, *filters.values())
     event = UserEventReceived(desk.handle.statistics().event_time, name, payload, False)
     if meant is None or meant:
-        with refusing():
+        with refusing(busy=503):
             await desk.handle.send_event(name, payload, nodes=meant or ())
     return json_reply({**event_shape(event), **filters, "LTime": 0})
 

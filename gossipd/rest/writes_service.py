@@ -40,7 +40,7 @@ async def register(request: Request, desk: Desk) -> Reply:
     with refusing():
         warnings = desk.handle.register_service(service, FROM_CLIENT)
     for warning in warnings:
-        desk.log("WARN", f"http: service '{service.id}': {warning}")
+        desk.log("WARN", f"agent.http: service '{service.id}': {warning}")
     return DONE
 
 

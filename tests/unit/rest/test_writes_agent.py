@@ -47,14 +47,14 @@ async def test_forcing_a_leave() -> None:
     assert handle.calls == [("force-leave", "cedar", False), ("force-leave", "cedar", True)]
     assert await one.said("/v1/agent/force-leave/x") == (404, "No node found with name 'x'")
     handle.refusals["force-leave"] = Unavailable("not gossiped in time")
-    assert await one.said("/v1/agent/force-leave/cedar") == (429, "not gossiped in time")
+    assert await one.said("/v1/agent/force-leave/cedar") == (500, "not gossiped in time")
 
 
 async def test_leaving() -> None:
     one, handle = writer()
     assert await one.said("/v1/agent/leave") == (200, "")
     assert handle.calls == [("leave",)]
-    assert one.lines == ["http: graceful leave triggered"]
+    assert one.lines == ["agent.http: Graceful leave triggered"]
     handle.refusals["leave"] = UsageError("Leave already in progress")
     assert await one.said("/v1/agent/leave") == (500, "Leave already in progress")
 

@@ -91,4 +91,4 @@ async def test_events_that_cannot_be(query: str, body: bytes, text: str) -> None
 async def test_an_event_that_cannot_be_sent_now() -> None:
     writer, handle = shop()
     handle.refusals["event"] = Unavailable("the event clock is at its end")
-    assert await writer.said(FIRE) == (429, "the event clock is at its end")
+    assert await writer.said(FIRE) == (503, "the event clock is at its end")
