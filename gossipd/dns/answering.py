@@ -81,7 +81,7 @@ class Answering:
     ) -> None:
         self._zone = zone
         self._config = config
-        self._ledger = ledger
+        self._count = ledger.count
         self._random = random
         self._clock = clock
         self._rates = Rates(config.rate_limit)
@@ -109,8 +109,8 @@ class Answering:
         known = self.cache.known(data[2:])
         if known is not None:
             if self._is_current(known.reply):
-                self._count_query(known.kind)
-                self._ledger.count(CACHE_HIT)
+                self._count(_QUERIES.get(known.kind, _OTHER))
+                self._count(CACHE_HIT)
                 return self._send(int.from_bytes(data[:2]), known, proven=proven, by_udp=by_udp)
             self.cache.unknow(data[2:])
         try:
@@ -123,7 +123,7 @@ class Answering:
             return refused
         reply = self.cache.reply(query.question)
         if reply is not None and self._is_current(reply):
-            self._ledger.count(CACHE_HIT)
+            self._count(CACHE_HIT)
         else:
             answer = self._zone.answer(query)
             if answer is None or (answer.external and self._recurses):
@@ -168,7 +168,7 @@ class Answering:
 
     def _sent(self, id: int, known: Known, room: int) -> bytes:
         config, reply = self._config, known.reply
-        self._ledger.count(_REPLIES[reply.rcode])
+        self._count(_REPLIES[reply.rcode])
         message = reply.send(
             id,
             known.flags,
@@ -179,7 +179,7 @@ class Answering:
             can_recurse=self._recurses,
         )
         if message[2] & 0x02:
-            self._ledger.count(TRUNCATED)
+            self._count(TRUNCATED)
         return message
 
     def _opt(self, query: Query, extended: int = 0) -> bytes:
@@ -198,8 +198,8 @@ class Answering:
         if query.kind in (AXFR, IXFR):
             return self._refusal(query, NOTIMP)
         if query.kind == ANY and by_udp and not proven:
-            self._ledger.count(TRUNCATED)
-            self._ledger.count(_REPLIES[0])
+            self._count(TRUNCATED)
+            self._count(_REPLIES[0])
             return refusal(query, 0, self._opt(query), flags=TC)
         return None
 
@@ -221,7 +221,7 @@ class Answering:
 
     def forwarded(self, reply: bytes) -> bytes:
         """Count the reply of another resolver, and return it."""
-        self._ledger.count(_REPLIES.get(reply[3] & 0xF, REPLY + "other"))
+        self._count(_REPLIES.get(reply[3] & 0xF, REPLY + "other"))
         return reply
 
     def failed(self, pending: Pending) -> bytes:
@@ -231,19 +231,19 @@ class Answering:
         return self._refusal(pending.query, SERVFAIL)
 
     def _refusal(self, query: Query, rcode: int) -> bytes:
-        self._ledger.count(_REPLIES[rcode])
+        self._count(_REPLIES[rcode])
         flags = RA if self._recurses else 0
         return refusal(query, rcode & 0xF, self._opt(query, rcode >> 4), flags=flags)
 
     def _complain(self, bad: BadQuery) -> bytes | None:
-        self._ledger.count(DROPPED + bad.reason.removeprefix("dns-"))
+        self._count(DROPPED + bad.reason.removeprefix("dns-"))
         if bad.rcode is None:
             return None
-        self._ledger.count(_REPLIES[bad.rcode])
+        self._count(_REPLIES[bad.rcode])
         return bare_message(bad.head, bad.rcode)
 
     def _above_the_rate(self, data: bytes) -> bytes | None:
-        self._ledger.count(DROPPED + "rate")
+        self._count(DROPPED + "rate")
         if not self._rates.slips():
             return None
         try:
@@ -253,4 +253,4 @@ class Answering:
         return refusal(query, 0, flags=TC)
 
     def _count_query(self, kind: int) -> None:
-        self._ledger.count(_QUERIES.get(kind, _OTHER))
+        self._count(_QUERIES.get(kind, _OTHER))

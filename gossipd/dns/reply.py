@@ -16,6 +16,8 @@ from gossipd.dns.records import Answer, Record
 
 POINTED_MAX = 0x3FFF
 """Bytes from the start to which names can point (RFC 1035, section 4.1.4)."""
+SORTED_MAX = 64
+"""Records that are shuffled by sorting, which is faster up to here."""
 TARGET_AT = 18
 """Where the target stands in an SRV record whose owner is a pointer."""
 _POINTER = 0xC000
@@ -59,6 +61,8 @@ class Reply:
             for piece in answer.pieces
         ]
         self._least = min((len(piece.blob) for piece in self._pieces), default=1)
+        self._step = _step(self._pieces)
+        self._pointers = self._made_pointers() if self._step else []
         self._authority = [self._blob(record) for record in answer.authority]
         self._loose = [self._blob(record) for record in answer.loose]
         self._size = sum(map(len, (*self._authority, *self._loose)))
@@ -95,17 +99,14 @@ class Reply:
         """
         begin = HEADER_BYTES + len(self._question)
         room -= begin + len(opt)
-        pieces = self._pieces
-        if self._is_shuffled:
-            pieces = random.sample(pieces, min(len(pieces), room // self._least + 1))
+        pieces = self._in_order(room, random) if self._is_shuffled else self._pieces
         answers, extra = self._taken(pieces, begin, room)
-        used = sum(map(len, answers)) + sum(map(len, extra))
         flags = self._flags | asked | (RA if can_recurse else 0)
         authority, loose = self._authority, self._loose
         if len(answers) < len(self._pieces):
             flags |= TC if says_truncated else 0
             authority, loose = [], []
-        elif used + self._size > room:
+        elif self._size and (used := sum(map(len, (*answers, *extra)))) + self._size > room:
             loose = []
             if used + sum(map(len, authority)) > room:
                 authority = []
@@ -113,8 +114,22 @@ class Reply:
         header = _HEADER.pack(id, flags, 1, len(answers), len(authority), others)
         return b"".join((header, self._question, *answers, *authority, *extra, *loose, opt))
 
+    def _in_order(self, room: int, random: Random) -> list[_Ready]:
+        """Return all pieces, or as many as can have room, each order being equally likely."""
+        pieces, draw = self._pieces, random.random
+        if len(pieces) <= SORTED_MAX:
+            return sorted(pieces, key=lambda _: draw())
+        return random.sample(pieces, min(len(pieces), room // self._least + 1))
+
     def _taken(self, pieces: list[_Ready], at: int, room: int) -> tuple[list[bytes], list[bytes]]:
         """Return the answers that fit, and owner and rest of their additional records in turn."""
+        if self._step:
+            count = min(room // self._step, len(pieces))
+            if 0 < count <= len(self._pointers):
+                taken = pieces[:count]
+                rests = [piece.extra[0] for piece in taken if piece.extra]
+                extra = [part for pair in zip(self._pointers, rests, strict=False) for part in pair]
+                return [piece.blob for piece in taken], extra
         answers: list[bytes] = []
         extras: list[bytes] = []
         told: set[bytes] = set()
@@ -141,6 +156,13 @@ class Reply:
                     extras += (owner, rest)
         return answers, extras
 
+    def _made_pointers(self) -> list[bytes]:
+        """Return where the target of each record is, wherever which one stands: all are as long."""
+        first = self._pieces[0]
+        begin, length = HEADER_BYTES + len(self._question) + first.target_at, len(first.blob)
+        places = range(begin, begin + length * len(self._pieces), length)
+        return [_SHORT.pack(_POINTER | place) for place in places if place <= POINTED_MAX]
+
     def _ready(self, record: Record, extra: tuple[bytes, ...]) -> _Ready:
         blob = self._blob(record)
         if not extra:
@@ -160,6 +182,17 @@ class Reply:
             if _ends_label(before):
                 return before + _SHORT.pack(_POINTER | self._apex_at)
         return name
+
+
+def _step(pieces: list[_Ready]) -> int:
+    """Return how many bytes one piece more takes, if it is as many for each; else 0."""
+    if not pieces or len({piece.target for piece in pieces if piece.extra}) not in (0, len(pieces)):
+        return 0
+    shapes = {(len(piece.blob), piece.target_at, *map(len, piece.extra)) for piece in pieces}
+    if len(shapes) > 1 or any(len(piece.extra) > 1 for piece in pieces):
+        return 0
+    length, _target_at, *rest = shapes.pop()
+    return length + sum(2 + size for size in rest)
 
 
 def bare_message(head: tuple[int, int], rcode: int) -> bytes:
