@@ -11,7 +11,7 @@ from gossipd.dns.reply import Reply
 from gossipd.value import Value
 
 RECORDS_MAX = 8192
-"""Records in all kept replies; about 2 MB."""
+"""Records in all kept replies, each reply counted as eight more; at most about 2 MB."""
 QUERIES_MAX = 1024
 """Queries known by their very bytes."""
 

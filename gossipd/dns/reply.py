@@ -51,6 +51,24 @@ class Reply:
         answer: what is said.
     """
 
+    __slots__ = (
+        "_apex",
+        "_apex_at",
+        "_authority",
+        "_flags",
+        "_is_shuffled",
+        "_least",
+        "_loose",
+        "_pieces",
+        "_pointers",
+        "_question",
+        "_size",
+        "_step",
+        "made_at",
+        "rcode",
+        "view",
+    )
+
     def __init__(self, question: bytes, apex_at: int | None, answer: Answer) -> None:
         self._question = question
         self._apex = b"" if apex_at is None else question[apex_at:-4]
@@ -73,8 +91,8 @@ class Reply:
 
     @property
     def weight(self) -> int:
-        """How many records it keeps."""
-        return len(self._pieces) + 1
+        """How much it keeps, in records; one alone costs as much as eight more."""
+        return len(self._pieces) + 8
 
     def send(
         self,
