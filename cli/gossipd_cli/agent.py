@@ -182,12 +182,17 @@ def click_options() -> list[click.Parameter]:
     """Return the options of the table, and those that name files, for click."""
     import click
 
-    from gossipd.config.agent_model import LOG_FORMATS, LOG_LEVELS
+    from gossipd.config.agent_model import EARLY_WARNINGS, LOG_FORMATS, LOG_LEVELS
     from gossipd.config.model import PROFILES
     from gossipd_cli.clicked import file_type, offering
     from gossipd_cli.configuration import DEFAULT_FILE
 
-    words = {"profile": tuple(PROFILES), "log_level": LOG_LEVELS, "log_format": LOG_FORMATS}
+    words = {
+        "profile": tuple(PROFILES),
+        "log_level": LOG_LEVELS,
+        "log_format": LOG_FORMATS,
+        "early_warning": EARLY_WARNINGS,
+    }
     offered = {key: offering(known) for key, known in words.items()}
 
     parameters: list[click.Parameter] = [

@@ -32,6 +32,7 @@ from gossipd.serf.memory import NO_MEMORY
 from gossipd.value import replace
 
 if TYPE_CHECKING:
+    from gossipd.agent.early_warning import EarlyWarning
     from gossipd.agent.handlers.runner import Handlers
     from gossipd.agent.handlers.spec import Handler
     from gossipd.agent.service_wakes import ServiceWakes
@@ -70,6 +71,7 @@ class Parts:
         """Faces that see every event and when it happened; they neither wait nor command."""
         self.service_wakes: ServiceWakes | None = None
         """Who follows services; ``None`` until somebody does."""
+        self._early_warning = _early_warning(config, self._observe, self.ledger)
         node = self._node(state)
         self.driver = Driver(node, machine.packets, self._observe, self.ledger)
         self.keeper = self._keyring_keeper(state.keyring_path)
@@ -95,7 +97,7 @@ class Parts:
 
     def degraded(self) -> Mapping[str, str]:
         """Return the members that behave worse than they usually do, and in what; by name."""
-        return _NOBODY
+        return _NOBODY if self._early_warning is None else self._early_warning.degraded()
 
     def statistics(self) -> Statistics:
         """Return the counters of node, sockets and handlers as they are now."""
@@ -278,6 +280,8 @@ class Parts:
             self.applications.take_in(event, now)
         for observer in self.observers:
             observer(event, now)
+        if self._early_warning is not None:
+            self._early_warning.take(event, now)
         self.watch(event)
 
     def _observe_services(self, event: NodeEvent, now: float) -> None:
@@ -293,6 +297,16 @@ class Parts:
 
 def _look_away(_event: NodeEvent) -> None:
     """See nothing: nobody watches yet."""
+
+
+def _early_warning(
+    config: AgentConfig, tell: Callable[[NodeEvent, float], None], ledger: Ledger
+) -> EarlyWarning | None:
+    if not config.warns_early:
+        return None
+    from gossipd.agent.early_warning import EarlyWarning  # a daemon without HTTP goes without
+
+    return EarlyWarning(config.node.name, tell, ledger)
 
 
 def _keeping(config: AgentConfig, log: Logbook) -> Keeping | None:

@@ -32,6 +32,7 @@ DISCOVER_BYTES_MAX = 128
 """With a label of 63 bytes for the node and the rest of the service it fits into a DNS name."""
 LOG_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERR")
 LOG_FORMATS = ("text", "json")
+EARLY_WARNINGS = ("auto", "on", "off")
 _FACILITIES = (
     "KERN", "USER", "MAIL", "DAEMON", "AUTH", "SYSLOG", "LPR", "NEWS", "UUCP", "CRON",
     "AUTHPRIV", "FTP",
@@ -114,6 +115,8 @@ class AgentConfig(Value, kw_only=True):
     """Where metrics go by UDP, as statsd takes them, ``host:port``; empty is nowhere."""
     statsite_addr: str = ""
     """Where metrics go by TCP, as statsite takes them, ``host:port``; empty is nowhere."""
+    early_warning: str = "auto"
+    """Watch for members that behave worse than usual: on, off, or auto, which is with HTTP."""
     discover: str = ""
     """Cluster name under which members find each other by mDNS; empty is off."""
     interface: str = ""
@@ -139,6 +142,11 @@ class AgentConfig(Value, kw_only=True):
     """Refuse a name of our own that is more than letters, digits, dots and dashes."""
     warnings: tuple[str, ...] = ()
     """What the operator should know about the settings; logged at start."""
+
+    @property
+    def warns_early(self) -> bool:
+        """Whether members are watched for being worse than usual."""
+        return self.early_warning == "on" or (self.early_warning == "auto" and bool(self.http.addr))
 
 
 def check_agent_config(config: AgentConfig) -> None:
@@ -209,6 +217,12 @@ def agent_faults(config: AgentConfig) -> Iterator[ConfigError]:
     if config.log_format not in LOG_FORMATS:
         yield ConfigError(
             f"log_format is {config.log_format!r}: it must be one of {', '.join(LOG_FORMATS)}"
+        )
+    if config.early_warning not in EARLY_WARNINGS:
+        yield ConfigError(
+            f"early_warning is {config.early_warning!r}: it must be one of"
+            f" {', '.join(EARLY_WARNINGS)}",
+            key="early_warning",
         )
     if config.syslog_facility.upper() not in SYSLOG_FACILITIES:
         yield ConfigError(

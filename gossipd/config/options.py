@@ -126,6 +126,10 @@ OPTIONS: tuple[Option, ...] = (
     Option("enable_syslog", "syslog", "switch", "enable_syslog", "Copy the log to syslog."),
     Option("statsd_addr", "statsd-addr", "text", "statsd_addr", "Metrics by UDP.", "ADDR"),
     Option("statsite_addr", "statsite-addr", "text", "statsite_addr", "Metrics by TCP.", "ADDR"),
+    Option(
+        "early_warning", "early-warning", "text", "early_warning",
+        "Warn of members that get worse: auto, on or off.", "WHEN",
+    ),
     Option("discover", "discover", "text", "discover", "Find members of NAME by mDNS.", "NAME"),
     Option("mdns_interface", "mdns-iface", "text", "mdns_interface", "Use mDNS here.", "NAME"),
     Option(

@@ -31,10 +31,9 @@ _MEMBERS = (
     Family("gossipd_members", GAUGE, "Members by what is known of them.", ("status",)),
     Family("gossipd_members_suspected", GAUGE, "Members that are accused of having failed."),
     Family("gossipd_members_degraded", GAUGE, "Members that behave worse than they usually do."),
-    Family("gossipd_members_watched", GAUGE, "Members of whom is known how they usually behave."),
     Family(
-        "gossipd_degraded_warnings_total", COUNTER, "Members that began to be degraded.",
-        ("sign",),
+        "gossipd_degraded_warnings_total", COUNTER,
+        "Members that left their band, by the first sign; self is this node.", ("sign",),
     ),
     Family(
         "gossipd_member_changes_total", COUNTER, "Changes of members, each once.",

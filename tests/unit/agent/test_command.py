@@ -152,7 +152,8 @@ run_plain(["--bind", "127.0.0.1:0", "--socket", sys.argv[1]])
         "gossipd.serf.key_queries", "gossipd.serf.name_vote", "gossipd_cli.exits",
         "gossipd.services", "gossipd.catalog", "gossipd.wire.catalog", "gossipd.balance",
         "gossipd.agent.services", "gossipd.agent.checks", "gossipd.agent.log.service_lines",
-        "gossipd.config.services",
+        "gossipd.config.services", "gossipd.rest", "gossipd.dns", "gossipd.agent.early_warning",
+        "gossipd.metrics.bands", "gossipd.metrics.histogram", "gossipd.metrics.families",
     )  # fmt: skip
     assert [name for name in loaded if name.startswith(unneeded)] == []
 

@@ -25,6 +25,7 @@ def config(**settings: object) -> AgentConfig:
             {"event_handlers": ("ok.sh", "member-foo=x.sh")},
             "Invalid event script: Event 'member-foo' invoking 'x.sh'",
         ),
+        ({"early_warning": "yes"}, "early_warning is 'yes': it must be one of auto, on, off"),
         ({"log_format": "xml"}, "log_format is 'xml': it must be one of text, json"),
         ({"syslog_facility": "local8"}, "syslog_facility is 'local8': it must be one of KERN,"),
     ],
