@@ -105,6 +105,19 @@ class Collector:
         host = os.uname().nodename if self.sinks else ""
         return [line for interval in intervals for line in lines_of(interval, host)]
 
+    def latest(self) -> tuple[Interval, float]:
+        """Return what happened between the last two readings, and how many seconds that was.
+
+        For a collector that does not ``run``: it reads now if the last reading is older than an
+        interval, and looks no further back than the reading before.
+        """
+        from gossipd.metrics.interval import interval_between
+
+        if len(self._readings) < 2 or self._wall() - self._readings[-1].at >= INTERVAL:
+            self._read()
+        before, after = self._readings[-2], self._readings[-1]
+        return interval_between(before, after), max(after.at - before.at, 0.001)
+
     def _read(self) -> None:
         reading = Reading(
             self._wall(),

@@ -35,15 +35,15 @@ def lines_of(interval: Interval, host: str = "") -> Iterator[str]:
 def _figures(times: int, total: float, values: Sequence[float]) -> str:
     if times == 1:
         return f"Count: 1 Sum: {total:.3f}"
-    spread = _deviation(values)
+    spread = deviation(values)
     return (
         f"Count: {times} Min: {min(values):.3f} Mean: {total / times:.3f}"
         f" Max: {max(values):.3f} Stddev: {spread:.3f} Sum: {total:.3f}"
     )
 
 
-def _deviation(values: Sequence[float]) -> float:
-    """Return the standard deviation of a sample; 0 of a single value."""
+def deviation(values: Sequence[float]) -> float:
+    """Return the standard deviation of a sample of one or more values; 0 of a single one."""
     mean = math.fsum(values) / len(values)
     squares = math.fsum((value - mean) ** 2 for value in values)
     return math.sqrt(squares / (len(values) - 1)) if len(values) > 1 else 0.0

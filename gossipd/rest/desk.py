@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from gossipd.config.faces import HttpConfig
 from gossipd.ledger import Ledger
@@ -11,6 +12,9 @@ from gossipd.node.handle import NodeHandle
 from gossipd.rest.own_state import KeptState
 from gossipd.rest.reading import Reading
 from gossipd.rest.timeline import Timeline
+
+if TYPE_CHECKING:
+    from gossipd.metrics.collecting import Collector
 
 
 class Desk:
@@ -46,3 +50,5 @@ class Desk:
         self.timeline = Timeline(handle, wall)
         """What happened lately; it observes the node from now on."""
         self.kept_state = KeptState()
+        self.collector: Collector | None = None
+        """What ``/v1/agent/metrics`` compares with, once somebody has asked for it."""

@@ -1,7 +1,9 @@
-"""``GET /metrics``: everything that is counted here, for Prometheus and its kind."""
+"""``GET /metrics``: everything that is counted here, for Prometheus and its kind; and
+``GET /v1/agent/metrics``, the same in Consul's words."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from gossipd.rest.values import Reply, Request, Route
@@ -38,11 +40,30 @@ def state_of(desk: Desk) -> State:
     )
 
 
+async def show_telemetry(request: Request, desk: Desk) -> Reply:
+    """Answer as Consul's agent: what happened since somebody asked last, ten seconds at least."""
+    if request.first("format") == "prometheus":
+        return await show_metrics(request, desk)
+    from gossipd.metrics.collecting import Collector
+    from gossipd.metrics.telemetry import telemetry_of
+
+    if desk.collector is None:
+        desk.collector = Collector(desk.handle.statistics, desk.ledger, desk.wall)
+    interval, seconds = desk.collector.latest()
+    return Reply(body=json.dumps(telemetry_of(interval, seconds), separators=(",", ":")).encode())
+
+
 ROUTES: tuple[Route, ...] = (
     Route(
         method="GET",
         pattern="/metrics",
         handler=show_metrics,
         summary="All metrics, for Prometheus: text or OpenMetrics.",
+    ),
+    Route(
+        method="GET",
+        pattern="/v1/agent/metrics",
+        handler=show_telemetry,
+        summary="What was counted and measured lately, in the shape of Consul's agent.",
     ),
 )
