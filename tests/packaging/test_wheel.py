@@ -35,6 +35,8 @@ def test_the_wheel_holds_the_packages_the_command_and_the_licence(tmp_path: Path
     (metadata,) = {top for top in tops if top.endswith(".dist-info")}
     assert tops == {"gossipd", "gossipd_cli", "gossipd_sim", metadata}
     assert "gossipd/py.typed" in names
+    assert {"gossipd/rest/ui/page.html", "gossipd/rest/ui/page.css"} <= set(names)
+    assert "gossipd/rest/ui/main.js" in names
     assert "gossipd_cli/py.typed" in names
     assert "gossipd_sim/py.typed" in names
     scenario = re.compile(r"gossipd_sim/scenarios/(fast|slow|rare)/[a-z-]+\.toml")
