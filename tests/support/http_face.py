@@ -97,10 +97,11 @@ class Face:
         routes: Iterable[Route],
         limits: HttpLimits,
         config: HttpConfig,
+        handle: FakeHandle | None = None,
     ) -> None:
         self.ledger = Ledger()
         self.lines: list[tuple[str, str]] = []
-        self.handle = FakeHandle()
+        self.handle = handle or FakeHandle()
         desk = Desk(
             self.handle,
             config,
@@ -113,6 +114,11 @@ class Face:
         self.nursery = nursery
         self.ended = 0
         self.clients: list[Client] = []
+
+    def start(self) -> None:
+        """Run what all connections share."""
+        self.nursery.start_soon(self.service.departures.run)
+        self.nursery.start_soon(self.service.alarms.run)
 
     def connect(self, *, is_loopback: bool = True) -> Client:
         """Return a client whose connection is served."""
@@ -142,8 +148,7 @@ async def facing(
     """Serve ``routes`` while the block runs."""
     async with trio.open_nursery() as nursery:
         face = Face(nursery, routes, limits or HttpLimits(), config or HttpConfig())
-        nursery.start_soon(face.service.departures.run)
-        nursery.start_soon(face.service.alarms.run)
+        face.start()
         try:
             yield face
         finally:
