@@ -8,7 +8,7 @@ every packet while something changes.
 
 from __future__ import annotations
 
-from gossipd.dns.selection import EXTERNAL_NODE, ip_of, node_of
+from gossipd.dns.selection import NODE_META, external_node_of, ip_of
 from gossipd.node.handle import NodeHandle
 from gossipd.node.view import View
 from gossipd.serf.events import SerfMember
@@ -122,9 +122,14 @@ class Directory:
         if not ip:
             return
         self._services_by_ip.setdefault(ip, service.name)
-        if service.meta.get(EXTERNAL_NODE):
-            name = node_of(instance)
-            self._external.setdefault(name.lower(), Node(name, ip))
+        name = external_node_of(instance)
+        if name and name.lower() not in self._external:
+            meta = tuple(
+                (key.removeprefix(NODE_META), value)
+                for key, value in service.meta.items()
+                if key.startswith(NODE_META)
+            )
+            self._external[name.lower()] = Node(name, ip, meta)
 
 
 def plain_ip(ip: bytes) -> bytes:

@@ -15,6 +15,8 @@ from gossipd.value import Value
 
 EXTERNAL_NODE = "external-node"
 """Key in the meta of a service that runs on a node without agent: the name of that node."""
+NODE_META = "external-node:"
+"""So begin the keys of what is the meta of that node."""
 WEIGHT_MAX = 65535
 
 
@@ -32,7 +34,17 @@ class Place(Value):
 
 def node_of(instance: Instance) -> str:
     """Return the name of the node that readers are shown."""
-    return instance.service.meta.get(EXTERNAL_NODE) or instance.owner
+    return external_node_of(instance) or instance.owner
+
+
+def external_node_of(instance: Instance) -> str:
+    """Return the node without agent that ``instance`` runs on; empty if it runs on its owner.
+
+    Such a service is one of the daemon that was told of it, ``<node>/<id>``.
+    """
+    service = instance.service
+    node = service.meta.get(EXTERNAL_NODE, "")
+    return node if node and service.id.startswith(f"{node}/") else ""
 
 
 def chosen(

@@ -12,6 +12,7 @@ import trio
 
 from gossipd.config.faces import DnsConfig
 from gossipd.dns.answering import Answering
+from gossipd.dns.defects import Defects
 from gossipd.dns.readiness import Readiness
 from gossipd.dns.tcp import Connections
 from gossipd.dns.udp import Datagrams
@@ -43,7 +44,7 @@ async def serve_dns(
         config: of the face.
         datacenter: the one that names may say.
         ledger: where queries are counted and measured.
-        log: gets (level, line without date).
+        log: gets (level, line without date): what is a defect of ours.
         expects_others: there are seeds, so the node knows its cluster only when one answered.
         task_status: told when queries are answered.
     """
@@ -51,10 +52,11 @@ async def serve_dns(
     zone = Zone(handle, config, datacenter, wall=time.time, is_ready=is_ready)
     answering = Answering(zone, config, ledger, Random(), trio.current_time)
     forwarding = _forwarding(answering, config, ledger)
+    defects = Defects(ledger, log, trio.current_time)
     async with trio.open_nursery() as nursery:
         for bound in datagrams:
-            nursery.start_soon(Datagrams(bound, answering, forwarding, ledger).run)
-        connections = Connections(answering, forwarding, ledger)
+            nursery.start_soon(Datagrams(bound, answering, forwarding, ledger, defects).run)
+        connections = Connections(answering, forwarding, ledger, defects)
         for listener in listeners:
             nursery.start_soon(connections.serve, listener)
         task_status.started()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from gossipd.dns.answering import DROPPED, LATENCY, Answering, Pending
+from gossipd.dns.defects import Defects
 from gossipd.dns.limits import is_proven
 from gossipd.ledger import Ledger
 
@@ -25,10 +26,17 @@ RECEIVE_BYTES = 4096
 class Connections:
     """All TCP connections of one face."""
 
-    def __init__(self, answering: Answering, forwarding: Forwarding | None, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        answering: Answering,
+        forwarding: Forwarding | None,
+        ledger: Ledger,
+        defects: Defects,
+    ) -> None:
         self._answering = answering
         self._forwarding = forwarding
         self._ledger = ledger
+        self._defects = defects
         self._open = 0
         self._by_host: Counter[str] = Counter()
 
@@ -65,10 +73,7 @@ class Connections:
             if waiting.cancelled_caught or message is None:
                 return
             before = trio.current_time()
-            reply = self._answering.message(message, host)
-            if isinstance(reply, Pending):
-                assert self._forwarding is not None, "nothing is pending without recursors"
-                reply = await self._forwarding.complete(reply)
+            reply = await self._reply(message, host)
             if reply is None:
                 return
             self._ledger.measure(LATENCY, 1000 * (trio.current_time() - before))
@@ -76,6 +81,16 @@ class Connections:
                 await stream.send_all(len(reply).to_bytes(2) + reply)
             if waiting.cancelled_caught:
                 return
+
+    async def _reply(self, message: bytes, host: str) -> bytes | None:
+        try:
+            reply = self._answering.message(message, host)
+            if isinstance(reply, Pending):
+                assert self._forwarding is not None, "nothing is pending without recursors"
+                return await self._forwarding.complete(reply)
+        except Exception:
+            return self._defects.answer(message, host)
+        return reply
 
 
 async def _next_message(stream: trio.abc.ReceiveStream, buffer: bytearray) -> bytes | None:

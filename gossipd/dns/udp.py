@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import trio
 
 from gossipd.dns.answering import DROPPED, LATENCY, Answering, Pending
+from gossipd.dns.defects import Defects
 from gossipd.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Datagrams:
         answering: Answering,
         forwarding: Forwarding | None,
         ledger: Ledger,
+        defects: Defects,
     ) -> None:
         bound.setblocking(False)
         self._socket = bound
@@ -49,6 +51,7 @@ class Datagrams:
         self._answering = answering
         self._forwarding = forwarding
         self._ledger = ledger
+        self._defects = defects
 
     def _notice_destination(self) -> None:
         """Bound to all addresses, answer from the one that was asked, for a resolver takes no
@@ -93,7 +96,10 @@ class Datagrams:
                 if error.errno in (errno.EBADF, errno.ENOTSOCK):
                     raise
                 continue  # an ICMP answer to a reply sent earlier; the socket is still good
-            reply = self._answering.datagram(data, source[0])
+            try:
+                reply = self._answering.datagram(data, source[0])
+            except Exception:
+                reply = self._defects.answer(data, source[0])
             if isinstance(reply, Pending):
                 self._pass_on(reply, source, before, nursery)
             elif reply is not None:
@@ -121,7 +127,12 @@ class Datagrams:
         since: float,
         note: _Note | None,
     ) -> None:
-        self._send(await forwarding.complete(pending), source, note)
+        try:
+            reply = await forwarding.complete(pending)
+        except Exception:
+            self._defects.answer(pending.query.question, source[0])
+            reply = forwarding.fail(pending)
+        self._send(reply, source, note)
         self._ledger.measure(LATENCY, 1000 * (trio.current_time() - since))
 
     def _send(self, reply: bytes, to: Any, note: _Note | None) -> None:

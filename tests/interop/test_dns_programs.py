@@ -99,6 +99,24 @@ def test_dig_gets_sixty_instances_by_tcp_after_tc(new_cluster: NewCluster) -> No
     assert int(cut.rpartition("rcvd: ")[2]) <= 512
 
 
+def test_a_daemon_that_finds_no_seed_denies_nothing(new_cluster: NewCluster) -> None:
+    cluster = new_cluster(log_level="info")
+    seed = cluster.prepare(GOSSIPD)
+    host = cluster.next_host()
+    more = ["--dns-addr", f"{host}:{PORT}"]
+    agent = cluster.prepare(GOSSIPD, more=more, retry_join=[seed.options.bind])
+    agent.start()
+    dig = Dig(host, PORT)
+    assert dig.status("web.service.consul") == "SERVFAIL"
+    assert dig.status(f"{agent.name}.node.consul") == "SERVFAIL"
+    assert dig.status("consul", "SOA") == "NOERROR"
+    seed.start()
+    register(seed, 1)
+    answered = ("NOERROR", "NXDOMAIN")
+    wait_for(lambda: dig.status("web.service.consul") in answered, 10, "an answer")
+    assert dig.status("web.service.consul") == "NOERROR"  # and never a wrong denial before
+
+
 def test_haproxy_fills_drains_and_empties_its_servers(
     new_cluster: NewCluster, tmp_path: Path
 ) -> None:

@@ -26,7 +26,8 @@ class Recursive:
     """A face with recursors."""
 
     def __init__(self, *addresses: str, **settings: object) -> None:
-        config = DnsConfig(recursors=addresses, recursor_timeout=0.3, **settings)  # type: ignore[arg-type]
+        settings.setdefault("recursor_timeout", 10.0)
+        config = DnsConfig(recursors=addresses, **settings)  # type: ignore[arg-type]
         self.face = DnsFace(config)
         self.recursor = Recursor(config, self.face.ledger, SystemRandom())
         self.forwarding = Forwarding(self.face.answering, self.recursor)
@@ -87,7 +88,7 @@ async def test_the_next_is_asked_if_one_is_silent_or_useless() -> None:
     silent: Treat = lambda query, _: None  # noqa: E731
     useless: Treat = lambda query, _: answer(query, rcode=dns.rcode.SERVFAIL)  # noqa: E731
     good: Treat = lambda query, _: answer(query, ADDRESS)  # noqa: E731
-    async with recursive(silent, useless, good) as (face, upstreams):
+    async with recursive(silent, useless, good, recursor_timeout=1.0) as (face, upstreams):
         assert texts(await face.ask("example.com"))
         assert [len(upstream.asked) for upstream in upstreams] == [1, 1, 1]
         assert face.face.ledger.counts[FAILED] == 2
@@ -178,7 +179,7 @@ async def test_a_reply_that_cannot_be_read_adds_nothing(tail: bytes) -> None:
 
 
 async def test_only_so_many_are_under_way() -> None:
-    async with recursive(lambda query, _: None) as (face, _), trio.open_nursery() as nursery:
+    async with recursive(lambda q, _: None) as (face, _), trio.open_nursery() as nursery:
         for _n in range(IN_FLIGHT_MAX):
             nursery.start_soon(face.ask, "example.com")
         await trio.testing.wait_all_tasks_blocked()

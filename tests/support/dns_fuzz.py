@@ -107,11 +107,13 @@ def faces() -> list[DnsFace]:
             enable_truncate=False, recursors=("127.0.0.1:9",),
         ),
     ]  # fmt: skip
+    external = {"external-node": "blue", "external-node:rack": "1"}
     found = [DnsFace(config, seed) for seed, config in enumerate(configs)]
     for face in found:
         face.show_many(80, tags=("blue", "a"), zone="x")
         face.show("a", "a", address="db.example.com")
-        face.show("b", "db", address="a.service.consul", meta={"external-node": "blue"})
+        face.show("b", "db", address="a.service.consul")
+        face.show("b", "mail", "blue/mail", address="192.0.2.1", meta=external)
     return found
 
 

@@ -7,6 +7,7 @@ import pytest
 import trio
 import trio.testing
 
+from gossipd.dns.defects import LOGGED_EVERY, Defects
 from gossipd.dns.tcp import IDLE_TIMEOUT, Connections
 from support.dns_face import DnsFace, make_query, texts
 
@@ -17,7 +18,10 @@ class Talk:
     def __init__(self, nursery: trio.Nursery) -> None:
         self.face = DnsFace()
         self.face.show("a", port=80)
-        connections = Connections(self.face.answering, None, self.face.ledger)
+        self.log: list[str] = []
+        ledger = self.face.ledger
+        defects = Defects(ledger, lambda level, text: self.log.append(text), trio.current_time)
+        connections = Connections(self.face.answering, None, ledger, defects)
         self.stream, theirs = trio.testing.memory_stream_pair()
         self.theirs = theirs
         self.ended = trio.Event()
@@ -134,3 +138,23 @@ async def test_a_bad_query_gets_its_code_and_the_next_is_answered(
     )
     assert (await talk.read()).rcode() == dns.rcode.FORMERR
     assert len(texts(await talk.read())) == 1
+
+
+async def test_a_defect_of_ours_is_logged_now_and_then_and_ends_nothing(
+    nursery: trio.Nursery,
+    autojump_clock: trio.testing.MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    talk = Talk(nursery)
+
+    def broken(data: bytes, host: str) -> bytes:
+        raise KeyError("nobody thought of it")
+
+    monkeypatch.setattr(talk.face.answering, "message", broken)
+    for logged, pause in ((1, 0.0), (1, LOGGED_EVERY), (2, 0.0)):
+        await talk.stream.send_all(framed("web.service.consul"))
+        assert (await talk.read()).rcode() == dns.rcode.SERVFAIL
+        assert len(talk.log) == logged
+        await trio.sleep(pause)
+    assert "KeyError: 'nobody thought of it'" in talk.log[0]
+    assert talk.face.ledger.counts["gossipd.dns.dropped.defect"] == 3

@@ -247,8 +247,13 @@ def test_host_names_of_our_own_are_followed_but_not_for_ever() -> None:
 
 def test_a_node_without_agent_is_shown_under_its_own_name() -> None:
     face = DnsFace()
-    face.show("a", address="192.0.2.9", port=25, meta={"external-node": "relay"})
+    meta = {"external-node": "Relay", "external-node:rack": "7"}
+    face.show("a", "web", "Relay/web", address="192.0.2.9", port=25, meta=meta)
     assert texts(face.ask("relay.node.consul")) == ["relay.node.consul. A 192.0.2.9"]
+    assert texts(face.ask("relay.node.consul", "TXT")) == ['relay.node.consul. TXT "rack=7"']
+    face.show("b", address="192.0.2.9", port=26, meta={"external-node": "fake"})
+    face.handle.clock += 2.0
+    assert rcode(face.ask("fake.node.consul")) == "NXDOMAIN"
 
 
 def test_a_node_whose_name_is_none_of_dns_is_told_by_its_address() -> None:
