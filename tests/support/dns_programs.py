@@ -144,11 +144,16 @@ def dnsmasq(config: Path, host: str) -> Iterator[int]:
     words += ["--user=", "--pid-file", f"--conf-file={config}", "--bind-interfaces"]
     process = subprocess.Popen([*words, f"--listen-address={host}", f"--port={port}"])
     try:
-        wait_for(lambda: socket.create_connection((host, port), 1).close() is None, 10, "dnsmasq")
+        wait_for(lambda: _answers(host, port), 10, "dnsmasq")
         yield port
     finally:
         process.kill()
         process.wait()
+
+
+def _answers(host: str, port: int) -> bool:
+    with socket.create_connection((host, port), 1):
+        return True
 
 
 PROMETHEUS = """
