@@ -8,7 +8,7 @@ drain) is a check as well, so the worst check of an instance is always its statu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from gossipd.node.handle import NodeHandle
@@ -25,6 +25,7 @@ from gossipd.services.definition import (
 )
 from gossipd.services.instance import OWNER_FAILED, OWNER_LEAVING, Instance
 from gossipd.services.own import OwnService
+from gossipd.value import Value
 from gossipd.wire.serf_messages import MemberStatus
 
 Json = dict[str, object]
@@ -32,6 +33,19 @@ LIVENESS = "serfHealth"
 SERVICE_MAINTENANCE, NODE_MAINTENANCE = "_service_maintenance:", "_node_maintenance"
 SERVICE_MAINTENANCE_NAME = "Service Maintenance Mode"
 NODE_MAINTENANCE_NAME = "Node Maintenance Mode"
+
+
+class _Own(Value):
+    """What records do not say, and this agent knows of its own services."""
+
+    definitions: Mapping[str, CheckDefinition] = {}
+    """Of checks, by their ids."""
+    reasons: Mapping[str, str] = {}
+    """Why services are out, by their ids."""
+    node_reason: str = ""
+
+
+_NOT_OURS = _Own()
 
 
 class Checks:
@@ -54,7 +68,7 @@ class Checks:
         self._handle = handle
         self._member = member
         self._own_index = own_index
-        self._definitions: tuple[int, dict[str, CheckDefinition]] = (-1, {})
+        self._own = -1, _Own()
         self._offset = offset
 
     def of_entry(self, instance: Instance, index: int) -> list[Json]:
@@ -66,9 +80,10 @@ class Checks:
         service, node = instance.service, shown_node(instance)
         id, tags = shown_service(service).id, list(service.tags)
         made = []
-        if instance.maintenance and not self._is_nodes_maintenance(instance):
-            made.append(_out_of_service(node, id, service.name, tags, instance.maintenance, index))
-        own = self._own_definitions(instance)
+        reason, _ = self._maintenance_of(instance)
+        if reason:
+            made.append(_out_of_service(node, id, service.name, tags, reason, index))
+        own = self._what_is_ours(instance).definitions
         for state in instance.checks[: len(service.checks)]:
             made.append(
                 check_shape(node, state, index, own.get(state.id), (id, service.name, tags))
@@ -121,28 +136,34 @@ class Checks:
         made = []
         if external_node_of(instance) is None or instance.owner_status == OWNER_FAILED:
             made.append(self._liveness_for(node, instance, index))
-        if self._is_nodes_maintenance(instance):
-            made.append(_node_out_of_service(node, instance.maintenance, index))
+        _, reason = self._maintenance_of(instance)
+        if reason:
+            made.append(_node_out_of_service(node, reason, index))
         states = instance.checks[len(instance.service.checks) :]
         made.extend(check_shape(node, state, index) for state in states)
         return made
 
-    def _is_nodes_maintenance(self, instance: Instance) -> bool:
-        """Return whether the whole node is out; only known of ours, others say one reason."""
-        if not instance.maintenance or instance.owner != self._handle.view().name:
-            return False
-        return self._handle.own_services().node.maintenance == instance.maintenance
-
-    def _own_definitions(self, instance: Instance) -> dict[str, CheckDefinition]:
-        """Return the definitions of our own checks: records do not carry them."""
+    def _maintenance_of(self, instance: Instance) -> tuple[str, str]:
+        """Return why the service is out, and why its node: others than us say one reason."""
         if instance.owner != self._handle.view().name:
-            return {}
-        index, definitions = self._own_index(), self._definitions[1]
-        if index != self._definitions[0]:
-            own = self._handle.own_services().services
-            definitions = {check.id: check for one in own for check in one.service.checks}
-            self._definitions = index, definitions
-        return definitions
+            return instance.maintenance, ""
+        own = self._what_is_ours(instance)
+        return own.reasons.get(instance.service.id, ""), own.node_reason
+
+    def _what_is_ours(self, instance: Instance) -> _Own:
+        """Return what only the owner of ``instance`` knows, if that is this agent."""
+        if instance.owner != self._handle.view().name:
+            return _NOT_OURS
+        index = self._own_index()
+        if index != self._own[0]:
+            own = self._handle.own_services()
+            known = _Own(
+                {check.id: check for one in own.services for check in one.service.checks},
+                {one.service.id: one.state.maintenance for one in own.services},
+                own.node.maintenance,
+            )
+            self._own = index, known
+        return self._own[1]
 
     def _liveness_for(self, node: str, instance: Instance, index: int) -> Json:
         """Return gossip's verdict on the node of an instance, as far as it counts for it."""

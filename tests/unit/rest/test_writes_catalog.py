@@ -69,7 +69,7 @@ async def test_what_belongs_to_the_agent_itself_is_shown_as_it_is() -> None:
 
 async def test_a_status_that_was_written_stands_and_can_be_written_anew() -> None:
     writer = await adopted()
-    writer.at(90 * 86400.0)
+    writer.at(86400.0)
     assert checks(writer) == {"c": ("passing", "ok")}
     again = {"CheckID": "c", "Name": "n", "Notes": "why", "Status": "critical", "Output": "gone"}
     body = EXT | {"Check": again}
