@@ -6,6 +6,9 @@ is a client's, kept over restarts, and seen by all of them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from gossipd.rest.bodies import read_body
 from gossipd.rest.commands import (
     DONE,
@@ -18,7 +21,7 @@ from gossipd.rest.commands import (
 from gossipd.rest.definitions import read_service_definition
 from gossipd.rest.desk import Desk
 from gossipd.rest.query import flag
-from gossipd.rest.values import WRITE, Reply, Request, Route
+from gossipd.rest.values import WRITE, Refused, Reply, Request, Route
 from gossipd.services.definition import Service
 from gossipd.services.own import FROM_CLIENT
 from gossipd.value import replace
@@ -54,9 +57,7 @@ def with_checks_of(known: Service, service: Service) -> Service:
 async def deregister(request: Request, desk: Desk) -> Reply:
     """Take back a service and its checks."""
     service = request.names["id"]
-    if own_service(desk, service) is None:
-        raise unknown_service(service)
-    with refusing():
+    with _refusing_unknown(desk, service):
         desk.handle.deregister_service(service)
     return DONE
 
@@ -65,12 +66,24 @@ async def maintain(request: Request, desk: Desk) -> Reply:
     """Take a service out of ``passing``, or let it take part again."""
     enable = needed_flag(request, "enable")
     service = request.names["id"]
-    if own_service(desk, service) is None:
-        raise unknown_service(service)
-    with refusing():
+    with _refusing_unknown(desk, service):
         reason = (request.first("reason") or NO_REASON) if enable else None
         desk.handle.set_maintenance(service, reason)
     return DONE
+
+
+@contextmanager
+def _refusing_unknown(desk: Desk, service: str) -> Iterator[None]:
+    """Turn what the node refuses into a reply; what it refuses is looked at afterwards."""
+    if not service:
+        raise unknown_service(service)  # for the verbs of the node that means the node itself
+    try:
+        with refusing():
+            yield
+    except Refused:
+        if own_service(desk, service) is None:
+            raise unknown_service(service) from None
+        raise
 
 
 ROUTES = (

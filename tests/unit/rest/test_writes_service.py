@@ -296,6 +296,8 @@ async def test_maintenance_of_a_service() -> None:
         ("web?enable=", 400, "Missing value for enable"),
         ("web?enable=on", 400, "Invalid value for ?enable"),
         ("web?enable=true&reason=" + "x" * 600, 400, "reason: at most 512 bytes are accepted"),
+        ("?enable=true", 404, 'Unknown service ID "". Ensure that the service ID is '
+         "passed, not the service name."),
         ("ghost?enable=true", 404, 'Unknown service ID "ghost". Ensure that the service ID is '
          "passed, not the service name."),
     ],
@@ -305,6 +307,7 @@ async def test_maintenance_that_cannot_be(target: str, status: int, text: str) -
     await writer.put(REGISTER, {"Name": "web"})
     assert await writer.said(f"/v1/agent/service/maintenance/{target}") == (status, text)
     assert own(writer)["web"].state.maintenance == ""
+    assert writer.handle.own_services().node.maintenance == ""
 
 
 @pytest.mark.parametrize(
