@@ -121,7 +121,9 @@ class Answering:
         refused = self._refused(query, proven=proven, by_udp=by_udp)
         if refused is not None:
             return refused
-        reply = self.cache.reply(query.question)
+        # spellings share one reply: who invents them does not make us work each time
+        key = query.question[:-4].lower() + query.question[-4:]
+        reply = self.cache.reply(key)
         if reply is not None and self._is_current(reply):
             self._count(CACHE_HIT)
         else:
@@ -129,9 +131,13 @@ class Answering:
             if answer is None or (answer.external and self._recurses):
                 room = self._room(query, proven=proven, by_udp=by_udp)
                 return self._foreign(Pending(query, room, answer), host)
-            reply = self._made(query, answer)
+            reply = Reply(query.question, self._zone.apex_at(query), answer)
+            if reply.view is not None:
+                reply.made_at = self._clock()
+                self.cache.keep(key, reply)
         known = self._read(query, reply)
-        if reply.view is not None and not query.has_options:
+        # what is known by its bytes is answered to everybody, and strangers get no ANY
+        if reply.view is not None and not query.has_options and query.kind != ANY:
             self.cache.know(data[2:], known)
         return self._send(query.id, known, proven=proven, by_udp=by_udp)
 
@@ -143,14 +149,7 @@ class Answering:
 
     def _read(self, query: Query, reply: Reply) -> Known:
         payload = query.edns.payload if query.edns else 0
-        return Known(reply, query.kind, query.flags, payload, self._opt(query))
-
-    def _made(self, query: Query, answer: Answer) -> Reply:
-        reply = Reply(query.question, self._zone.apex_at(query), answer)
-        if reply.view is not None:
-            reply.made_at = self._clock()
-            self.cache.keep(query.question, reply)
-        return reply
+        return Known(reply, query.question, query.kind, query.flags, payload, self._opt(query))
 
     def _is_current(self, reply: Reply) -> bool:
         view = reply.view
@@ -172,6 +171,7 @@ class Answering:
         message = reply.send(
             id,
             known.flags,
+            known.question,
             room,
             self._random,
             opt=known.opt,

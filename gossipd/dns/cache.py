@@ -20,6 +20,7 @@ class Known(Value):
     """What was read in a query that may come again, byte for byte but for its id."""
 
     reply: Reply
+    question: bytes
     kind: int
     flags: int
     payload: int

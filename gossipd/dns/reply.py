@@ -46,7 +46,7 @@ class Reply:
     """One prepared answer.
 
     Args:
-        question: its bytes.
+        question: its bytes; other spellings of the name may be sent instead.
         apex_at: where in them the domain begins; ``None`` if it is not in them.
         answer: what is said.
     """
@@ -55,13 +55,13 @@ class Reply:
         "_apex",
         "_apex_at",
         "_authority",
+        "_begin",
         "_flags",
         "_is_shuffled",
         "_least",
         "_loose",
         "_pieces",
         "_pointers",
-        "_question",
         "_size",
         "_step",
         "made_at",
@@ -70,8 +70,8 @@ class Reply:
     )
 
     def __init__(self, question: bytes, apex_at: int | None, answer: Answer) -> None:
-        self._question = question
-        self._apex = b"" if apex_at is None else question[apex_at:-4]
+        self._begin = HEADER_BYTES + len(question)
+        self._apex = b"" if apex_at is None else question[apex_at:-4].lower()
         self._apex_at = HEADER_BYTES + (apex_at or 0)
         self._is_shuffled = answer.is_shuffled and len(answer.pieces) > 1
         self._pieces = [
@@ -98,6 +98,7 @@ class Reply:
         self,
         id: int,
         asked: int,
+        question: bytes,
         room: int,
         random: Random,
         *,
@@ -108,14 +109,14 @@ class Reply:
         """Return the message of at most ``room`` bytes (512 or more).
 
         Args:
-            id, asked: id and flags (RD, CD) of the query.
+            id, asked, question: id, flags (RD, CD) and question of the query.
             room: bytes that the asker may be sent.
             random: decides the order.
             opt: the OPT record, empty for none.
             says_truncated: set TC when answers were left out.
             can_recurse: set RA.
         """
-        begin = HEADER_BYTES + len(self._question)
+        begin = self._begin
         room -= begin + len(opt)
         pieces = self._in_order(room, random) if self._is_shuffled else self._pieces
         answers, extra = self._taken(pieces, begin, room)
@@ -130,7 +131,7 @@ class Reply:
                 authority = []
         others = len(extra) // 2 + len(loose) + bool(opt)
         header = _HEADER.pack(id, flags, 1, len(answers), len(authority), others)
-        return b"".join((header, self._question, *answers, *authority, *extra, *loose, opt))
+        return b"".join((header, question, *answers, *authority, *extra, *loose, opt))
 
     def _in_order(self, room: int, random: Random) -> list[_Ready]:
         """Return all pieces, or as many as can have room, each order being equally likely."""
@@ -177,7 +178,7 @@ class Reply:
     def _made_pointers(self) -> list[bytes]:
         """Return where the target of each record is, wherever which one stands: all are as long."""
         first = self._pieces[0]
-        begin, length = HEADER_BYTES + len(self._question) + first.target_at, len(first.blob)
+        begin, length = self._begin + first.target_at, len(first.blob)
         places = range(begin, begin + length * len(self._pieces), length)
         return [_SHORT.pack(_POINTER | place) for place in places if place <= POINTED_MAX]
 

@@ -5,7 +5,7 @@ dns.md, sections 2, 4 and 5. Nothing is asked of anybody here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from ipaddress import ip_address
 
 from gossipd.config.faces import read_lifetime
@@ -47,19 +47,9 @@ def external_node_of(instance: Instance) -> str:
     return node if node and service.id.startswith(f"{node}/") else ""
 
 
-def chosen(
-    instances: Iterable[Instance], *, tag: str, zone: str, only_passing: bool
-) -> Iterator[Instance]:
-    """Yield the instances that may be told; ``tag`` and ``zone`` are in lower case."""
-    for instance in instances:
-        status = instance.status
-        if status == CRITICAL or (only_passing and status != PASSING):
-            continue
-        if tag and all(one.lower() != tag for one in instance.service.tags):
-            continue
-        if zone and instance.zone.lower() != zone:
-            continue
-        yield instance
+def is_told(instance: Instance, *, only_passing: bool) -> bool:
+    """Return whether an instance may be told: it is not critical."""
+    return instance.status == PASSING or (instance.status != CRITICAL and not only_passing)
 
 
 def place_of(instance: Instance, scale: int) -> Place:

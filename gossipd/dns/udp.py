@@ -105,7 +105,8 @@ class Datagrams:
             elif reply is not None:
                 self._send(reply, source, self._note)
             now = clock()
-            measure(LATENCY, 1000 * (now - before))
+            if not isinstance(reply, Pending):
+                measure(LATENCY, 1000 * (now - before))
             before = now
             if now >= turn_ends:
                 return

@@ -56,7 +56,8 @@ from gossipd.dns.records import (
     txt_record,
     wire_name,
 )
-from gossipd.dns.selection import Lifetimes, Place, chosen, node_of, place_of
+from gossipd.dns.rolls import Rolls
+from gossipd.dns.selection import Lifetimes, Place, node_of, place_of
 from gossipd.node.handle import NodeHandle
 from gossipd.services.instance import Instance
 from gossipd.value import replace
@@ -98,10 +99,11 @@ class Zone:
         self._lifetimes = Lifetimes(config.service_ttl)
         self._node_ttl = int(config.node_ttl)
         self.directory = Directory(handle)
+        self.rolls = Rolls(only_passing=config.only_passing)
 
     def answer(self, query: Query) -> Answer | None:
         """Return the answer; ``None`` if the name is none of ours."""
-        answer = self._answer(query.labels, query.kind)
+        answer = self._answer(tuple(map(bytes.lower, query.labels)), query.kind)
         for _ in range(ALIASES_MAX):
             if answer is None or not answer.external:
                 break
@@ -129,7 +131,7 @@ class Zone:
 
 
 class _Question:
-    """One question in a domain; ``apex`` are the domain's labels in the asker's spelling."""
+    """One question in a domain; ``apex`` are the domain's labels in lower case."""
 
     def __init__(self, zone: Zone, kind: int, apex: tuple[bytes, ...]) -> None:
         self._zone = zone
@@ -228,9 +230,7 @@ class _Question:
     def _of_service(self, named: ServiceNamed) -> Answer:
         zone, config = self._zone, self._zone._config
         view = zone.directory.service(named.service)
-        instances = list(
-            chosen(view.instances, tag=named.tag, zone=named.zone, only_passing=config.only_passing)
-        )
+        instances = zone.rolls.instances(view, named.tag, named.zone)
         if not instances:
             return self._missing()
         is_shuffled = config.sort != "rtt"

@@ -101,7 +101,7 @@ def kept_and_made(count: int, kind: str) -> tuple[float, float]:
         answering.datagram(query, "127.0.0.1")
 
     def made() -> None:
-        answering.cache.forget(query[12:-11])
+        answering.cache.forget(query[12:-11].lower())
         answering.cache.unknow(query[2:])
         answering.datagram(query, "127.0.0.1")
 

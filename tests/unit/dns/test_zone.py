@@ -82,7 +82,10 @@ def test_a_zone_filters(face: DnsFace) -> None:
     face.show("c", port=82, zone="eu-1", address="192.0.2.61", tags=("blue",))
     for name in ("web.service.eu-1.zone.consul", "blue.web.service.EU-1.zone.north.consul"):
         assert texts(face.ask(name)) == [f"{name}. A 192.0.2.61"]
-    assert rcode(face.ask("web.service.eu-2.zone.consul")) == "NXDOMAIN"
+    face.show("b", port=83, zone="us", address="192.0.2.62", tags=("blue",))
+    assert len(texts(face.ask("blue.web.service.eu-1.zone.consul"))) == 1
+    for name in ("web.service.eu-2.zone.consul", "red.web.service.eu-1.zone.consul"):
+        assert rcode(face.ask(name)) == "NXDOMAIN"
     assert rcode(face.ask("a.node.eu-1.zone.consul")) == "NXDOMAIN"
 
 
@@ -151,7 +154,10 @@ def test_addresses_are_told_once_and_targets_by_port(face: DnsFace) -> None:
 def test_answers_repeat_the_spelling_of_the_question(face: DnsFace) -> None:
     reply = face.ask("WeB.SeRvIcE.cOnSuL", "SRV")
     assert {record.split()[0] for record in texts(reply)} == {"WeB.SeRvIcE.cOnSuL."}
-    assert texts(reply, "additional")[0].split()[0].endswith(".node.north.cOnSuL.")
+    assert texts(reply, "additional")[0].split()[0].endswith(".node.north.consul.")
+    assert texts(face.ask("wEb.service.consul"))[0].startswith("wEb.service.consul. A ")
+    soa = texts(face.ask("nOpE.service.CONSUL"), "authority")
+    assert soa[0].startswith("CONSUL. SOA ns.consul. ")
 
 
 def test_a_service_with_capitals_is_found(face: DnsFace) -> None:
