@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossipd.metrics.bands import (
@@ -231,6 +231,7 @@ def test_bounds_never_ask_for_the_impossible_where_little_is_usual() -> None:
     assert refutations_allowed(0.0) == REFUTED_MIN - 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.floats(0, 1e9), st.none(), st.booleans())))
 def test_whatever_comes_a_reason_goes_with_a_sign(inputs: list[float | bool | None]) -> None:
     band = Band(UsualLoss())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossipd.ledger import Ledger
@@ -43,6 +43,7 @@ def test_bounds_grow() -> None:
         assert list(bounds) == sorted(set(bounds))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e6)))
 def test_buckets_grow_and_end_with_all(values: list[float]) -> None:
     tally = BucketTally(None, 1.0, (0.5, 3.0, 100.0))

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossipd.config.faces import HttpConfig
@@ -151,6 +151,7 @@ async def test_the_same_answer_is_sent_again_until_something_changes() -> None:
     assert b"mail-2" in second.body
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=4))
 async def test_whatever_keys_there_are_labels_are_legal(meta: dict[str, str]) -> None:
     handle = FakeHandle()
