@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from gossipd.query.config_records import ReloadRecord
 REPLY_SECONDS = 60.0
 """How long a command may take; a join tries dead addresses for up to 10 s each."""
+KEPT_LINES_MAX = 4096
+"""Of a log that goes on faster than it is read, ``kept_log`` takes no more."""
 
 
 class Client(ServiceCalls):
@@ -329,6 +331,24 @@ class Client(ServiceCalls):
         """Yield the daemon's kept log lines at ``level``, then live ones, until it ends."""
         seq = self._link.open(requests.Monitor(level, wants_gaps=True))
         return self._follow(seq, read_log_untrusted)
+
+    def kept_log(self, level: str = "INFO", *, pause: float = 0.3) -> list[LogRecord]:
+        """Return the daemon's kept log lines at ``level``; the connection is closed then.
+
+        Args:
+            level: as for ``monitor``.
+            pause: seconds without a line after which all of them are here.
+        """
+        seq = self._link.open(requests.Monitor(level, wants_gaps=True))
+        found: list[LogRecord] = []
+        try:
+            while len(found) < KEPT_LINES_MAX:
+                found.append(read_log_untrusted(self._link.next_record(seq, timeout=pause)[1]))
+        except NoAnswer:
+            return found
+        finally:
+            self.close()
+        return found
 
     def follow(
         self, filters: str = "*", level: str = "INFO", *, immediate: bool = False

@@ -1,0 +1,1 @@
+"""Commands for a look at the whole: ``top``, and ``debug bundle``."""
