@@ -8,6 +8,7 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -201,7 +202,7 @@ def test_a_real_prometheus_finds_daemons_and_services_and_sees_one_fail(
             "process_resident_memory_bytes > 1e6",
             'gossipd_services{job="gossipd"} == 1',
         ):
-            wait_for(lambda query=query: bool(running.values(query, "instance")), 30.0, query)
+            wait_for(partial(running.values, query, "instance"), 30.0, query)
         third.kill()
         wait_for(
             lambda: running.health().get(("gossipd", third.name)) == "down",
