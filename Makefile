@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 N ?= 48
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-services bench-dns bench-simulator compiled papers clean
+.PHONY: help demo test lint bench bench-services bench-dns bench-http bench-simulator compiled papers clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -57,6 +57,13 @@ bench-dns:
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check .
 	$(VENV)-bench/bin/python tests/bench/resolving.py --write
+
+# HTTP: replies a second beside Hypercorn, clients that wait, memory, random requests: 10 minutes
+bench-http:
+	test -x $(VENV)-bench/bin/python || $(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps .
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check '.[bench]'
+	$(VENV)-bench/bin/python tests/bench/web/main.py --write
 
 # The same source through mypyc, for long campaigns: about twice as fast, the same runs.
 compiled: $(VENV)-compiled/.built

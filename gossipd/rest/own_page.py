@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from gossipd.rest.values import OPEN, TEXT, Refused, Reply, Request, Route
@@ -35,6 +34,8 @@ class Page(Value):
 @cache
 def read_page() -> Page:
     """Return the page; read from the package once."""
+    from importlib.resources import files  # with the first who looks
+
     parts = files("gossipd.rest").joinpath("ui")
     style = parts.joinpath("page.css").read_text("utf-8")
     script = "\n".join(parts.joinpath(name).read_text("utf-8") for name in SCRIPTS)
