@@ -10,8 +10,8 @@ from collections.abc import Hashable
 from gossipd.rest.values import Reply
 
 KEPT_MAX = 2048
-KEPT_BYTES_MAX = 4 * 2**20
-"""Of all answers together, the longest kept go first; one may take an eighth of it."""
+KEPT_BYTES_MAX = 8 * 2**20
+"""Of all answers together, the longest kept go first; one may take half of it."""
 
 
 class Kept:
@@ -43,7 +43,7 @@ class Kept:
         old = kept.pop(question, None)
         if old is not None:
             self._bytes -= len(old[1].body)
-        if len(reply.body) > KEPT_BYTES_MAX // 8:
+        if len(reply.body) > KEPT_BYTES_MAX // 2:
             return
         kept[question] = made_from, reply
         self._bytes += len(reply.body)

@@ -15,6 +15,7 @@ from gossipd.node.events import NodeEvent
 from gossipd.node.handle import NodeHandle
 from gossipd.node.view import View
 from gossipd.rest.blocking import Hold, hold_of, hold_while
+from gossipd.rest.fragments import Fragments
 from gossipd.rest.kept import Kept
 from gossipd.rest.questions import Question
 from gossipd.rest.shapes import Shapes
@@ -42,6 +43,7 @@ class Reading:
         self._handle = handle
         self.topics = Topics(handle, wall)
         self.shapes = Shapes(handle, self.topics, datacenter, wall() - handle.now())
+        self.fragments = Fragments(self.shapes)
         self.kept = Kept()
         self.random = Random()
         self.events: deque[UserEventReceived] = deque(maxlen=EVENTS_KEPT)
@@ -76,7 +78,7 @@ class Reading:
             request: says how long to wait for what.
             question: what of it makes answers different.
             topics: what the answer is made from.
-            make: returns the object of the body.
+            make: returns the object of the body, or its JSON as bytes.
             made_from: returns what ``make`` reads; while it is the same, so is the answer.
         """
         hold = hold_of(request)
@@ -139,6 +141,8 @@ class Reading:
 
 
 def json_reply(item: object, headers: tuple[tuple[str, str], ...] = (), status: int = 200) -> Reply:
-    """Return an answer with ``item`` as JSON."""
+    """Return an answer with ``item`` as JSON; bytes are JSON already."""
+    if isinstance(item, bytes):
+        return Reply(status=status, body=item, headers=headers)
     text = json.dumps(item, separators=(",", ":"), ensure_ascii=False)
     return Reply(status=status, body=text.encode("utf-8", "replace"), headers=headers)

@@ -31,12 +31,13 @@ async def service(request: Request, desk: Desk) -> Reply:
     question, reading, handle = question_of(request, desk), desk.reading, desk.handle
     chosen_by = Filter(question.expression, ENTRY)
 
-    def make() -> list[Json]:
+    def make() -> list[Json] | bytes:
         shapes = reading.shapes
         chosen = instances_for(question, handle.service(name).instances, shapes)
         chosen = by_distance(question, handle, chosen, shown_node)
-        made = [shapes.entry(instance) for instance in chosen]
-        return chosen_by.of(made)
+        if not question.expression:
+            return reading.fragments.entries(chosen, handle.view())
+        return chosen_by.of(map(shapes.entry, chosen))
 
     topics = (service_topic(name),)
     return await reading.answer(request, question, topics, make, lambda: (handle.service(name),))

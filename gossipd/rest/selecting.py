@@ -39,7 +39,8 @@ def instances_for(
         if question.node_meta and not has_meta(_meta_of(instance, shapes), question.node_meta):
             continue
         chosen.append(instance)
-    chosen.sort(key=shown_order)
+    if shapes.has_externals:  # otherwise they come in this order
+        chosen.sort(key=shown_order)
     return chosen
 
 

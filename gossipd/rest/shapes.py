@@ -69,6 +69,11 @@ class Shapes:
         self._topics.look()
         return sorted({*self._members, *self._topics.externals})
 
+    @property
+    def has_externals(self) -> bool:
+        """Whether there are nodes without an agent."""
+        return bool(self._topics.externals)
+
     def find_node(self, text: str) -> str | None:
         """Return the name of the node with that name or id."""
         if self.is_node(text):

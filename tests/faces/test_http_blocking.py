@@ -9,9 +9,8 @@ import trio
 import trio.testing
 
 from gossipd.catalog.events import ServiceChanged
-from gossipd.rest.blocking import WAIT_MAX, hold_while
+from gossipd.rest.blocking import WAIT_MAX
 from gossipd.rest.desk import Desk
-from gossipd.rest.topics import NAMES, service_topic
 from gossipd.rest.values import Reply
 from gossipd.services.instance import Instance
 from support.fake_handle import FakeHandle
@@ -199,26 +198,19 @@ async def test_a_client_that_goes_away_leaves_nothing(
     assert desk.reading.topics._waiters == {}
 
 
-async def test_who_is_woken_for_nothing_waits_on_and_leaves_nothing(
+async def test_who_waits_for_several_topics_leaves_none_of_them(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     handle = vector_handle()
     desk = make_desk(handle)
-    topics, random = desk.reading.topics, desk.reading.random
-    keys = service_topic("web"), NAMES
-    began = trio.current_time()
-
-    async def change() -> None:
-        for status in ("critical", "passing", "critical"):
-            await trio.sleep(1)
-            _show(handle, make_instance("alder", "web", "web-a", status=status))
-
+    target = "/v1/catalog/services?node-meta=rack:r1"  # names, nodes and definitions
+    index = await _index(desk, target)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(change)
-        await hold_while(lambda: True, topics, keys, 16, random)
-    assert trio.current_time() - began >= 16
-    assert topics.woken >= 3
-    assert topics._waiters == {}
+        nursery.start_soon(ask, desk, f"{target}&index={index}")
+        await trio.sleep(1)
+        assert desk.reading.topics.waiting == 3
+        _show(handle, make_instance("alder", "queue"))
+    assert desk.reading.topics._waiters == {}
 
 
 async def test_a_restart_is_answered_at_once_and_goes_on_above(
