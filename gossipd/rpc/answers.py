@@ -225,7 +225,12 @@ def filter_refusal(error: WireError) -> str:
 
 
 def stats_message(
-    seq: int, view: View, statistics: Statistics, runtime: Mapping[str, str], version: str
+    seq: int,
+    view: View,
+    statistics: Statistics,
+    runtime: Mapping[str, str],
+    version: str,
+    degraded: Mapping[str, str],
 ) -> bytes:
     """Return the answer to ``stats``: Serf's sections, then gossipd's own; all values text."""
     s = statistics
@@ -249,6 +254,7 @@ def stats_message(
             "version": version,
         },
         **({"gossipd_catalog": catalog} if catalog else {}),
+        **({"gossipd_degraded": dict(degraded)} if degraded else {}),
         "gossipd_dropped": dict(_as_text(s.dropped)),
         "gossipd_lost": dict(_as_text(s.lost)),
         "gossipd_packets_received": dict(_as_text(s.packets_received)),

@@ -104,7 +104,8 @@ class Service:
             "version": "python" + ".".join(str(part) for part in sys.version_info[:3]),
         }
         view, counters = self.handle.view(), self.handle.statistics()
-        return answers.stats_message(seq, view, counters, runtime, __version__)
+        degraded = self.handle.degraded()
+        return answers.stats_message(seq, view, counters, runtime, __version__, degraded)
 
     def may_run_commands(self, stream: trio.abc.Stream) -> bool:
         """Say whether a client may have commands run here, as script checks are.

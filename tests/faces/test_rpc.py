@@ -245,6 +245,16 @@ async def test_stats_are_text_in_serfs_sections_and_our_own() -> None:
     }  # fmt: skip
     assert stats["gossipd_dropped"] == {"bad-checksum": "2"}
     assert stats["gossipd_lost"] == {"datagrams-unsent": "3"}
+    assert "gossipd_degraded" not in stats
+
+
+async def test_stats_say_who_is_degraded_and_why() -> None:
+    handle = FakeHandle()
+    handle.degraded_members = {"b": "round trip 90ms, usually 1ms"}
+    async with serving(handle) as server:
+        peer = await server.greet()
+        _, stats = await peer.ask("stats", has_body=True)
+    assert stats["gossipd_degraded"] == {"b": "round trip 90ms, usually 1ms"}
 
 
 async def test_a_ping_sends_acks_and_then_done() -> None:

@@ -8,7 +8,6 @@ import subprocess
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -170,6 +169,10 @@ def put(agent: AgentProcess, path: str, body: object) -> None:
         assert reply.status == 200
 
 
+def wait_until_found(running: Prometheus, query: str) -> None:
+    wait_for(lambda: bool(running.values(query, "instance")), 30.0, query)
+
+
 def test_a_real_prometheus_finds_daemons_and_services_and_sees_one_fail(
     new_cluster: NewCluster, tmp_path: Path
 ) -> None:
@@ -202,7 +205,7 @@ def test_a_real_prometheus_finds_daemons_and_services_and_sees_one_fail(
             "process_resident_memory_bytes > 1e6",
             'gossipd_services{job="gossipd"} == 1',
         ):
-            wait_for(partial(running.values, query, "instance"), 30.0, query)
+            wait_until_found(running, query)
         third.kill()
         wait_for(
             lambda: running.health().get(("gossipd", third.name)) == "down",
