@@ -2,10 +2,16 @@
 
 Lookups are asked by programs that only tell where an answer ends, so that the
 daemon is measured; what one Python client makes of them stands beside.
+
+What watchers at rest cost is a few tenths of a millisecond a second, less than a busy machine
+adds to any daemon. So the daemon that is watched is compared with its neighbour, which knows
+the same, within the same window; windows hold the same number of push/pulls; and they are
+watched in turn, so that whatever else makes one dearer than the other cancels out.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import resource
 import select
@@ -25,7 +31,9 @@ SERVICES, INSTANCES = 50, 20
 LOOKUPS, ASKERS = 20_000, 2
 CHANGES = 20
 WATCHERS = 1_000
-REST_SECONDS = 20.0
+REST_SECONDS = 30.0
+"""One push/pull of each daemon, whenever it begins: so often they come (profile ``lan``)."""
+REST_ROUNDS = 5
 SETTLE_SECONDS = 5.0
 
 
@@ -43,9 +51,9 @@ class Load(Value, kw_only=True):
     members_per_second: float
     """What ``members`` of the same daemon gives to the same client, beside."""
     idle_cpu: float
-    """Share of a CPU that the daemon takes without watchers."""
-    watched_cpu: float
-    """The same with them."""
+    """Share of a CPU that a daemon takes without watchers, median."""
+    watched_ratios: tuple[float, ...]
+    """How many times that one with watchers takes, a figure for each round."""
     watcher_bytes: float
     """Memory of the daemon for each of them."""
     told_all: float
@@ -60,23 +68,23 @@ def measure_load(folder: Path, say: Callable[[str], None]) -> Load:
     try:
         fleet.start()
         fleet.join_at_once()
-        agent = fleet.agents[0]
+        agent, neighbour = fleet.agents
         _fill(agent)
         time.sleep(SETTLE_SECONDS)
         rate, p99, cost = _look_up(agent)
         say(f"{rate:.0f} lookups a second, p99 {1000 * p99:.2f} ms")
         by_client = _look_up_by_client(agent)
         members = _members(agent)
-        idle = _cpu_at_rest(agent)
         before = resident_mb(agent.pid)
         watchers = [_watcher(agent, number) for number in range(WATCHERS)]
         time.sleep(SETTLE_SECONDS)
         per_watcher = 1e6 * (resident_mb(agent.pid) - before) / WATCHERS
-        watched = _cpu_at_rest(agent)
         for watcher in watchers:
             watcher.close()
         told_all = _tell_all(agent)
-        say(f"{WATCHERS} watchers: {per_watcher:.0f} bytes each, CPU {watched:.4f} ({idle:.4f})")
+        idle, ratios = _watched_at_rest(agent, neighbour)
+        told = ", ".join(f"{ratio:.3f}" for ratio in ratios)
+        say(f"{WATCHERS} watchers: {per_watcher:.0f} bytes each, CPU {told} times {idle:.4f}")
         return Load(
             lookups_per_second=rate,
             lookup_p99=p99,
@@ -84,7 +92,7 @@ def measure_load(folder: Path, say: Callable[[str], None]) -> Load:
             client_lookups_per_second=by_client,
             members_per_second=members,
             idle_cpu=idle,
-            watched_cpu=watched,
+            watched_ratios=ratios,
             watcher_bytes=per_watcher,
             told_all=told_all,
         )
@@ -188,7 +196,30 @@ def _tell_all(agent: AgentProcess) -> float:
     return statistics.median(spans)
 
 
-def _cpu_at_rest(agent: AgentProcess) -> float:
-    before = processor_seconds(agent.pid)
+def _watched_at_rest(one: AgentProcess, other: AgentProcess) -> tuple[float, tuple[float, ...]]:
+    """Return what a daemon takes at rest unwatched, and the ratios of watched ones to it.
+
+    A round is a window in which ``one`` is watched and one in which ``other`` is; its ratio
+    is the geometric mean of both.
+    """
+    idle, ratios = [], []
+    for _ in range(REST_ROUNDS):
+        found = []
+        for watched, unwatched in ((one, other), (other, one)):
+            watchers = [_watcher(watched, number) for number in range(WATCHERS)]
+            time.sleep(SETTLE_SECONDS)
+            with_them, without = _cpu_at_rest(watched, unwatched)
+            for watcher in watchers:
+                watcher.close()
+            idle.append(without)
+            found.append(with_them / without)
+        ratios.append(math.sqrt(math.prod(found)))
+    return statistics.median(idle), tuple(ratios)
+
+
+def _cpu_at_rest(*agents: AgentProcess) -> list[float]:
+    """Return the share of a CPU that each of ``agents`` takes, in the same window."""
+    before = [processor_seconds(agent.pid) for agent in agents]
     time.sleep(REST_SECONDS)
-    return (processor_seconds(agent.pid) - before) / REST_SECONDS
+    after = [processor_seconds(agent.pid) for agent in agents]
+    return [(b - a) / REST_SECONDS for a, b in zip(before, after, strict=True)]

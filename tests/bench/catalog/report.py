@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from statistics import median, quantiles
 
 from bench.catalog.central import Central
-from bench.catalog.load import ASKERS, INSTANCES, SERVICES, WATCHERS, Load
+from bench.catalog.load import ASKERS, INSTANCES, REST_SECONDS, SERVICES, WATCHERS, Load
 from bench.catalog.registry import LEASE_SECONDS
 from bench.catalog.size import INSTANCES as INSTANCES_ALL
 from bench.catalog.size import NODES, Size
@@ -76,14 +76,18 @@ def _ms(seconds: Sequence[float]) -> str:
     return f"{1000 * median(seconds):.2f} ms ({1000 * p99(seconds):.2f} ms)"
 
 
+def _list(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.2f}" for value in sorted(values))
+
+
 def load_rows(load: Load) -> list[Row]:
     """Return the lines about one daemon."""
     return [
         Row(f"lookups a second, {SERVICES * INSTANCES} instances of {SERVICES} services", "",
             5000.0, load.lookups_per_second, "the bar, divided", 1.0),
         Row("a lookup, 99 of 100", "ms", 1000 * load.lookup_p99, 2.0, "the bar", 1.0),
-        Row(f"CPU with {WATCHERS} idle watchers", "ms/s", 1000 * load.watched_cpu,
-            1000 * load.idle_cpu, "without", 1.1),
+        Row(f"CPU with {WATCHERS} idle watchers, times that of one without", "",
+            median(load.watched_ratios), 1.0, "one without, at the same time", 1.1),
         Row("memory of an idle watcher", "KB", load.watcher_bytes / 1000, 10.0, "the bar", 1.0),
     ]  # fmt: skip
 
@@ -151,9 +155,14 @@ at a daemon that had told it critical. {verdict}.
 The first line is the bar divided by what was measured: {load.lookups_per_second:.0f} a
 second by {ASKERS} programs that ask over and over, {1e6 * load.lookup_cpu:.0f} µs of the daemon's
 processor each. One `Client` reads {load.client_lookups_per_second:.0f} a second, and
-{load.members_per_second:.0f} `members`. Without watchers the daemon takes \
-{1000 * load.idle_cpu:.2f} ms a second; a
-change of one service is with {WATCHERS} watchers after {1000 * load.told_all:.0f} ms (median).
+{load.members_per_second:.0f} `members`. A change of one service is with {WATCHERS} watchers \
+after {1000 * load.told_all:.0f} ms (median).
+
+At rest a daemon without watchers takes {1000 * load.idle_cpu:.2f} ms a second (median). Two \
+that know the same are watched
+in turn, and compared within the same {REST_SECONDS:.0f} s, which hold one push/pull of each. The \
+rounds of one
+window each way gave {_list(load.watched_ratios)} times as much with {WATCHERS} watchers.
 
 ## {INSTANCES_ALL} instances on {NODES} daemons
 
