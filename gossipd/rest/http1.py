@@ -1,13 +1,16 @@
 """``Http1``: requests out of the bytes of one connection (RFC 9112); h11 judges, nothing is sent.
 
 A head is found by its end (an empty line) and read by h11. Clients repeat themselves: a
-head without a body that was read before is known by its very bytes (``Heads``), and h11 is
-not asked again. While no request is under way, nothing but an empty buffer is kept.
+head without a body that was read before is known by its very bytes (``Heads``), and so are
+headers below another request line; h11 is not asked again. While no request is under way,
+nothing but an empty buffer is kept.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import h11
 
@@ -17,6 +20,9 @@ from gossipd.value import Value
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _END = b"\r\n\r\n"
 _VERSIONS = (b"1.0", b"1.1")
+_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP/1\.[01]\r\n")
+"""A request line as h11 takes it (RFC 9112, section 3)."""
+T = TypeVar("T")
 HEAD_KEPT_MAX = 1024
 """Longer heads are read anew each time."""
 
@@ -29,8 +35,27 @@ class Bad(Value):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+class Headers:
+    """The headers of a request, as h11 took them, and what they say of its body and its end."""
+
+    __slots__ = ("expects", "fields", "has_body", "is_http10", "keeps_alive", "length")
+
+    def __init__(self, request: h11.Request) -> None:
+        fields: dict[str, str] = {}
+        for raw_name, raw_value in request.headers:
+            name, value = raw_name.decode("ascii"), raw_value.decode("latin-1")
+            fields[name] = f"{fields[name]}, {value}" if name in fields else value
+        self.fields: Mapping[str, str] = fields
+        self.is_http10 = request.http_version == b"1.0"
+        self.length = int(fields.get("content-length", "0"))
+        self.has_body = self.length > 0 or "transfer-encoding" in fields
+        self.expects = fields.get("expect", "").lower()
+        words = {word.strip() for word in fields.get("connection", "").lower().split(",")}
+        self.keeps_alive = "keep-alive" in words if self.is_http10 else "close" not in words
+
+
 class Head:
-    """Request line and headers, as h11 took them.
+    """Request line and headers.
 
     Attributes:
         plan: what the server makes of it, kept with it.
@@ -48,20 +73,15 @@ class Head:
         "target",
     )
 
-    def __init__(self, request: h11.Request) -> None:
-        headers: dict[str, str] = {}
-        for raw_name, raw_value in request.headers:
-            name, value = raw_name.decode("ascii"), raw_value.decode("latin-1")
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        self.method = request.method.decode("ascii")
-        self.target = request.target
-        self.headers: Mapping[str, str] = headers
-        self.is_http10 = request.http_version == b"1.0"
-        self.length = int(headers.get("content-length", "0"))
-        self.has_body = self.length > 0 or "transfer-encoding" in headers
-        self.expects = headers.get("expect", "").lower()
-        words = {word.strip() for word in headers.get("connection", "").lower().split(",")}
-        self.keeps_alive = "keep-alive" in words if self.is_http10 else "close" not in words
+    def __init__(self, method: bytes, target: bytes, headers: Headers) -> None:
+        self.method = method.decode("ascii")
+        self.target = target
+        self.headers = headers.fields
+        self.is_http10 = headers.is_http10
+        self.length = headers.length
+        self.has_body = headers.has_body
+        self.expects = headers.expects
+        self.keeps_alive = headers.keeps_alive
         self.plan: object = None
 
 
@@ -73,19 +93,44 @@ class Received(Value):
 
 
 class Heads:
-    """Heads without a body that were read lately, by their bytes; the oldest go first."""
+    """Heads without a body that were read lately, by their bytes; the oldest go first.
+
+    Their headers are kept apart, too: a client asks for something else with the same ones.
+    """
 
     def __init__(self, count_max: int = 256) -> None:
         self._count_max = count_max
         self._kept: dict[bytes, Head] = {}
+        self._headers: dict[bytes, Headers] = {}
         self.get = self._kept.get
 
-    def keep(self, raw: bytes, head: Head) -> None:
+    def keep(self, raw: bytes, head: Head, headers: Headers) -> None:
         """Remember that ``raw`` reads as ``head``."""
         if len(raw) <= HEAD_KEPT_MAX:
-            if len(self._kept) >= self._count_max:
-                del self._kept[next(iter(self._kept))]
-            self._kept[raw] = head
+            self._put(self._kept, raw, head)
+            self._put(self._headers, _after_target(raw), headers)
+
+    def _put(self, kept: dict[bytes, T], key: bytes, value: T) -> None:
+        if len(kept) >= self._count_max and key not in kept:
+            del kept[next(iter(kept))]
+        kept[key] = value
+
+    def alike(self, raw: bytes) -> Head | None:
+        """Return ``raw`` read by the headers of another request, if they are the same."""
+        headers = self._headers.get(_after_target(raw))
+        if headers is None:
+            return None
+        line = _LINE.match(raw)
+        if line is None:
+            return None
+        head = Head(line[1], line[2], headers)
+        self._put(self._kept, raw, head)
+        return head
+
+
+def _after_target(raw: bytes) -> bytes:
+    """Return version and headers of a head."""
+    return raw[raw.find(b" HTTP/", 0, raw.find(b"\r\n")) :]
 
 
 class Bodies:
@@ -214,6 +259,9 @@ class Http1:
             return Bad(400, "Invalid request: lines end with CR LF")
         if lines - 2 > limits.headers_max:
             return Bad(431, f"Too many headers, at most {limits.headers_max}")
+        alike = self._heads.alike(raw)
+        if alike is not None and len(alike.target) <= limits.target_max:
+            return Received(alike)
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.head_max)
         try:
             connection.receive_data(raw)
@@ -236,13 +284,14 @@ class Http1:
             b"content-length" in names or event.http_version == b"1.0"
         ):  # two readers might find different ends: a way to smuggle a request past a proxy
             return Bad(400, "Invalid request: Transfer-Encoding and Content-Length")
-        head = Head(event)
+        headers = Headers(event)
+        head = Head(event.method, event.target, headers)
         if head.expects not in ("", "100-continue"):
             return Bad(417, "Only 100-continue can be expected")
         if head.is_http10 or not head.has_body:
             head.expects = ""
         if not head.has_body:
-            self._heads.keep(raw, head)
+            self._heads.keep(raw, head, headers)
             return Received(head)
         if head.length > self._limits.body_max:
             return Bad(413, f"The body is too long, at most {self._limits.body_max} bytes")

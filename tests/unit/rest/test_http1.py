@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gossipd.rest.http1 import HEAD_KEPT_MAX, Bad, Bodies, Head, Heads, Http1, Received
@@ -60,6 +60,7 @@ def shown(made: list[Received | Bad]) -> list[tuple[object, ...]]:
     ]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([GET, PUT, CHUNKED, b"\r\n" + GET]), min_size=1, max_size=5),
     st.lists(st.integers(1, 200), max_size=6),
@@ -267,6 +268,7 @@ PIECES = [
 ]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=30), max_size=30))
 @example([GET, b"\r", b"\n", GET])
 @example([b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", GET])
@@ -282,3 +284,41 @@ def test_any_bytes_make_requests_or_faults_in_bounded_space(portions: list[bytes
     assert bodies.held <= SMALL.body_max
     http.close()
     assert bodies.held == 0
+
+
+LINES = st.one_of(
+    st.sampled_from(
+        [b"GET /b HTTP/1.1", b"get /b?x HTTP/1.1", b"GET /b HTTP/1.0", b"OPTIONS * HTTP/1.1"]
+    ),
+    st.binary(max_size=30),
+    st.builds(lambda part: b"GET /" + part + b" HTTP/1.1", st.binary(max_size=10)),
+    st.builds(lambda part: b"G" + part + b" / HTTP/1.1", st.binary(max_size=5)),
+    st.builds(lambda part: b"GET / HTTP/1.1" + part, st.binary(max_size=5)),
+)
+
+
+@settings(deadline=None)
+@given(LINES)
+@example(b"GET / HTTP/1.1 HTTP/1.1")
+@example(b"GET  HTTP/1.1")
+@example(b"GET /\x7f HTTP/1.1")
+@example(b"GET / HTTP/1.2")
+def test_headers_that_are_known_change_nothing_about_another_request_line(line: bytes) -> None:
+    rest = b"\r\nHost: a\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    knowing = reader()
+    told(knowing, b"GET /a HTTP/1.1" + rest, b"GET /a HTTP/1.0" + rest)
+    known, anew = told(knowing, line + rest), told(reader(), line + rest)
+    assert shown(known) == shown(anew)
+    for mine, other in zip(known, anew, strict=True):
+        if isinstance(mine, Received) and isinstance(other, Received):
+            assert mine.head.is_http10 == other.head.is_http10
+            assert mine.head.keeps_alive == other.head.keeps_alive
+
+
+def test_h11_is_not_asked_for_headers_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    http = reader()
+    told(http, GET)
+    monkeypatch.setattr("gossipd.rest.http1.h11.Connection", None)
+    (made,) = told(http, GET.replace(b"self", b"services?index=5"))
+    assert isinstance(made, Received)
+    assert made.head.target == b"/v1/agent/services?index=5"

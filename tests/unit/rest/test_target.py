@@ -6,7 +6,7 @@ import contextlib
 from urllib.parse import quote, urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossipd.rest.target import PARAMETERS_MAX, SEGMENTS_MAX, read_target_untrusted
@@ -15,6 +15,7 @@ from gossipd.rest.values import Refused
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
 
 
+@settings(deadline=None)
 @given(
     st.lists(TEXTS.filter(lambda text: text not in (".", "..")), min_size=1, max_size=5),
     st.lists(st.tuples(TEXTS.filter(lambda name: name.lower() != "token"), TEXTS), max_size=5),
@@ -106,6 +107,7 @@ def test_a_token_is_handed_over_and_shown_nowhere() -> None:
     assert target.shown == "/x?a=1&token=hidden&Token=hidden&b=2"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_a_target_or_refused(raw: bytes) -> None:
     with contextlib.suppress(Refused):
