@@ -63,15 +63,16 @@ def ask(
     for descriptor, client in clients.items():
         began[descriptor] = time.perf_counter()
         client.send(requests[0])
-    while (now := time.perf_counter()) < ends:
+    while time.perf_counter() < ends:
         for descriptor, _ in poller.poll(1.0):
             client = clients[descriptor]
             missing[descriptor] -= len(client.recv(65536))
             if missing[descriptor] == 0:
+                now = time.perf_counter()
                 taken.append(now - began[descriptor])
                 missing[descriptor] = length
                 number += 1
-                began[descriptor] = time.perf_counter()
+                began[descriptor] = now
                 client.send(requests[number % len(requests)])
     taken.sort()
     for client in clients.values():
