@@ -50,7 +50,7 @@ anything = st.recursive(
 objects = st.dictionaries(st.sampled_from(FIELDS), anything, max_size=8)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_answered(body: bytes) -> None:
     writer = Writer(SCRIPTS)
@@ -103,7 +103,7 @@ nearly_right = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_any_json_is_answered(data: st.DataObject) -> None:
     writer = Writer(SCRIPTS)
@@ -129,6 +129,7 @@ def spelled(draw: st.DrawFn, body: dict[str, object]) -> dict[str, object]:
     return {draw(st.sampled_from(ways))(key): value for key, value in body.items()}
 
 
+@settings(deadline=None)
 @given(definitions, st.data())
 def test_what_is_registered_can_be_read_back(body: dict[str, object], data: st.DataObject) -> None:
     writer = Writer()
@@ -161,6 +162,7 @@ def test_what_is_registered_can_be_read_back(body: dict[str, object], data: st.D
     assert writer.handle.own_services() == again
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 999), st.sampled_from(["ms", "s", "m", "h"])), min_size=1))
 def test_durations_of_go(parts: list[tuple[int, str]]) -> None:
     seconds = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
@@ -170,6 +172,7 @@ def test_durations_of_go(parts: list[tuple[int, str]]) -> None:
     assert go_seconds(f"-{text}") == -go_seconds(text)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_short_texts_are_short_and_of_one_line(text: str) -> None:
     made = short(text)
@@ -177,6 +180,7 @@ def test_short_texts_are_short_and_of_one_line(text: str) -> None:
     assert made.isprintable()
 
 
+@settings(deadline=None)
 @given(anything)
 def test_blank_is_what_go_makes_of_nothing(value: object) -> None:
     pairs = json.loads(json.dumps(value), object_pairs_hook=Pairs)
