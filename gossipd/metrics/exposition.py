@@ -1,91 +1,74 @@
-"""``/metrics`` as text: what prometheus_client makes of our samples.
+"""``/metrics`` as text: Prometheus' format 0.0.4, and OpenMetrics 1.0 (pure).
 
-Loaded with the first scrape, for the library costs megabytes. What is shown is decided
-in ``families.py`` and ``samples.py``; here it is only written down.
+Written by ourselves although prometheus_client could: importing it takes 3 MB, as much as
+all the rest of HTTP, for it brings servers of its own. Its parsers judge this in tests.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
-from prometheus_client import PlatformCollector, ProcessCollector
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-    SummaryMetricFamily,
-)
-from prometheus_client.exposition import generate_latest
-from prometheus_client.openmetrics import exposition as openmetrics
-from prometheus_client.registry import Collector, CollectorRegistry
+from collections.abc import Iterator, Mapping, Sequence
 
 from gossipd.ledger import Tallied
-from gossipd.metrics.families import COUNTER, FAMILIES, GAUGE, Family
+from gossipd.metrics.families import COUNTER, Family
 from gossipd.metrics.samples import Sample, Spread
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
-OPENMETRICS = "application/openmetrics-text"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+_ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
-class _Samples(Collector):
-    """Shows samples that were taken beforehand."""
-
-    def __init__(self, samples: Mapping[str, list[Sample]]) -> None:
-        self._samples = samples
-
-    def collect(self) -> Iterator[Metric]:
-        for family in FAMILIES:
-            samples = self._samples.get(family.name)
-            if samples:
-                yield _metric(family, samples)
-
-
-def exposed(samples: Mapping[str, list[Sample]], accept: str) -> tuple[bytes, str]:
+def exposed(
+    families: Sequence[Family], samples: Mapping[str, list[Sample]], accept: str
+) -> tuple[bytes, str]:
     """Return ``samples`` as text, and its media type.
 
     Args:
+        families: in the order in which they are shown.
         samples: by name of their family; see ``samples.samples_of``.
         accept: what the client takes, as its header says: text, or OpenMetrics.
     """
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Samples(samples))
-    PlatformCollector(registry)
-    ProcessCollector(registry=registry)
-    if _takes_openmetrics(accept):
-        text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
-        return text, openmetrics.CONTENT_TYPE_LATEST
-    return generate_latest(registry), TEXT
+    is_open = _takes_openmetrics(accept)
+    lines: list[str] = []
+    for family in families:
+        found = samples.get(family.name)
+        if found:
+            lines.extend(_lines_of(family, found, is_open=is_open))
+    if is_open:
+        lines.append("# EOF")
+    text = "\n".join(lines) + "\n"
+    return text.encode("utf-8", "backslashreplace"), OPENMETRICS if is_open else TEXT
 
 
 def _takes_openmetrics(accept: str) -> bool:
-    """Say whether a client wants OpenMetrics; the library reads versions of anybody's making."""
-    kinds = [kind.strip().lower() for kind in accept.split(",")]
-    return any(kind.partition(";")[0].rstrip() == OPENMETRICS for kind in kinds)
+    wanted = OPENMETRICS.partition(";")[0]
+    kinds = [kind.partition(";")[0].strip().lower() for kind in accept.split(",")]
+    return wanted in kinds
 
 
-def _metric(family: Family, samples: list[Sample]) -> Metric:
-    name, text, labels = family.name, family.text, family.labels
-    if family.kind in (COUNTER, GAUGE):
-        of = CounterMetricFamily if family.kind == COUNTER else GaugeMetricFamily
-        plain: CounterMetricFamily | GaugeMetricFamily = of(name, text, labels=labels)
-        for values, amount in samples:
-            assert isinstance(amount, int | float)
-            plain.add_metric(values, amount)
-        return plain
-    if isinstance(samples[0][1], Spread):
-        histogram = HistogramMetricFamily(name, text, labels=labels)
-        for values, amount in samples:
-            assert isinstance(amount, Spread)
-            buckets = [(_bound(bound), count) for bound, count in amount.buckets]
-            histogram.add_metric(values, buckets, amount.total)
-        return histogram
-    summary = SummaryMetricFamily(name, text, labels=labels)
+def _lines_of(family: Family, samples: Sequence[Sample], *, is_open: bool) -> Iterator[str]:
+    name = family.name
+    # OpenMetrics calls a counter by its name without the end of its samples
+    named = name.removesuffix("_total") if is_open and family.kind == COUNTER else name
+    yield f"# HELP {named} {family.text}"
+    yield f"# TYPE {named} {family.kind}"
     for values, amount in samples:
-        assert isinstance(amount, Tallied)
-        summary.add_metric(values, amount.count, amount.total)
-    return summary
+        pairs = [
+            f'{label}="{value.translate(_ESCAPED)}"'
+            for label, value in zip(family.labels, values, strict=True)
+        ]
+        if isinstance(amount, Tallied):
+            yield _line(f"{name}_count", pairs, amount.count)
+            yield _line(f"{name}_sum", pairs, amount.total)
+        elif isinstance(amount, Spread):
+            for bound, count in amount.buckets:
+                le = "+Inf" if bound == float("inf") else repr(float(bound))
+                yield _line(f"{name}_bucket", [*pairs, f'le="{le}"'], count)
+            yield _line(f"{name}_count", pairs, amount.buckets[-1][1])
+            yield _line(f"{name}_sum", pairs, amount.total)
+        else:
+            yield _line(name, pairs, amount)
 
 
-def _bound(bound: float) -> str:
-    return "+Inf" if bound == float("inf") else repr(bound)
+def _line(name: str, pairs: Sequence[str], value: float) -> str:
+    labels = f"{{{','.join(pairs)}}}" if pairs else ""
+    return f"{name}{labels} {float(value)!r}"

@@ -15,10 +15,17 @@ if TYPE_CHECKING:
 
 async def show_metrics(request: Request, desk: Desk) -> Reply:
     """Answer with all metrics, as text or OpenMetrics by ``Accept``."""
-    from gossipd.metrics.exposition import exposed  # the library costs megabytes
-    from gossipd.metrics.samples import samples_of
+    from gossipd.metrics import families, process  # with the first scrape
+    from gossipd.metrics.exposition import exposed
+    from gossipd.metrics.samples import Sample, samples_of
 
-    body, content_type = exposed(samples_of(state_of(desk)), request.headers.get("accept", ""))
+    samples = samples_of(state_of(desk))
+    values: list[Sample]
+    for name, value in process.process_values().items():
+        values = [((), value)]
+        samples[name] = values
+    shown = (*families.FAMILIES, *process.FAMILIES)
+    body, content_type = exposed(shown, samples, request.headers.get("accept", ""))
     return Reply(body=body, content_type=content_type)
 
 

@@ -10,11 +10,11 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from gossipd.catalog.events import ServiceChanged
 from gossipd.ledger import Ledger, Tallied
-from gossipd.metrics import names, sources
+from gossipd.metrics import names, process, sources
 from gossipd.metrics.exposition import TEXT, exposed
 from gossipd.metrics.families import BY_NAME, COUNTER, FAMILIES, HISTOGRAM, Family
 from gossipd.metrics.histogram import BUCKETED, begin_buckets
-from gossipd.metrics.samples import LABELS_MAX, Amount, State, samples_of
+from gossipd.metrics.samples import LABELS_MAX, Amount, Sample, State, samples_of
 from gossipd.metrics.witness import begin_to_witness
 from gossipd.swim.events import AckObserved
 from gossipd.swim.member import Member, MemberState
@@ -24,6 +24,7 @@ from gossipd.wire.serf_messages import MemberStatus
 from support.fake_handle import FakeHandle, make_member, make_view
 
 FAILED = MemberStatus.FAILED
+SHOWN = (*FAMILIES, *process.FAMILIES)
 RUNTIME = {"num_goroutines": 7.0, "heap_objects": 90_000.0, "total_gc_runs": 12.0}
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 
@@ -42,6 +43,10 @@ def state(
         runtime=RUNTIME,
         version="1.2.3",
     )
+
+
+def process_samples() -> dict[str, list[Sample]]:
+    return {name: [((), value)] for name, value in process.process_values().items()}
 
 
 def amount(state: State, name: str, *labels: str) -> Amount:
@@ -104,7 +109,7 @@ def test_what_the_node_counts_is_all_shown() -> None:
 def test_both_formats_are_read_by_their_parser(
     accept: str, read: object, content_type: str
 ) -> None:
-    body, given = exposed(samples_of(full_state()), accept)
+    body, given = exposed(SHOWN, samples_of(full_state()) | process_samples(), accept)
     assert given.startswith(content_type)
     families = {family.name: family for family in read(body.decode())}  # type: ignore[operator]
     shown = {family.name.removesuffix("_total") for family in FAMILIES}
@@ -114,6 +119,28 @@ def test_both_formats_are_read_by_their_parser(
     assert families["gossipd_probe_rtt_seconds"].type == "histogram"
     assert families["gossipd_probe_round_seconds"].type == "summary"
     assert families["gossipd_probes_missed"].type == "counter"
+
+
+def test_what_stands_in_labels_is_escaped() -> None:
+    family = Family("gossipd_x", "gauge", "X.", ("a", "b"))
+    hostile = 'q"\\\n\udc80}'
+    samples: dict[str, list[Sample]] = {"gossipd_x": [((hostile, "ü"), 1.5)]}
+    for accept, read in (("", read_text), (OPENMETRICS, read_openmetrics)):
+        body, _ = exposed([family], samples, accept)
+        (found,) = read(body.decode())
+        (sample,) = found.samples
+        assert sample.labels == {"a": 'q"\\\n\\udc80}', "b": "ü"}
+        assert sample.value == 1.5
+
+
+def test_the_process_is_told_of_as_others_tell_it() -> None:
+    values = process.process_values()
+    assert values.keys() == {family.name for family in process.FAMILIES}
+    assert 1e6 < values["process_resident_memory_bytes"] < 1e11
+    assert values["process_resident_memory_bytes"] < values["process_virtual_memory_bytes"]
+    assert 1.7e9 < values["process_start_time_seconds"] < 4e9
+    assert 3 <= values["process_open_fds"] <= values["process_max_fds"]
+    assert values["process_cpu_seconds_total"] > 0
 
 
 def test_members_are_counted_by_status() -> None:
@@ -162,7 +189,7 @@ def test_names_that_others_choose_are_no_labels() -> None:
     for name in ("serf.events.theirs", "serf.queries.theirs", "agent.invoke.theirs.sh"):
         ledger.count(name)
         ledger.measure(name, 1.0)
-    body, _ = exposed(samples_of(state(ledger=ledger)), "")
+    body, _ = exposed(SHOWN, samples_of(state(ledger=ledger)), "")
     assert b"theirs" not in body
 
 

@@ -33,7 +33,7 @@ async def test_the_route_answers_with_what_the_node_and_the_face_counted() -> No
     assert isinstance(reply, Reply)
     lines = reply.body.decode().splitlines()
     assert 'gossipd_members{status="alive"} 1.0' in lines
-    assert 'gossipd_http_requests_total{method="GET",route="/metrics",status="2xx"} 1.0' in lines
+    assert 'gossipd_http_requests_total{status="2xx",method="GET",route="/metrics"} 1.0' in lines
     assert 'gossipd_input_dropped_total{reason="bad-checksum"} 2.0' in lines
     assert reply.content_type.startswith("text/plain; version=0.0.4")
 
