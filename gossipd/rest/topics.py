@@ -99,11 +99,12 @@ class Topics:
         self._members: dict[str, Known] = {}
         self._empty: dict[Topic, None] = {}
         """Topics of what is not there, longest unasked first."""
-        self._own_node: tuple[object, ...] = ()
+        self._own_seen: tuple[object, ...] = ()
         self._stale_services: dict[str, None] = {}
         self._stale_members: dict[str, None] = {}
         self._stale_others: dict[Topic, None] = {}
         self._is_due = False
+        self._is_ready = False
         for summary in handle.services():
             self._stale_services[summary.name] = None
         for member in handle.view().members:
@@ -125,6 +126,9 @@ class Topics:
 
     def watch(self, topics: Iterable[Topic], event: Wakes) -> None:
         """Have ``event`` set with the next change of one of ``topics``."""
+        if not self._is_ready:
+            self._is_ready = True
+            self._handle.on_service_change("", _look_away)()  # loads what the first news needs
         for topic in topics:
             self._waiters.setdefault(topic, {})[event] = None
 
@@ -314,12 +318,16 @@ class Topics:
             changed[CHECKS] = None
 
     def _look_at_ourselves(self, changed: dict[Topic, None]) -> None:
-        """Compare the checks of this node itself, which is a node without services too."""
-        node = self._handle.own_services().node
-        seen = node.maintenance, tuple([_sight(check) for check in node.checks])
-        if seen != self._own_node:
-            self._own_node = seen
-            changed[CHECKS] = changed[node_topic(self._handle.view().name)] = None
+        """Compare what is told of this agent alone: checks of its node, which reason is whose."""
+        own, name = self._handle.own_services(), self._handle.view().name
+        checks = tuple([_sight(check) for check in own.node.checks])
+        reasons = tuple([(o.service.id, o.state.maintenance) for o in own.services])
+        seen = own.node.maintenance, checks, reasons
+        if seen != self._own_seen:
+            self._own_seen = seen
+            changed[CHECKS] = changed[node_topic(name)] = None
+            for instance in self._handle.services_of(name):
+                changed[service_topic(instance.service.name)] = None
 
     # -- stamps -----------------------------------------------------------------
 
@@ -389,6 +397,10 @@ def _node_of(instance: Instance) -> tuple[str, dict[str, str]]:
 
 def _standing_of(member: SerfMember) -> str:
     return "" if member.status is MemberStatus.ALIVE else member.status.name.lower()
+
+
+def _look_away() -> None:
+    """Be woken for nothing."""
 
 
 def _in_next_pass(call: Callable[[], None]) -> None:

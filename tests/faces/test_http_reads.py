@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gossipd.catalog.events import ServiceChanged
+from gossipd.catalog.events import OwnServicesChanged, ServiceChanged
 from gossipd.config.faces import HttpConfig
 from gossipd.config.settings import Setting
 from gossipd.node.view import Suspicion, View
@@ -12,8 +12,9 @@ from gossipd.rest.desk import Desk
 from gossipd.rest.external import EXTERNAL_NODE
 from gossipd.rest.nodes import node_id
 from gossipd.serf.events import ChangeKind, MemberChange
-from gossipd.services.definition import Service
+from gossipd.services.definition import NodeState, Service
 from gossipd.services.instance import Instance
+from gossipd.services.own import OwnServices
 from gossipd.value import replace
 from gossipd.wire.serf_messages import MemberStatus
 from support.fake_handle import FakeHandle, make_member, make_view
@@ -328,3 +329,21 @@ async def test_a_member_that_left_is_no_node_and_one_that_failed_is() -> None:
     nodes = body_of(await ask(desk, "/v1/catalog/nodes"))
     assert isinstance(nodes, list)
     assert [node["Node"] for node in nodes] == ["alder", "birch"]
+
+
+async def test_a_node_that_goes_out_as_well_is_shown_beside_its_service() -> None:
+    handle = vector_handle()
+    (own,) = handle.own.services
+    out = replace(own, state=replace(own.state, maintenance="disk"))
+    handle.own = OwnServices(services=(out,))
+    shown = next(one for one in handle.services_of("alder"))
+    handle.show(replace(shown, status="critical", maintenance="disk"))
+    desk = make_desk(handle)
+    before = await ask(desk, "/v1/health/service/web")
+    assert b"_node_maintenance" not in before.body
+    handle.own = OwnServices(node=NodeState(maintenance="move"), services=(out,))
+    handle.happen(OwnServicesChanged())  # the instance is as it was: one reason counts
+    after = await ask(desk, "/v1/health/service/web")
+    assert index_of(after) > index_of(before)
+    assert b"_node_maintenance" in after.body
+    assert b"_service_maintenance:web-a" in after.body
