@@ -21,6 +21,7 @@ def all_routes(config: HttpConfig) -> tuple[Route, ...]:
     """Return the routes that this face answers; loads their handlers."""
     from gossipd.rest import (
         metrics_route,
+        openapi,
         own_events,
         own_graph,
         own_page,
@@ -43,6 +44,7 @@ def all_routes(config: HttpConfig) -> tuple[Route, ...]:
     routes = (
         own,
         *metrics_route.ROUTES,
+        *openapi.ROUTES,
         *own_events.ROUTES,
         *own_graph.ROUTES,
         *own_page.ROUTES,
