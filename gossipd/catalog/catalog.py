@@ -19,6 +19,7 @@ from gossipd.catalog.early_news import EarlyNews
 from gossipd.catalog.effects import CatalogEffect
 from gossipd.catalog.events import CatalogEvent, RecordIgnored
 from gossipd.catalog.gaps import Gaps
+from gossipd.catalog.heard import Heard
 from gossipd.catalog.item import OwnerRecords
 from gossipd.catalog.own_records import OwnRecords
 from gossipd.catalog.owners import Owners, Standing
@@ -46,8 +47,6 @@ from gossipd.timers import Timers
 from gossipd.wire.catalog_codec import decode_catalog_untrusted, encode_catalog
 from gossipd.wire.catalog_messages import Delta, Digest, News, Notice, Portion, Record, Wish
 
-HEARD_MAX = 1024
-"""News remembered, by a hash of 64 bits: each comes several times while it spreads."""
 VERSION_JUMP_MAX = 2**20
 """No owner changes so much between two things that we hear of it."""
 FRESH_BYTES_MAX = 2048
@@ -125,7 +124,7 @@ class Catalog:
         self._early = EarlyNews()
         self._told = Quota(TOLD_SAVED, TOLD_PER_SECOND)
         self._lost: dict[str, None] = {}
-        self._heard: dict[int, None] = {}
+        self._heard = Heard()
         self._touched: dict[str, dict[str, None]] = {}
         """Services of owners of which there was news in this step."""
         self._made_at: float | None = None
@@ -211,7 +210,7 @@ class Catalog:
     def receive(self, payload: bytes, source: Address, now: float) -> None:
         """Take in a message of another gossipd node."""
         self._outbox.ledger.count(RECEIVED)
-        if hash(payload) in self._heard:
+        if payload in self._heard:
             return
         if not self._spreading.fits(payload):
             if not self._told.has(now):
@@ -292,7 +291,7 @@ class Catalog:
         self.replica.learn(records, [*ranges, (version - 1, version)])
         if not self._spreading.fits(payload):  # where it came from, packets are larger
             payload = encode_catalog(Notice(owner, news.epoch, version))
-        self._remember(payload)
+        self._heard.add(payload)
         self._spreading.tell(payload, queue_name(news))
         if is_new:
             self._touched.setdefault(owner, {})[news.record.id] = None
@@ -315,7 +314,7 @@ class Catalog:
             return
         if not self._spreading.fits(payload):
             payload = encode_catalog(notice)
-        self._remember(payload)
+        self._heard.add(payload)
         self._gaps.announced(notice, payload, source, now)
 
     def _on_delta(self, delta: Delta, now: float) -> None:
@@ -368,7 +367,7 @@ class Catalog:
             # not what a joiner fetches: others know it already
             notice = notice or encode_catalog(Notice(owner, records.epoch, records.floor))
         if notice:
-            self._remember(notice)
+            self._heard.add(notice)
             self._spreading.tell(notice, f"{owner}\0")
         return records.floor > floor
 
@@ -420,7 +419,7 @@ class Catalog:
             notice = encode_catalog(Notice(self._name, self._own.epoch, self._own.records.floor))
             told = [(notice, f"{self._name}\0")]
         for payload, name in told:
-            self._remember(payload)
+            self._heard.add(payload)
             self._spreading.tell(payload, name)
 
     # -- time -----------------------------------------------------------------
@@ -489,11 +488,6 @@ class Catalog:
     def _spreading_is_due(self, is_late: bool, now: float) -> bool:
         made_at = self._made_at
         return is_late or (made_at is not None and now - made_at > YOUNG)
-
-    def _remember(self, payload: bytes) -> None:
-        if len(self._heard) >= HEARD_MAX:
-            self._heard.clear()
-        self._heard[hash(payload)] = None
 
     def _ignore(self, reason: str, owner: str, detail: str = "") -> None:
         self._outbox.events.append(RecordIgnored(reason, owner, detail))

@@ -11,6 +11,7 @@ from hashlib import blake2b
 
 from gossipd.services.definition import NodeState, Service, ServiceState
 from gossipd.wire.catalog_messages import Record
+from gossipd.wire.catalog_parts import are_made_again, encode_service
 
 NO_NODE_STATE = NodeState()
 _STATE_UNKNOWN = (b"", ServiceState())
@@ -21,7 +22,7 @@ class Item:
     """One service id of an owner, or what is remembered of one that is gone."""
 
     __slots__ = (
-        "encoded_service", "id", "is_noted", "learned_at", "removed", "service",
+        "_told_service", "id", "is_noted", "learned_at", "removed", "service",
         "service_version", "state_version", "told_outputs", "told_state",
     )  # fmt: skip
 
@@ -38,9 +39,33 @@ class Item:
         self.removed = 0
         self.service_version = 0
         self.state_version = 0
-        self.encoded_service = b""
+        self._told_service: bytes | int = b""
+        """As it came; only how long that was, where encoding ``service`` gives it again."""
         self.is_noted = False
         """Whether it is part of the content of its owner."""
+
+    def take_service(self, data: bytes, service: Service, version: int) -> None:
+        """Take in the definition, which came as ``data``; see ``slim``."""
+        self.service, self.service_version, self._told_service = service, version, data
+
+    def slim(self) -> None:
+        """Let go of the definition as it came, if it can be made again.
+
+        The bytes would be a tenth of all that an instance costs, and are asked for only
+        when something of it changes or others lack it.
+        """
+        told, service = self._told_service, self.service
+        if isinstance(told, bytes) and service is not None and are_made_again(told, service):
+            self._told_service = len(told)
+
+    @property
+    def encoded_service(self) -> bytes:
+        """The definition as it came."""
+        told = self._told_service
+        if isinstance(told, bytes):
+            return told
+        assert self.service is not None
+        return encode_service(self.service)
 
     @property
     def state(self) -> ServiceState:
@@ -80,8 +105,9 @@ class Item:
     @property
     def encoded_bytes(self) -> int:
         """What it costs, about."""
-        parts = len(self.encoded_service) + len(self.encoded_state) + len(self.encoded_outputs)
-        return len(self.id) + parts
+        told = self._told_service
+        service = told if isinstance(told, int) else len(told)
+        return len(self.id) + service + len(self.encoded_state) + len(self.encoded_outputs)
 
     def record(self) -> Record:
         """Return all of it as it travels."""
@@ -109,7 +135,7 @@ class Item:
         """Forget every part that is older than the removal at ``version``."""
         self.removed = version
         if self.service_version < version:
-            self.service, self.service_version, self.encoded_service = None, 0, b""
+            self.service, self.service_version, self._told_service = None, 0, b""
         if self.state_version < version:
             self.told_state, self.state_version = _STATE_UNKNOWN, 0
         if self.outputs_version < version:

@@ -122,8 +122,7 @@ class Replica:
         if is_removed:
             item.remove(record.removed)
         if service is not None:
-            item.encoded_service, item.service = service
-            item.service_version = record.service_version
+            item.take_service(*service, record.service_version)
         if state is not None:
             item.told_state, item.state_version = state, record.state_version
         if has_outputs:
@@ -131,6 +130,8 @@ class Replica:
         item.learned_at = now
         item.is_noted = True
         records.content ^= mark ^ item.mark ^ _taken_back(records, id)
+        if service is not None:
+            item.slim()  # not before its mark is made of what came
         records.tombstones += item.is_tombstone - was_tombstone
         self._resize(records, item.encoded_bytes - before)
         return True

@@ -91,6 +91,15 @@ def service_of_untrusted(data: bytes) -> tuple[bytes, Service]:
     return known or definitions.keep(data, (data, decode_service_untrusted(data)))
 
 
+def are_made_again(data: bytes, service: Service) -> bool:
+    """Say whether ``data``, of which ``service`` was read, need not be kept beside it.
+
+    ``encode_service`` gives the very bytes; a newer version may have told more, or otherwise.
+    Where definitions are shared in a process their bytes cost nothing, and encoding does.
+    """
+    return not definitions.limit and encode_service(service) == data
+
+
 def state_of_untrusted(data: bytes) -> tuple[bytes, ServiceState]:
     """Return the state of a service, and ``data`` or equal bytes that are shared.
 
