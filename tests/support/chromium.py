@@ -46,6 +46,10 @@ def find_chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
+class Failed(AssertionError):
+    """An expression could not be evaluated on the page."""
+
+
 class Chromium:
     """One browser with one page; use it as a context manager.
 
@@ -144,18 +148,23 @@ class Chromium:
             "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
         )
         if "exceptionDetails" in done:
-            raise AssertionError(f"{expression}: {done['exceptionDetails']}")
+            raise Failed(f"{expression}: {done['exceptionDetails']}")
         return done["result"].get("value")
 
-    def wait_for(self, expression: str, seconds: float = 15.0) -> Any:
-        """Return the value of ``expression`` once it is true."""
+    def wait_for(self, expression: str, seconds: float = 30.0) -> Any:
+        """Return the value of ``expression`` once it is true; it may fail until then."""
         deadline = time.monotonic() + seconds
+        failure = ""
         while time.monotonic() < deadline:
-            value = self.run(expression)
+            try:
+                value = self.run(expression)
+            except Failed as error:
+                value, failure = None, str(error)
             if value:
                 return value
             time.sleep(0.02)
-        raise NotInTime(f"{expression} is not true after {seconds} s; {self.complaints}")
+        seen = f"{failure} {self.complaints}"
+        raise NotInTime(f"{expression} is not true after {seconds} s; {seen}")
 
     def key(self, key: str, code: str = "", text: str = "", modifiers: int = 0) -> None:
         """Press and let go of a key."""
