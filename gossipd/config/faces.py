@@ -38,6 +38,10 @@ class HttpConfig(Value, kw_only=True):
     """What clients show to read; empty lets everybody read, ``token`` reads as well."""
     insecure: bool = False
     """Listen elsewhere than on loopback although there is no ``token``."""
+    hosts: tuple[str, ...] = ()
+    """Names under which clients reach it, beside addresses and names that public DNS cannot
+    hold: what needs no token refuses others in ``Host`` (DNS rebinding). Empty, it does so on
+    loopback only."""
     tls_cert: str = ""
     """PEM file of the certificate and its chain; empty is no TLS."""
     tls_key: str = ""
@@ -109,6 +113,13 @@ def _faults_of_http(http: HttpConfig) -> Iterator[ConfigError]:
     for key, token in (("http.token", http.token), ("http.read_token", http.read_token)):
         if any(not 0x21 <= ord(c) <= 0x7E for c in token):
             yield ConfigError(f"{key} holds what no header can carry: use printable ASCII", key=key)
+    for name in http.hosts:
+        if not _is_domain(name):
+            yield ConfigError(
+                f"http.hosts {name!r} is no host name: write one as gossipd.example.com,"
+                " without a port",
+                key="http.hosts",
+            )
     if http.connections_max not in CONNECTIONS:
         yield ConfigError(
             f"http.connections_max is {http.connections_max}: it must be within"

@@ -1,7 +1,8 @@
 """Who may ask: tokens of two levels, compared in constant time.
 
-A token comes as ``Authorization: Bearer``, ``X-Consul-Token`` or ``?token=``. It is looked
-at here and nowhere else: neither handlers nor log lines nor errors hold it.
+What no token guards is guarded against pages of others in a browser (``browsers.py``). A
+token comes as ``Authorization: Bearer``, ``X-Consul-Token`` or ``?token=``. It is looked at
+here and nowhere else: neither handlers nor log lines nor errors hold it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from gossipd.config.faces import HttpConfig
-from gossipd.rest.values import OPEN, READ, Refused
+from gossipd.rest.browsers import Hosts, check_origin
+from gossipd.rest.values import OPEN, READ, WRITE, Refused
 
 HEADERS = ("authorization", "x-consul-token")
 """What carries tokens."""
@@ -28,6 +30,7 @@ class Access:
     def __init__(self, config: HttpConfig) -> None:
         self._write = config.token.encode()
         self._read = config.read_token.encode()
+        self._hosts = Hosts(config)
 
     def check(self, level: str, headers: Mapping[str, str], in_query: Sequence[str]) -> None:
         """Let those pass who may do what needs ``level``.
@@ -36,9 +39,15 @@ class Access:
             in_query: values of ``?token=``.
 
         Raises:
-            Refused: 401, no token was shown; 403, it does not allow this.
+            Refused: 401, no token was shown; 403, it does not allow this, or none is needed
+                and somebody else's page asks.
         """
-        if not self._write or level == OPEN or (level == READ and not self._read):
+        if level == OPEN:
+            return
+        if not self._write or (level == READ and not self._read):
+            self._hosts.check(headers)
+            if level == WRITE:
+                check_origin(headers)
             return
         shown = [*_tokens(headers), *[value.encode() for value in in_query if value]]
         if not shown:

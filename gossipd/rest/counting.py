@@ -30,7 +30,7 @@ SLOW_REQUEST, SLOW_READER, BAD_REQUEST, TOKEN = (
     "bad-request",
     "token",
 )
-UNKNOWN = "unknown"
+UNKNOWN, FOREIGN = "unknown", "foreign"
 
 
 class Counting:

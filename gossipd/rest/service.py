@@ -8,7 +8,17 @@ import trio
 
 from gossipd.errors import GossipdError, Unavailable, UsageError
 from gossipd.rest.access import Access, without_tokens
-from gossipd.rest.counting import ACCEPTED, BAD_REQUEST, CLOSED, FAILED, TOKEN, UNKNOWN, Counting
+from gossipd.rest.browsers import Foreign
+from gossipd.rest.counting import (
+    ACCEPTED,
+    BAD_REQUEST,
+    CLOSED,
+    FAILED,
+    FOREIGN,
+    TOKEN,
+    UNKNOWN,
+    Counting,
+)
 from gossipd.rest.departures import Departures
 from gossipd.rest.desk import Desk
 from gossipd.rest.holding import Alarms
@@ -33,17 +43,19 @@ class Plan:
         route: what answers, ``None`` if nothing does.
         request: what it is asked, without body and client.
         refusal: what is answered instead.
+        is_foreign: whether that is because somebody else's page asks.
         takes_gzip, is_pretty: how the answer is wanted.
         sent: the last answer, its date, head and body as they were sent: as long as a
             handler returns the very same reply, they are sent again.
     """
 
-    __slots__ = ("is_pretty", "refusal", "request", "route", "sent", "takes_gzip")
+    __slots__ = ("is_foreign", "is_pretty", "refusal", "request", "route", "sent", "takes_gzip")
 
     def __init__(self) -> None:
         self.route: Route | None = None
         self.request: Request | None = None
         self.refusal: Reply | None = None
+        self.is_foreign = False
         self.takes_gzip = False
         self.is_pretty = False
         self.sent: tuple[Reply, str, bytes, bytes] | None = None
@@ -137,6 +149,7 @@ class Service:
             self._fill(plan, head)
         except Refused as refused:
             plan.refusal = refusal_of(refused)
+            plan.is_foreign = isinstance(refused, Foreign)
         return plan
 
     def _fill(self, plan: Plan, head: Head) -> None:
@@ -165,7 +178,7 @@ class Service:
         if plan.route is not None:
             self.counting.answer(status, plan.route.method, plan.route.pattern)
             if status in (401, 403) and plan.request is None:
-                self.counting.refuse(TOKEN)
+                self.counting.refuse(FOREIGN if plan.is_foreign else TOKEN)
         elif status >= 400:
             self.counting.refuse(UNKNOWN if status == 404 else BAD_REQUEST)
 

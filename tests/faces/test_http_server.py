@@ -170,6 +170,20 @@ async def test_the_end_of_the_server_is_the_end_of_who_waits() -> None:
     del idle
 
 
+async def test_pages_of_others_are_refused_and_counted_apart_from_tokens() -> None:
+    async with serving() as running:
+        client = await running.connect()
+        rebound = b"GET /v1/echo HTTP/1.1\r\nHost: a.example.com:8500\r\n\r\n"
+        answer = await client.ask(rebound)
+        assert (answer.status, b"http.hosts" in answer.body) == (403, True)
+        foreign = get("/v1/echo", "Origin: https://a.example.com", method="PUT", body=b"{}")
+        assert (await client.ask(foreign)).status == 403
+        assert (await client.ask(get("/v1/echo"))).status == 200
+        assert len(running.seen) == 1
+        assert running.counted("refused.foreign") == 2
+        assert running.counted("refused.token") == 0
+
+
 async def test_tokens_decide_and_are_seen_by_nobody() -> None:
     config = HttpConfig(token="wr1te-secret", read_token="r3ad-secret")
     async with serving(config) as running:

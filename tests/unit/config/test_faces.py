@@ -60,6 +60,7 @@ def test_tokens_are_never_shown() -> None:
         (HttpConfig(read_token="x"), "http.read_token"),
         (HttpConfig(token="a\nb"), "http.token"),
         (HttpConfig(connections_max=0), "http.connections_max"),
+        (HttpConfig(hosts=("a.example:8500",)), "http.hosts"),
     ],
 )
 def test_what_is_wrong_with_http_is_named(http: HttpConfig, named: str) -> None:

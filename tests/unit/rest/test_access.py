@@ -70,3 +70,72 @@ def test_handlers_see_no_tokens() -> None:
     assert without_tokens(headers) == {"host": "c"}
     plain = {"host": "c"}
     assert without_tokens(plain) is plain
+
+
+ON_LOOPBACK = HttpConfig(addr="127.0.0.1:8500")
+PROXIED = HttpConfig(addr="127.0.0.1:8500", hosts=("gossipd.example.com",))
+ABROAD = HttpConfig(addr="10.0.0.1:8500", insecure=True)
+
+
+@pytest.mark.parametrize(
+    ("config", "host", "status"),
+    [
+        (ON_LOOPBACK, "127.0.0.1:8500", 200),
+        (ON_LOOPBACK, "[::1]:8500", 200),
+        (ON_LOOPBACK, "LocalHost:8500", 200),
+        (ON_LOOPBACK, "consul:8500", 200),
+        (ON_LOOPBACK, "gossipd.default.svc.cluster.local:8500", 200),
+        (ON_LOOPBACK, "consul.service.consul.:8500", 200),
+        (ON_LOOPBACK, "", 200),
+        (ON_LOOPBACK, "rebound.example.com:8500", 403),
+        (ON_LOOPBACK, "rebound.example.com.", 403),
+        (ON_LOOPBACK, "127.0.0.1.example.com", 403),
+        (ON_LOOPBACK, "localhost.example.com:8500", 403),
+        (HttpConfig(), "rebound.example.com", 403),
+        (HttpConfig(addr="[::1]:8500", token="wr1te"), "rebound.example.com", 403),
+        (HttpConfig(addr="localhost:8500", insecure=True), "rebound.example.com", 403),
+        (PROXIED, "Gossipd.Example.com", 200),
+        (PROXIED, "127.0.0.1:8500", 200),
+        (PROXIED, "other.example.com", 403),
+        (ABROAD, "node1.example.com:8500", 200),
+        (HttpConfig(addr="10.0.0.1:8500", token="wr1te"), "node1.example.com:8500", 200),
+        (HttpConfig(addr="10.0.0.1:8500", insecure=True, hosts=("a.example",)), "b.example", 403),
+    ],
+)
+def test_what_needs_no_token_is_not_told_under_a_name_that_anybody_may_own(
+    config: HttpConfig, host: str, status: int
+) -> None:
+    assert verdict(config, READ, host=host) == status
+    assert verdict(config, OPEN, host=host) == 200
+    if not config.token:
+        assert verdict(config, WRITE, host=host) == status
+
+
+def test_who_shows_a_token_may_call_us_as_he_likes() -> None:
+    guarded = HttpConfig(addr="127.0.0.1:8500", token="wr1te", read_token="r3ad")
+    shown = {"host": "any.example.com", "x_consul_token": "wr1te", "origin": "https://a.example"}
+    assert verdict(guarded, READ, **shown) == 200
+    assert verdict(guarded, WRITE, **shown) == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"origin": "http://127.0.0.1:8500"}, 200),
+        ({"origin": "https://127.0.0.1:8500", "sec_fetch_site": "same-origin"}, 200),
+        ({"sec_fetch_site": "none"}, 200),
+        ({"origin": "http://127.0.0.1:3000"}, 403),
+        ({"origin": "https://a.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": ""}, 403),
+        ({"sec_fetch_site": "cross-site"}, 403),
+        ({"sec_fetch_site": "same-site"}, 403),
+    ],
+)
+@pytest.mark.parametrize("config", [ON_LOOPBACK, ABROAD])
+def test_a_page_of_another_origin_commands_nothing(
+    config: HttpConfig, headers: dict[str, str], status: int
+) -> None:
+    assert verdict(config, WRITE, host="127.0.0.1:8500", **headers) == status
+    assert verdict(config, READ, host="127.0.0.1:8500", **headers) == 200
