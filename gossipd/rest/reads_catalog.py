@@ -12,13 +12,14 @@ from gossipd.rest.filter_fields import (
 )
 from gossipd.rest.filter_language import Filter
 from gossipd.rest.nodes import shown_node
-from gossipd.rest.questions import question_of
+from gossipd.rest.questions import Question, question_of
 from gossipd.rest.reading import json_reply
 from gossipd.rest.selecting import by_distance, has_meta, instances_for, node_of_item, shown_order
 from gossipd.rest.shapes import Json
 from gossipd.rest.topics import DEFINITIONS, NAMES, NODES, Topic, node_topic, service_topic
 from gossipd.rest.values import Refused, Reply, Request, Route
 from gossipd.services.instance import Instance
+from gossipd.value import replace
 
 if TYPE_CHECKING:
     from gossipd.rest.desk import Desk
@@ -48,7 +49,7 @@ async def nodes(request: Request, desk: Desk) -> Reply:
 
 async def services(request: Request, desk: Desk) -> Reply:
     """Answer the names of all services with their tags."""
-    question, reading, handle = question_of(request, desk), desk.reading, desk.handle
+    question, reading, handle = _question_of(request, desk), desk.reading, desk.handle
     chosen_by = Filter(question.expression, SERVICE_LISTED)
     is_narrow = bool(question.node_meta or question.expression)
 
@@ -74,7 +75,7 @@ async def service(request: Request, desk: Desk) -> Reply:
     name = request.names["name"]
     if not name:
         raise Refused(400, "Missing service name")
-    question, reading, handle = question_of(request, desk), desk.reading, desk.handle
+    question, reading, handle = _question_of(request, desk), desk.reading, desk.handle
     chosen_by = Filter(question.expression, CATALOG_SERVICE)
 
     def make() -> list[Json]:
@@ -123,6 +124,11 @@ async def none(request: Request, desk: Desk) -> Reply:
     """Answer that there is nothing in the mesh: gossipd has none."""
     question, reading = question_of(request, desk), desk.reading
     return await reading.answer(request, question, (NAMES,), list, tuple)
+
+
+def _question_of(request: Request, desk: Desk) -> Question:
+    """Return what is asked of instances: how they are is no matter of the catalog."""
+    return replace(question_of(request, desk), passing=False)
 
 
 def instances_on(node: str, desk: Desk) -> list[Instance]:

@@ -60,6 +60,19 @@ async def test_what_a_question_lets_through(query: str, ids: list[str]) -> None:
     assert await _ids(make_desk(vector_handle()), f"/v1/health/service/web{query}") == ids
 
 
+@pytest.mark.parametrize("passing", ["", "?passing", "?passing=0"])
+async def test_the_catalog_knows_no_passing(passing: str) -> None:
+    """As Consul's: who reads the catalog wants what is registered, not what is well."""
+    desk = make_desk(vector_handle())
+    found = body_of(await ask(desk, f"/v1/catalog/service/web{passing}"))
+    assert isinstance(found, list)
+    assert [one["ServiceID"] for one in found] == ["web-a", "web-b", "web-c"]
+    narrow = f"{passing or '?'}&node-meta=rack:r2"
+    listed = body_of(await ask(desk, f"/v1/catalog/services{narrow}"))
+    assert isinstance(listed, dict)
+    assert "web" in listed
+
+
 @pytest.mark.parametrize(
     ("target", "status", "text"),
     [
