@@ -273,6 +273,7 @@ class Topics:
         held = self.externals.setdefault(node, {})
         if is_there:
             held[instance.key] = instance
+            self._empty.pop(node_topic(node), None)
         else:
             held.pop(instance.key, None)
         if not held:

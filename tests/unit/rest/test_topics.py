@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gossipd.catalog.events import ServiceChanged
 from gossipd.rest import topics as topics_module
+from gossipd.rest.external import EXTERNAL_NODE
 from gossipd.rest.topics import (
     CHECKS,
     DEFINITIONS,
@@ -153,6 +154,23 @@ def test_what_is_gone_is_forgotten_in_the_end_and_its_index_does_not_fall(
     assert len(picture.topics._empty) == 4
     assert DB not in picture.topics._stamps
     assert picture.topics.index(DB) >= gone
+
+
+def test_a_node_without_an_agent_that_came_back_is_not_forgotten_with_the_gone(
+    picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topics_module, "EMPTY_KEPT", 2)
+    outside = make_instance("a", "ext", "e/ext", meta={EXTERNAL_NODE: "e"})
+    picture.show(outside)
+    assert picture.topics.index(node_topic("e")) > 0
+    picture.handle.hide("a", "ext", "e/ext")
+    picture.handle.happen(ServiceChanged("ext", picture.handle.index))
+    picture.topics.look()
+    picture.show(outside)
+    back = picture.topics.index(node_topic("e"))
+    for name in ("x", "y", "z"):
+        picture.topics.index(service_topic(name))
+    assert picture.topics.index(node_topic("e")) == back
 
 
 def test_members_concern_the_nodes_and_what_runs_on_them(picture: Picture) -> None:
