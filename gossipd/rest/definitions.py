@@ -9,6 +9,7 @@ from __future__ import annotations
 from gossipd.errors import UsageError
 from gossipd.rest.bodies import Fields, is_blank, refused, shown_json
 from gossipd.rest.definitions_checks import check_table, translated
+from gossipd.rest.external import EXTERNAL_NODE
 from gossipd.services.definition import WEIGHT_MAX, Service
 from gossipd.services.reading import read_service
 
@@ -36,6 +37,10 @@ def read_service_definition(fields: Fields, *, node: str, takes_scripts: bool) -
     refuse_places(fields)
     service_id = fields.text("ID") or name
     table = place_table(fields) | {"id": service_id, "name": name}
+    if EXTERNAL_NODE in fields.text_map("Meta"):
+        # it would stand for another node's, which may have an agent
+        text = f"Invalid Service Meta: {EXTERNAL_NODE}: that is for /v1/catalog/register"
+        raise refused(text)
     fields.flag("EnableTagOverride")  # of the right type, and without a meaning here
     given = [] if is_blank(fields.raw("Check")) else [fields.one("Check")]
     given += fields.many("Checks")

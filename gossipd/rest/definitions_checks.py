@@ -204,6 +204,8 @@ def translated(text: str) -> str:
     shown = [_their_name(word) for word in words]
     if words[0] == "tagged_addresses":
         shown[1:2] = words[1:2]  # a label is the user's
+    elif words[0] == "meta":
+        shown[1:] = words[1:]  # and so are keys
     return f"{'.'.join(shown)}: {why}"
 
 

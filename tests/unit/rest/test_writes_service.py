@@ -31,6 +31,24 @@ async def test_a_name_is_enough() -> None:
     assert await registered({"Name": "web"}) == Service(id="web", name="web")
 
 
+@pytest.mark.parametrize("key", ["external-node", "External-Node"])
+async def test_nobody_registers_for_another_node_by_the_mark_of_those_without_an_agent(
+    key: str,
+) -> None:
+    writer = Writer()
+    status, text = await writer.said(REGISTER, {"Name": "web", "ID": "b/web", "Meta": {key: "b"}})
+    if key == "external-node":
+        assert (status, "catalog/register" in text) == (400, True)
+        assert own(writer) == {}
+    else:
+        assert status == 200
+
+
+async def test_keys_of_meta_are_named_as_they_came() -> None:
+    _, text = await Writer().said(REGISTER, {"Name": "web", "Meta": {"ver_sion": "a\ud800"}})
+    assert text.startswith("Meta.ver_sion: ")
+
+
 async def test_all_fields_of_a_service_are_taken() -> None:
     service = await registered(
         {
