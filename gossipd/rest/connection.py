@@ -150,7 +150,7 @@ class Connection:
             reply = plan.refusal or text_reply(500, "No answer")
             service.count_answer(plan, head, reply.status)
             return await self._send_reply(reply, plan, head)
-        request = self._request(plan, plan.request, received.body)
+        request = self._request(plan, plan.request, received)
         if route.waits:
             return await self._wait(plan, route, request, head)
         began = trio.current_time()
@@ -161,9 +161,9 @@ class Connection:
         service.counting.measure(SECONDS, trio.current_time() - began)
         return await self._send_answer(answer, plan, head)
 
-    def _request(self, plan: Plan, planned: Request, body: bytes) -> Request:
-        if body:
-            return request_for(planned, body, self._peer, self._is_loopback)
+    def _request(self, plan: Plan, planned: Request, received: Received) -> Request:
+        if received.body or not received.head.is_kept:  # it will not be the same again
+            return request_for(planned, received.body, self._peer, self._is_loopback)
         if self._asked is None or self._asked[0] is not plan:
             made = request_for(planned, b"", self._peer, self._is_loopback)
             self._asked = plan, made

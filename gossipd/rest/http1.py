@@ -59,6 +59,7 @@ class Head:
 
     Attributes:
         plan: what the server makes of it, kept with it.
+        is_kept: whether it is known when it comes again.
     """
 
     __slots__ = (
@@ -66,6 +67,7 @@ class Head:
         "has_body",
         "headers",
         "is_http10",
+        "is_kept",
         "keeps_alive",
         "length",
         "method",
@@ -83,6 +85,7 @@ class Head:
         self.expects = headers.expects
         self.keeps_alive = headers.keeps_alive
         self.plan: object = None
+        self.is_kept = False
 
 
 class Received(Value):
@@ -108,6 +111,7 @@ class Heads:
         """Remember that ``raw`` reads as ``head``."""
         if len(raw) <= HEAD_KEPT_MAX:
             self._put(self._kept, raw, head)
+            head.is_kept = True
             self._put(self._headers, _after_target(raw), headers)
 
     def _put(self, kept: dict[bytes, T], key: bytes, value: T) -> None:
@@ -124,7 +128,9 @@ class Heads:
         if line is None:
             return None
         head = Head(line[1], line[2], headers)
-        self._put(self._kept, raw, head)
+        if len(raw) <= HEAD_KEPT_MAX:
+            self._put(self._kept, raw, head)
+            head.is_kept = True
         return head
 
 

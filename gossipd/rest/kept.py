@@ -11,7 +11,10 @@ from gossipd.rest.values import Reply
 
 KEPT_MAX = 2048
 KEPT_BYTES_MAX = 8 * 2**20
-"""Of all answers together, the longest kept go first; one may take half of it."""
+"""Of all answers with their questions, the longest kept go first; one may take half of it."""
+QUESTION_FACTOR = 8
+"""Bytes that a question takes for each character that it is written with: it is many small
+texts, and clients make up as many and as long ones as they like."""
 
 
 class Kept:
@@ -20,7 +23,7 @@ class Kept:
     __slots__ = ("_by_question", "_bytes", "hits", "misses")
 
     def __init__(self) -> None:
-        self._by_question: dict[Hashable, tuple[tuple[object, ...], Reply]] = {}
+        self._by_question: dict[Hashable, tuple[tuple[object, ...], Reply, int]] = {}
         self._bytes = 0
         self.hits = 0
         self.misses = 0
@@ -42,13 +45,14 @@ class Kept:
         kept = self._by_question
         old = kept.pop(question, None)
         if old is not None:
-            self._bytes -= len(old[1].body)
-        if len(reply.body) > KEPT_BYTES_MAX // 2:
+            self._bytes -= old[2]
+        size = len(reply.body) + QUESTION_FACTOR * len(repr(question))
+        if size > KEPT_BYTES_MAX // 2:
             return
-        kept[question] = made_from, reply
-        self._bytes += len(reply.body)
+        kept[question] = made_from, reply, size
+        self._bytes += size
         while len(kept) > KEPT_MAX or self._bytes > KEPT_BYTES_MAX:
-            self._bytes -= len(kept.pop(next(iter(kept)))[1].body)
+            self._bytes -= kept.pop(next(iter(kept)))[2]
 
     def __len__(self) -> int:
         return len(self._by_question)

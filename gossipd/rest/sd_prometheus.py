@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from gossipd.services.instance import Instance
 
 META = "__meta_gossipd_"
+PARAMETERS = ("members", "passing", "port", "service", "tag")
+"""What makes answers different."""
 _NO_LABEL = re.compile(r"[^a-zA-Z0-9_]")
 Group = dict[str, object]
 
@@ -36,7 +38,8 @@ async def list_targets(request: Request, desk: Desk) -> Reply:
     handle, kept = desk.handle, desk.reading.kept
     port = _port_of(request)
     is_passing = flag(request, "passing")
-    question = "sd", tuple(sorted(request.query.items()))
+    asked = {name: request.query[name] for name in PARAMETERS if name in request.query}
+    question = "sd", tuple(asked.items())
     state: tuple[object, ...]
     if flag(request, "members"):
         degraded = handle.degraded()

@@ -45,6 +45,8 @@ OWN: Topic = ("own", "")
 """What this agent registers."""
 USER_EVENTS: Topic = ("events", "")
 
+NAME_ADOPTED_MAX = 256
+"""Longer names are of nothing that there can be, and clients make up as many as they like."""
 EMPTY_KEPT = 4096
 """Services without instances, and nodes that are gone, whose last change is remembered."""
 
@@ -349,9 +351,10 @@ class Topics:
         So who waits for it is not woken by each entry of that list, and the index of what was
         forgotten does not fall: the list changed when it went.
         """
-        self._stamps[topic] = stamp
-        self._put_empty(topic)
-        self._drop_old()
+        if len(topic[1]) <= NAME_ADOPTED_MAX:
+            self._stamps[topic] = stamp
+            self._put_empty(topic)
+            self._drop_old()
         return stamp
 
     def _put_empty(self, topic: Topic) -> None:

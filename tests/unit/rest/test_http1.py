@@ -131,6 +131,16 @@ def test_long_heads_and_heads_with_bodies_are_not_kept() -> None:
     assert heads.get(PUT[:-3]) is None
 
 
+def test_a_long_path_above_headers_that_are_known_is_not_kept() -> None:
+    heads = Heads()
+    http = Http1(HttpLimits(), heads, Bodies(0))
+    long = GET.replace(b"self", b"x" * HEAD_KEPT_MAX)
+    short, same, other = told(http, GET, long, GET.replace(b"self", b"me"))
+    assert heads.get(long) is None
+    kept = [one.head.is_kept for one in (short, same, other) if isinstance(one, Received)]
+    assert kept == [True, False, True]
+
+
 @pytest.mark.parametrize(
     ("raw", "status"),
     [

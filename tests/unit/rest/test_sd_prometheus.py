@@ -81,6 +81,13 @@ async def test_every_instance_is_a_target_the_failing_ones_too() -> None:
     assert groups[3]["labels"]["__meta_gossipd_status"] == "critical"
 
 
+async def test_parameters_that_mean_nothing_make_no_other_answer() -> None:
+    desk = make_desk(cluster())
+    for number in range(3):
+        await ask(desk, service="web", any=str(number))
+    assert len(desk.reading.kept) == 1
+
+
 async def test_services_tags_and_health_are_chosen_by_the_query() -> None:
     desk = make_desk(cluster())
     assert targets(await ask(desk, service="mail")) == ["[2001:db8::5]:25"]

@@ -143,6 +143,14 @@ def test_a_service_never_seen_has_the_index_of_the_list_and_keeps_it(picture: Pi
     assert picture.topics.index(cache) > picture.topics.index(NAMES) - 1 > first
 
 
+def test_names_that_nothing_can_have_are_not_remembered(picture: Picture) -> None:
+    long = service_topic("x" * (topics_module.NAME_ADOPTED_MAX + 1))
+    before = picture.topics.index(long)
+    assert before == picture.topics.index(NAMES)
+    picture.show(make_instance("b", "new"))
+    assert picture.topics.index(long) == picture.topics.index(NAMES) > before
+
+
 def test_what_is_gone_is_forgotten_in_the_end_and_its_index_does_not_fall(
     picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
