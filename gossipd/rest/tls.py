@@ -84,5 +84,7 @@ class Certificate:
             except OSError:
                 marks.append(None)
             else:
-                marks.append((found.st_ino, found.st_size, found.st_mtime_ns, found.st_dev))
+                # the change of owner or mode, too: a file that could not be read can be now
+                moments = found.st_mtime_ns, found.st_ctime_ns
+                marks.append((found.st_ino, found.st_size, found.st_dev, *moments))
         return tuple(marks)

@@ -277,6 +277,17 @@ def test_a_certificate_that_cannot_be_used_keeps_the_former(tmp_path: Path) -> N
     assert certificate.context(6.0) is not former
 
 
+def test_files_that_may_be_read_at_last_are_loaded(tmp_path: Path) -> None:
+    """Renewed by root and handed over afterwards: only the moment of that tells."""
+    cert, key = write_certificate(tmp_path)
+    certificate = Certificate(cert, key, lambda level, text: None)
+    former = certificate.context(0.0)
+    seen = Path(key).stat()
+    Path(key).chmod(0o400)
+    assert Path(key).stat().st_mtime_ns == seen.st_mtime_ns
+    assert certificate.context(2.0) is not former
+
+
 @pytest.mark.parametrize("spoiled", ["cert", "key", "both", "missing"])
 def test_files_that_do_not_fit_are_named(tmp_path: Path, spoiled: str) -> None:
     cert, key = write_certificate(tmp_path)
