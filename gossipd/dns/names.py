@@ -139,12 +139,11 @@ class Names:
         if word == b"addr":
             return _spelled(arguments)
         if word == b"node":
-            node = _text(arguments)
-            return Nothing() if node is None else NodeNamed(node)
+            return NodeNamed(_text(arguments))
         if len(arguments) == 2 and all(label.startswith(b"_") for label in arguments):
             return _by_rfc_2782(arguments, zone)
         service, tag = _text(arguments[-1:]), _text(arguments[:-1])
-        return Nothing() if service is None or tag is None else ServiceNamed(service, tag, zone)
+        return ServiceNamed(service, tag, zone)
 
     def _suffix(self, labels: tuple[bytes, ...]) -> str | None:
         """Return the zone that a suffix names, empty for none; ``None`` if it is no suffix."""
@@ -168,8 +167,6 @@ def _by_rfc_2782(labels: tuple[bytes, ...], zone: str) -> Meaning:
     if len(labels) != 2 or not all(label[:1] == b"_" and len(label) > 1 for label in labels):
         return Nothing()
     service, tag = _text((labels[0][1:],)), _text((labels[1][1:],))
-    if service is None or tag is None:
-        return Nothing()
     return ServiceNamed(service, "" if tag == "tcp" else tag, zone)
 
 
@@ -203,8 +200,6 @@ def _is_octet(label: bytes) -> bool:
     return int(label) < 256
 
 
-def _text(labels: tuple[bytes, ...]) -> str | None:
-    try:
-        return b".".join(labels).decode()
-    except UnicodeDecodeError:
-        return None
+def _text(labels: tuple[bytes, ...]) -> str:
+    """Return labels as the text of a name, in lower case beyond ASCII as well."""
+    return b".".join(labels).decode("utf-8", "surrogateescape").lower()

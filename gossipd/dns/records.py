@@ -69,6 +69,11 @@ def wire_name(labels: Iterable[bytes]) -> bytes | None:
     return name if len(name) <= _NAME_MAX else None
 
 
+def sent_text(text: str) -> bytes:
+    """Return the bytes of a text of peers: what came as no UTF-8 goes out as it came."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def host_name(text: str) -> bytes | None:
     """Return a host name, given as text, as it is sent; ``None`` if it is none."""
     plain = text.removesuffix(".")
@@ -119,14 +124,14 @@ def txt_record(text: bytes, ttl: int, owner: bytes = b"") -> Record:
 def attribute(key: str, value: str) -> bytes:
     """Return ``key=value`` quoted as RFC 1464 has it; of ``rfc1035-...`` the bare value."""
     if key.lower().startswith("rfc1035-"):
-        return value.encode()
+        return sent_text(value)
     quoted = key.replace("`", "``").replace("=", "`=")
     inner = quoted.strip(" \t")
     if inner != quoted:
         begin = len(quoted) - len(quoted.lstrip(" \t")) if inner else len(quoted)
         end = begin + len(inner)
         quoted = _back_quoted(quoted[:begin]) + inner + _back_quoted(quoted[end:])
-    return f"{quoted}={value}".encode()
+    return sent_text(f"{quoted}={value}")
 
 
 def _back_quoted(blanks: str) -> str:

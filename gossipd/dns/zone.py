@@ -51,6 +51,7 @@ from gossipd.dns.records import (
     host_name,
     ns_record,
     ptr_record,
+    sent_text,
     soa_record,
     srv_record,
     txt_record,
@@ -300,11 +301,11 @@ class _Question:
 
     def _node_name(self, node: str) -> bytes:
         """Return ``<node>.node.<dc>.<domain>``, empty if no such name can be sent."""
-        labels = (*node.encode().split(b"."), b"node", self._zone._datacenter, *self._labels)
+        labels = (*sent_text(node).split(b"."), b"node", self._zone._datacenter, *self._labels)
         return wire_name(labels) or b""
 
     def _service_name(self, service: str) -> bytes:
-        labels = (service.encode(), b"service", self._zone._datacenter, *self._labels)
+        labels = (sent_text(service), b"service", self._zone._datacenter, *self._labels)
         return b"" if "." in service else wire_name(labels) or b""
 
     def _address_name(self, ip: bytes) -> bytes:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dns.flags
+import dns.name
 import pytest
 
 from gossipd.config.faces import DnsConfig
 from support.dns_face import DnsFace, rcode, texts
+from support.fake_handle import make_member, make_view
 
 
 @pytest.fixture
@@ -267,6 +269,30 @@ def test_a_node_whose_name_is_none_of_dns_is_told_by_its_address() -> None:
     face.show("x" * 70)
     (record,) = texts(face.ask("web.service.consul", "SRV"))
     assert record.endswith(" 0a000009.addr.north.consul.")
+
+
+def test_what_a_peer_wrote_that_is_no_unicode_goes_out_as_it_came() -> None:
+    face = DnsFace()
+    tags = {"town": "K\udcf6ln"}
+    face.handle.current = make_view(
+        make_member("a", "10.0.0.1"), make_member("Caf\udce9", "10.0.0.2", tags=tags)
+    )
+    face.show("a")
+    face.show("Caf\udce9", service_id="other")
+    assert len(texts(face.ask("web.service.consul", "SRV"))) == 2
+    name = r"Caf\233.node.north.consul."
+    assert texts(face.ask("2.0.0.10.in-addr.arpa", "PTR")) == [f"2.0.0.10.in-addr.arpa. PTR {name}"]
+    assert texts(face.ask(name)) == [f"{name} A 10.0.0.2"]
+    assert texts(face.ask(name, "TXT")) == [rf'{name} TXT "town=K\246ln"']
+
+
+def test_letter_case_does_not_matter_beyond_ascii() -> None:
+    face = DnsFace()
+    face.show("a", "Größe", tags=("ÄRGER",))
+    for name in ("GRÖßE", "größe", "Ärger.größe", "ärger.größe", "ÄRGER.GRÖßE"):
+        labels = [*(label.encode() for label in name.split(".")), b"service", b"consul", b""]
+        asked = dns.name.Name(labels).to_text()
+        assert texts(face.ask(asked)) == [f"{asked} A 10.0.0.1"]
 
 
 def test_before_it_knows_its_cluster_it_denies_nothing() -> None:
