@@ -113,7 +113,15 @@ class Zone:
             if more is None:
                 break
             answer = _followed(answer, host, more)
+        else:
+            # Aliases of ours that go round: others would ask us again.
+            answer = self._given_up(answer)
         return answer
+
+    def _given_up(self, answer: Answer | None) -> Answer | None:
+        if answer is None or not self._names.domain(labels_of(answer.external)):
+            return answer
+        return replace(answer, external="")
 
     def _answer(self, labels: tuple[bytes, ...], kind: int) -> Answer | None:
         meaning, count = self._names.read(labels, kind)

@@ -253,6 +253,13 @@ def test_host_names_of_our_own_are_followed_but_not_for_ever() -> None:
     assert 2 <= len(texts(face.ask("web.service.consul"))) <= 4
 
 
+def test_who_points_to_himself_is_not_looked_up_at_others() -> None:
+    face = DnsFace(DnsConfig(recursors=("192.0.2.53",)))
+    face.show("a", "web", address="web.service.consul")
+    # a recursor that passes our domain on to us would ask us the same again, and so for ever
+    assert len(texts(face.ask("web.service.consul"))) >= 1
+
+
 def test_a_node_without_agent_is_shown_under_its_own_name() -> None:
     face = DnsFace()
     meta = {"external-node": "Relay", "external-node:rack": "7"}
