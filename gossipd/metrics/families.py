@@ -224,9 +224,12 @@ _FACES = (
     Family("gossipd_http_handler_failures_total", COUNTER, "Errors of ours, answered with 500."),
     Family("gossipd_dns_queries_total", COUNTER, "Questions by type.", ("type",)),
     Family("gossipd_dns_replies_total", COUNTER, "Replies by code.", ("rcode",)),
-    Family("gossipd_dns_dropped_total", COUNTER, "Questions without a reply.", ("reason",)),
+    Family("gossipd_dns_dropped_total", COUNTER, "Queries not taken.", ("reason",)),
     Family("gossipd_dns_cache_hits_total", COUNTER, "Replies that were kept."),
     Family("gossipd_dns_truncated_total", COUNTER, "Replies that did not fit."),
+    Family("gossipd_dns_forwarded_total", COUNTER, "Questions that recursors were asked."),
+    Family("gossipd_dns_upstream_failures_total", COUNTER, "Recursors asked in vain."),
+    Family("gossipd_dns_upstream_ignored_total", COUNTER, "Datagrams that were no reply."),
     Family("gossipd_dns_reply_seconds", HISTOGRAM, "From a question to its reply."),
 )  # fmt: skip
 

@@ -100,6 +100,9 @@ COUNTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "gossipd.http.handler-failures": ("gossipd_http_handler_failures_total", PLAIN),
     "gossipd.dns.cache.hit": ("gossipd_dns_cache_hits_total", PLAIN),
     "gossipd.dns.truncated": ("gossipd_dns_truncated_total", PLAIN),
+    "gossipd.dns.forwarded": ("gossipd_dns_forwarded_total", PLAIN),
+    "gossipd.dns.upstream.failed": ("gossipd_dns_upstream_failures_total", PLAIN),
+    "gossipd.dns.upstream.ignored": ("gossipd_dns_upstream_ignored_total", PLAIN),
 }
 """Of the agent's ledger."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -213,6 +214,14 @@ def test_round_trips_and_service_changes_are_counted_of_events() -> None:
     assert dict(spread.buckets)[0.005] == 1  # type: ignore[union-attr]
     assert dict(spread.buckets)[0.0025] == 0  # type: ignore[union-attr]
     assert amount(state(handle, ledger), "gossipd_service_changes_total") == 1
+
+
+def test_all_that_dns_counts_is_shown() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "dns.md").read_text()
+    counted = text.partition("## What is counted")[2].partition("`gossipd.dns.dropped")[0]
+    names = re.findall(r"`(gossipd\.dns\.[a-z.]+)`", counted)
+    assert len(names) >= 6
+    assert [name for name in names if name not in {*sources.COUNTS, *BUCKETED}] == []
 
 
 def test_the_documentation_lists_every_metric_as_it_is() -> None:
