@@ -15,21 +15,32 @@ if TYPE_CHECKING:
 
 HIDDEN = "(hidden)"
 _TELLING = re.compile(
-    r"passw(or)?d|passphrase|secret|token|auth|credential|private|(^|[._-])key($|[._-])|api.?key"
-    r"|cookie|signature|dsn",
+    r"passw(or)?d|passphrase|pass($|[._-])|pwd|secret|token|auth|credential|private"
+    r"|(^|[._-])key($|[._-])|api.?key|cookie|signature|dsn",
     re.IGNORECASE,
 )
 _SENT = frozenset({"headers", "header", "body", "args", "script", "command"})
 """Fields of a check that are sent, or run, as they are."""
 _HANDLERS = frozenset({"event_handlers", "event_handler", "handlers"})
 _URL = re.compile(
-    r"\b([a-z][a-z0-9+.-]*://)([^\s/@\"']*@)?([^\s?#\"']*)(\?[^\s\"']*)?", re.IGNORECASE
+    r"\b([a-z][a-z0-9+.-]{0,30}://)([^\s/?#\"']*@)?([^\s?#\"']*)(\?[^\s\"']*)?", re.IGNORECASE
 )
+_NAME = (
+    r"[\w.-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|credential"
+    r"|(?:api|access|private)[_-]?key)[\w.-]*"
+)
+_QUOTED = r"\\\"(?P<a>[^\"\\]+)\\\"|\"(?P<b>(?:[^\"\\\n]|\\.)+)\"|'(?P<c>[^'\n]+)'"
 _ASSIGNED = re.compile(
-    r"(?P<name>[\w.-]*(?:password|passwd|secret|token|api[_-]?key|authorization)[\w.-]*)"
-    r"(?P<mark>\s*[=:]\s*)(?P<value>(?:bearer\s+|basic\s+)?[^\s,;\"']+)",
+    rf"(?P<before>(?<![\w.-]){_NAME}(?P<quote>\\?[\"'])?\s*(?:=>|[=:])\s*)"
+    # a name in quotes is JSON's, whose numbers and lists tell nothing and must stay what they are
+    rf"(?:{_QUOTED}|(?(quote)(?!))(?:bearer\s+|basic\s+)?[^\s,;\"'>\\]+)",
     re.IGNORECASE,
 )
+_OPTION = re.compile(rf"((?<![\w.-])--?{_NAME}\s+)[^\s\"'-][^\s\"']*", re.IGNORECASE)
+_HEADER = re.compile(
+    r"((?:authorization|cookie)\s*[=:]\s*)[^\r\n\"'\\]+|(\bbearer\s+)[\w.~+/=-]{8,}", re.IGNORECASE
+)
+_PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END|\Z)", re.DOTALL)
 
 
 def without_secrets(value: Any, name: str = "") -> Any:
@@ -60,7 +71,18 @@ def scrubbed(text: str, known: Sequence[str] = ()) -> str:
         if secret:
             text = text.replace(secret, HIDDEN)
     text = _URL.sub(_bare_url, text)
-    return _ASSIGNED.sub(lambda found: f"{found['name']}{found['mark']}{HIDDEN}", text)
+    text = _PEM.sub(rf"\1{HIDDEN}\2", text)
+    text = _HEADER.sub(lambda found: f"{found[1] or found[2]}{HIDDEN}", text)
+    text = _OPTION.sub(lambda found: f"{found[1]}{HIDDEN}", text)
+    return _ASSIGNED.sub(_bare_value, text)
+
+
+def _bare_value(found: re.Match[str]) -> str:
+    """Return the assignment with its value replaced and its quotes kept: JSON stays JSON."""
+    if found["a"]:
+        return f'{found["before"]}\\"{HIDDEN}\\"'
+    mark = '"' if found["b"] else "'" if found["c"] else ""
+    return f"{found['before']}{mark}{HIDDEN}{mark}"
 
 
 def _bare_url(found: re.Match[str]) -> str:
