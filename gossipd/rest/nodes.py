@@ -13,12 +13,17 @@ from gossipd.rest.external import external_node_of, shown_service
 from gossipd.services.instance import Instance
 
 NODE_NAMESPACE = UUID("3f0b8a57-1c0e-5d0c-8a39-6d3d1e2b7c44")
-"""Of node ids: every agent derives the same one from a name."""
+"""Of ids of nodes and events: every agent derives the same one from a name."""
 
 
 def node_id(name: str) -> str:
     """Return the id of a node, a UUID; the same on every agent."""
-    return str(uuid5(NODE_NAMESPACE, name))
+    return id_of(name)
+
+
+def id_of(text: str) -> str:
+    """Return a UUID for ``text``, also if it came as no UTF-8."""
+    return str(uuid5(NODE_NAMESPACE, text.encode("utf-8", "backslashreplace").decode()))
 
 
 def shown_node(instance: Instance) -> str:

@@ -113,7 +113,8 @@ def chunk(piece: bytes) -> bytes:
 
 def text_reply(status: int, text: str, *headers: tuple[str, str]) -> Reply:
     """Return a short plain answer, as all errors are."""
-    return Reply(status=status, body=text.encode(), content_type=TEXT, headers=headers)
+    body = text.encode("utf-8", "replace")
+    return Reply(status=status, body=body, content_type=TEXT, headers=headers)
 
 
 def accepts_gzip(accepted: str) -> bool:
@@ -174,7 +175,8 @@ def prettied(reply: Reply) -> Reply:
         return reply
     import json
 
-    body = json.dumps(json.loads(reply.body), indent=4, ensure_ascii=False).encode() + b"\n"
+    text = json.dumps(json.loads(reply.body), indent=4, ensure_ascii=False)
+    body = text.encode("utf-8", "replace") + b"\n"
     return Reply(
         status=reply.status, body=body, content_type=reply.content_type, headers=reply.headers
     )

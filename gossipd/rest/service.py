@@ -207,7 +207,7 @@ def refusal_of(refused: Refused) -> Reply:
 def shortened(text: str) -> str:
     """Return one line of ``text`` that every client shows."""
     line = text.partition("\n")[0]
-    kept = line.encode()[:REFUSAL_BYTES_MAX].decode(errors="ignore")
+    kept = line.encode("utf-8", "replace")[:REFUSAL_BYTES_MAX].decode(errors="ignore")
     return kept if kept == line else kept[: REFUSAL_BYTES_MAX - 3].rstrip() + "..."
 
 

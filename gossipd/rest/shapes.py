@@ -10,13 +10,12 @@ import base64
 import hashlib
 import json
 from functools import partial
-from uuid import uuid5
 
 from gossipd.coordinate import Coordinate
 from gossipd.node.handle import NodeHandle
 from gossipd.node.view import View
 from gossipd.rest.external import node_meta, shown_service
-from gossipd.rest.nodes import NODE_NAMESPACE, family_of, node_id, shown_node
+from gossipd.rest.nodes import family_of, id_of, node_id, shown_node
 from gossipd.rest.shapes_checks import Checks
 from gossipd.rest.topics import OWN, Topics, node_topic
 from gossipd.serf.events import SerfMember, UserEventReceived
@@ -220,7 +219,7 @@ def point_shape(coordinate: Coordinate) -> Json:
 def event_id(event: UserEventReceived) -> str:
     """Return the id of a user event, the same on every agent that got it."""
     payload = hashlib.sha256(event.payload or b"").hexdigest()
-    return str(uuid5(NODE_NAMESPACE, f"{event.ltime} {payload} {event.name}"))
+    return id_of(f"{event.ltime} {payload} {event.name}")
 
 
 def event_shape(event: UserEventReceived) -> Json:
