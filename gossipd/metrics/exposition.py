@@ -36,7 +36,7 @@ def exposed(
     if is_open:
         lines.append("# EOF")
     text = "\n".join(lines) + "\n"
-    return text.encode("utf-8", "backslashreplace"), OPENMETRICS if is_open else TEXT
+    return text.encode(), OPENMETRICS if is_open else TEXT
 
 
 def _takes_openmetrics(accept: str) -> bool:
@@ -53,7 +53,7 @@ def _lines_of(family: Family, samples: Sequence[Sample], *, is_open: bool) -> It
     yield f"# TYPE {named} {family.kind}"
     for values, amount in samples:
         pairs = [
-            f'{label}="{value.translate(_ESCAPED)}"'
+            f'{label}="{_escaped(value)}"'
             for label, value in zip(family.labels, values, strict=True)
         ]
         if isinstance(amount, Tallied):
@@ -67,6 +67,11 @@ def _lines_of(family: Family, samples: Sequence[Sample], *, is_open: bool) -> It
             yield _line(f"{name}_sum", pairs, amount.total)
         else:
             yield _line(name, pairs, amount)
+
+
+def _escaped(value: str) -> str:
+    """Return the value of a label; what is no Unicode is written out before it is escaped."""
+    return value.encode("utf-8", "backslashreplace").decode().translate(_ESCAPED)
 
 
 def _line(name: str, pairs: Sequence[str], value: float) -> str:
