@@ -7,6 +7,7 @@ the zone's: of them ``answer`` returns ``None``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from string import ascii_letters, digits
 from typing import assert_never
 
 from gossipd.config.faces import DnsConfig
@@ -65,6 +66,7 @@ from gossipd.value import replace
 
 ALIASES_MAX = 3
 """Host names of our own that are followed for one question."""
+_HOST_CHARACTERS = frozenset(ascii_letters + digits + "-_.")
 FAMILIES = {A: 4, AAAA: 16}
 """Bytes of an address by type."""
 
@@ -197,7 +199,7 @@ class _Question:
             pieces.append(Piece(self._soa()))
         if self._kind in (NS, ANY):
             own = self._zone.directory.own()
-            target = self._node_name(own.name) or self._address_name(own.ip)
+            target = self._host_name(own.name) or self._address_name(own.ip)
             ttl = self._zone._node_ttl
             glue = (address_record(own.ip, ttl, target),) if own.ip else ()
             pieces.append(Piece(ns_record(target, ttl), glue))
@@ -273,7 +275,7 @@ class _Question:
             if not place.ip:
                 target = host_name(place.host) or b""
             else:
-                own = b"" if place.is_own else self._node_name(place.node)
+                own = b"" if place.is_own else self._host_name(place.node)
                 target = own or self._address_name(place.ip)
             if target:
                 extra = (address_record(place.ip, ttl, target),) if place.ip else ()
@@ -311,6 +313,10 @@ class _Question:
         """Return ``<node>.node.<dc>.<domain>``, empty if no such name can be sent."""
         labels = (*sent_text(node).split(b"."), b"node", self._zone._datacenter, *self._labels)
         return wire_name(labels) or b""
+
+    def _host_name(self, node: str) -> bytes:
+        """Return the name of a node if resolvers take it for one of a host; else empty."""
+        return self._node_name(node) if _HOST_CHARACTERS.issuperset(node) else b""
 
     def _service_name(self, service: str) -> bytes:
         labels = (sent_text(service), b"service", self._zone._datacenter, *self._labels)

@@ -272,10 +272,11 @@ def test_a_node_without_agent_is_shown_under_its_own_name() -> None:
 
 
 def test_a_node_whose_name_is_none_of_dns_is_told_by_its_address() -> None:
-    face = DnsFace()
-    face.show("x" * 70)
-    (record,) = texts(face.ask("web.service.consul", "SRV"))
-    assert record.endswith(" 0a000009.addr.north.consul.")
+    for name in ("x" * 70, "my host", "caf\udce9", "a\n", "größe"):
+        face = DnsFace()
+        face.show(name)
+        (record,) = texts(face.ask("web.service.consul", "SRV"))
+        assert record.endswith(" 0a000009.addr.north.consul.")
 
 
 def test_what_a_peer_wrote_that_is_no_unicode_goes_out_as_it_came() -> None:
