@@ -22,6 +22,8 @@ PYTHON_CLIENTS = ("py-consul==1.8.0", "python-consul2==0.1.5")
 NODE_CLIENT = "consul@2.0.1"
 INSTALL_SECONDS = 300
 RUN_SECONDS = 90
+SYSTEM_TRUST = Path("/etc/ssl/certs/ca-certificates.crt")
+"""Where Debian has the certificates that its programs trust."""
 
 
 def install(client: str) -> Path:
@@ -44,10 +46,23 @@ def install(client: str) -> Path:
         words = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         words += ["--target"]
     subprocess.run(
-        [*words, unfinished, client], check=True, timeout=INSTALL_SECONDS, capture_output=True
+        [*words, unfinished, client],
+        check=True,
+        timeout=INSTALL_SECONDS,
+        capture_output=True,
+        env=_trusting_the_system(),
     )
     unfinished.rename(folder)
     return folder
+
+
+def _trusting_the_system() -> dict[str, str]:
+    """Return an environment in which npm trusts whom the system trusts, as pip and apt do.
+
+    Of itself it has a list of its own and tries for minutes where a proxy signs anew.
+    """
+    trusted = {"NODE_EXTRA_CA_CERTS": str(SYSTEM_TRUST)} if SYSTEM_TRUST.exists() else {}
+    return trusted | os.environ
 
 
 def run(client: str, *words: str) -> subprocess.CompletedProcess[str]:
