@@ -72,7 +72,8 @@ class Truth:
         self._known: dict[str, tuple[bool, int]] = {}
         self._since: dict[str, float] = {}
         self._hindered_at: dict[str, float] = {}
-        self._addresses: dict[str, Address] = {}
+        self._addresses: dict[str, list[Address]] = {}
+        """By host: where it has been, its present address last."""
         self._moved_at: dict[str, float] = {}
         self._was_leaving: dict[str, bool] = {}
         self._is_lossless: bool | None = None
@@ -118,6 +119,10 @@ class Truth:
     def moved_at(self, host: Host) -> float:
         """Return when ``host`` last came up at another address than before (seconds)."""
         return self._moved_at.get(host.name, NO_FAULT_YET)
+
+    def has_left(self, host: Host, address: Address) -> bool:
+        """Say whether ``host`` was at ``address`` in a former life, and is elsewhere now."""
+        return address != host.address and address in self._addresses.get(host.name, ())
 
     # -- links -------------------------------------------------------------------
 
@@ -231,8 +236,9 @@ class Truth:
                 left = self._was_leaving.get(host.name, False) if state[0] else host.has_left
                 self._turn(host, Change.LEFT if left else Change.CRASHED, known[1], now)
             if state[0]:
-                if self._addresses.setdefault(host.name, host.address) != host.address:
-                    self._addresses[host.name] = host.address
+                addresses = self._addresses.setdefault(host.name, [host.address])
+                if addresses[-1] != host.address:
+                    addresses.append(host.address)
                     self._moved_at[host.name] = now
                 self._turn(host, Change.UP, host.life, now)
         self._was_leaving[host.name] = host.is_up and host.is_leaving

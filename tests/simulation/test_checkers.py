@@ -375,22 +375,6 @@ def test_a_datagram_that_peers_cannot_read_is_found(data: bytes, to: Address) ->
     assert watched.found() == [("decoding", "n000")]
 
 
-def test_a_death_in_a_calm_cluster_is_found_and_one_after_a_fault_is_not() -> None:
-    watched = Watched("calm-deaths", nodes=3)
-    host = watched.hosts[0]
-    member = node_of(host)._swim.member("n002")
-    assert member is not None
-    failed = MemberFailed(member, "n001", 0, None)
-    watched.inspector.on_event(host, failed, watched.now)
-    assert watched.found() == []
-    watched.run(70)
-    watched.inspector.on_event(host, failed, watched.now)
-    assert watched.found() == [("calm-deaths", "n000")]
-    watched.site.tell_fault("something")
-    watched.inspector.on_event(host, failed, watched.now)
-    assert len(watched.found()) == 1
-
-
 def test_a_scenario_may_choose_its_checkers() -> None:
     watched = Watched(nodes=2, settle=1.0)
     for name in NAMES:

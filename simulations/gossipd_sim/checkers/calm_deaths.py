@@ -2,7 +2,9 @@
 
 Under loss and in the minutes after a fault a false death can happen and is
 measured, not complained of. When nothing has happened for longer than any
-suspicion lasts there is no excuse.
+suspicion lasts there is no excuse but one: a name that moved may be held for its
+former address (``moves.py``). Whoever says that nobody answers there is right, and
+may find it out late. The checker ``rest`` tells if it is held so for too long.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 from gossipd.node.events import NodeEvent
 from gossipd.swim.events import MemberFailed, MemberSuspected
 from gossipd.swim.scaling import suspicion_bounds
-from gossipd_sim.checkers import insight
+from gossipd_sim.checkers import insight, moves
 from gossipd_sim.checkers.complaint import Complain
 from gossipd_sim.host import Host
 from gossipd_sim.truth import Truth
@@ -36,10 +38,10 @@ class CalmDeaths:
         truth, seconds = self._truth, longest + AFTERMATH
         if not truth.is_calm(now, seconds):
             return
-        machines = truth.named(event.member.name)
-        if len(machines) == 1 and truth.is_healthy(machines[0], now, seconds):
+        member, machines = event.member, truth.named(event.member.name)
+        if len(machines) != 1 or moves.may_be_sought_at(truth, machines[0], member.address):
+            return
+        if truth.is_healthy(machines[0], now, seconds):
             what = "declared dead" if isinstance(event, MemberFailed) else "suspected"
             by = event.accuser or "somebody"
-            self._complain(
-                host.name, now, f"{event.member.name} is well and was {what} by word of {by}"
-            )
+            self._complain(host.name, now, f"{member.name} is well and was {what} by word of {by}")

@@ -25,12 +25,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gossipd.address import Address
-from gossipd.swim.scaling import push_pull_interval, suspicion_bounds
+from gossipd.swim.scaling import push_pull_interval
 from gossipd.wire.messages import PacketMessage
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.checkers import insight
 from gossipd_sim.checkers.complaint import Complain
 from gossipd_sim.checkers.findings import THERE, Findings
+from gossipd_sim.checkers.moves import moved_lately
 from gossipd_sim.host import Host
 from gossipd_sim.truth import Truth
 
@@ -114,7 +115,7 @@ class Rest:
             owners = {
                 host.config.name: host
                 for host in group
-                if len(truth.named(host.config.name)) == 1 and not self._moved_lately(host)
+                if len(truth.named(host.config.name)) == 1 and not moved_lately(truth, host)
             }
             for host in group:
                 yield from self._wrong_at(host, group, owners)
@@ -167,17 +168,6 @@ class Rest:
         assert owner.node is not None
         entry = insight.entry(host.node, owner.config.name)
         return entry is not None and entry.incarnation == insight.incarnation(owner.node)
-
-    def _moved_lately(self, host: Host) -> bool:
-        """Say whether others may still hold the name of ``host`` for its former address.
-
-        They do until its entry there was suspected, died and was dropped, and once
-        more if meanwhile somebody told of it who had not noticed.
-        """
-        swim, size = host.config.swim, len(self._truth.hosts)
-        _, _, suspected = suspicion_bounds(swim, size)
-        dropped = swim.gossip_to_the_dead_time + 2 * size * swim.probe_interval
-        return self._truth.now - self._truth.moved_at(host) < 2 * (suspected + dropped)
 
     def _must_be_gone(self, host: Host, name: str) -> bool:
         """Say whether nobody of that name could answer ``host`` at all."""
