@@ -9,15 +9,17 @@ import trio
 
 from gossipd.dns.answering import DROPPED, LATENCY, Answering, Pending
 from gossipd.dns.defects import Defects
-from gossipd.dns.limits import is_proven
+from gossipd.dns.limits import is_proven, source_of
 from gossipd.ledger import Ledger
 
 if TYPE_CHECKING:
     from gossipd.dns.forwarding import Forwarding
 
 CONNECTIONS_MAX = 256
-CONNECTIONS_PER_HOST_MAX = 64
-"""Of one address; loopback may have all of them."""
+CONNECTIONS_ABROAD_MAX = 192
+"""Of all other hosts together: they cannot take this one's name service away."""
+CONNECTIONS_PER_SOURCE_MAX = 64
+"""Of one other host: an IPv4 address, or the /64 of an IPv6 one."""
 IDLE_TIMEOUT = 15.0
 """Seconds within which the next query must be complete, and a reply be taken."""
 RECEIVE_BYTES = 4096
@@ -38,21 +40,26 @@ class Connections:
         self._ledger = ledger
         self._defects = defects
         self._open = 0
-        self._by_host: Counter[str] = Counter()
+        self._abroad: Counter[str] = Counter()
+        """Connections by source, those of this host left out."""
 
     async def serve(self, listener: trio.SocketListener) -> None:
         """Accept and answer until cancelled."""
         await trio.serve_listeners(self._connection, [listener])
 
     async def _connection(self, stream: trio.SocketStream) -> None:
-        host = _host_of(stream)
-        most = CONNECTIONS_MAX if is_proven(host) else CONNECTIONS_PER_HOST_MAX
-        if self._open >= CONNECTIONS_MAX or self._by_host[host] >= most:
+        await self.take(stream, _host_of(stream))
+
+    async def take(self, stream: trio.abc.Stream, host: str) -> None:
+        """Converse with ``host``, or hang up if there are too many; closes the stream."""
+        source = "" if is_proven(host) else source_of(host)
+        if not self._has_room(host, source):
             self._ledger.count(DROPPED + "connections")
             await trio.aclose_forcefully(stream)
             return
         self._open += 1
-        self._by_host[host] += 1
+        if source:
+            self._abroad[source] += 1
         try:
             async with stream:
                 await self.converse(stream, host)
@@ -60,9 +67,20 @@ class Connections:
             pass  # it went away; there is nobody to tell
         finally:
             self._open -= 1
-            self._by_host[host] -= 1
-            if not self._by_host[host]:
-                del self._by_host[host]
+            if source:
+                self._abroad[source] -= 1
+                if not self._abroad[source]:
+                    del self._abroad[source]
+
+    def _has_room(self, host: str, source: str) -> bool:
+        if not host or self._open >= CONNECTIONS_MAX:
+            return False
+        if not source:
+            return True
+        return (
+            self._abroad[source] < CONNECTIONS_PER_SOURCE_MAX
+            and self._abroad.total() < CONNECTIONS_ABROAD_MAX
+        )
 
     async def converse(self, stream: trio.abc.Stream, host: str) -> None:
         """Answer one query after another until ``host`` ends it, is idle or says nonsense."""

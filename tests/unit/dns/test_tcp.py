@@ -7,8 +7,15 @@ import pytest
 import trio
 import trio.testing
 
+from gossipd.dns.answering import DROPPED
 from gossipd.dns.defects import LOGGED_EVERY, Defects
-from gossipd.dns.tcp import IDLE_TIMEOUT, Connections
+from gossipd.dns.tcp import (
+    CONNECTIONS_ABROAD_MAX,
+    CONNECTIONS_MAX,
+    CONNECTIONS_PER_SOURCE_MAX,
+    IDLE_TIMEOUT,
+    Connections,
+)
 from support.dns_face import DnsFace, make_query, texts
 
 
@@ -49,6 +56,52 @@ class Talk:
 def framed(name: str) -> bytes:
     data = make_query(name, "SRV").to_wire()
     return len(data).to_bytes(2) + data
+
+
+class Crowd:
+    """Clients of many hosts that only hold their connections."""
+
+    def __init__(self, nursery: trio.Nursery) -> None:
+        self.face = DnsFace()
+        ledger = self.face.ledger
+        defects = Defects(ledger, lambda level, text: None, trio.current_time)
+        self._connections = Connections(self.face.answering, None, ledger, defects)
+        self._nursery = nursery
+        self.open = 0
+
+    async def come(self, host: str) -> bool:
+        """Return whether one more of ``host`` is let in."""
+        _ours, theirs = trio.testing.memory_stream_pair()
+        before = self.open
+        self._nursery.start_soon(self._take, theirs, host)
+        await trio.testing.wait_all_tasks_blocked()
+        return self.open > before
+
+    async def _take(self, theirs: trio.abc.Stream, host: str) -> None:
+        self.open += 1
+        try:
+            await self._connections.take(theirs, host)
+        finally:
+            self.open -= 1
+
+
+async def test_other_hosts_cannot_take_all_connections(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    crowd = Crowd(nursery)
+    for number in range(CONNECTIONS_PER_SOURCE_MAX):
+        assert await crowd.come(f"2001:db8::{number:x}")
+    assert not await crowd.come("2001:db8::ffff")  # another address of the same /64
+    for number in range(CONNECTIONS_PER_SOURCE_MAX, CONNECTIONS_ABROAD_MAX):
+        assert await crowd.come(f"203.0.113.{number}")
+    assert not await crowd.come("198.51.100.1")
+    for _ in range(CONNECTIONS_ABROAD_MAX, CONNECTIONS_MAX):
+        assert await crowd.come("127.0.0.1")
+    assert not await crowd.come("127.0.0.1")
+    assert crowd.face.ledger.counts[DROPPED + "connections"] == 3
+    await trio.sleep(IDLE_TIMEOUT + 1.0)
+    assert crowd.open == 0
+    assert await crowd.come("198.51.100.1")
 
 
 async def test_several_queries_are_answered_in_turn(
