@@ -33,5 +33,5 @@ def test_all_agree_soon_after_a_split_and_the_few_kept_answering(name: str, seed
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", SPLITS)
 def test_so_it_is_for_other_seeds(name: str) -> None:
-    for seed in range(100, 140):
+    for seed in range(100, 104):  # a campaign of many is in the benchmark
         check(name, seed)
