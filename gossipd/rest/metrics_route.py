@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
+from gossipd.rest.own_json import encoded
 from gossipd.rest.values import Reply, Request, Route
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ async def show_telemetry(request: Request, desk: Desk) -> Reply:
     if desk.collector is None:
         desk.collector = Collector(desk.handle.statistics, desk.ledger, desk.wall)
     interval, seconds = desk.collector.latest()
-    return Reply(body=json.dumps(telemetry_of(interval, seconds), separators=(",", ":")).encode())
+    return Reply(body=encoded(telemetry_of(interval, seconds)))
 
 
 ROUTES: tuple[Route, ...] = (

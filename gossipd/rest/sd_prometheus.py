@@ -8,7 +8,6 @@ seen failing.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from gossipd.config.faces import DEFAULT_HTTP_PORT
 from gossipd.rest.external import shown_service
 from gossipd.rest.nodes import shown_node
 from gossipd.rest.query import flag
+from gossipd.rest.reading import json_reply
 from gossipd.rest.values import Refused, Reply, Request, Route
 from gossipd.services.definition import PASSING
 from gossipd.wire.serf_messages import MemberStatus
@@ -48,7 +48,7 @@ async def list_targets(request: Request, desk: Desk) -> Reply:
         if reply is None:
             members = _members(desk, is_passing=is_passing)
             groups = [_of_member(one, desk.datacenter, port, degraded) for one in members]
-            reply = _reply(groups)
+            reply = json_reply(groups)
     else:
         state = handle.view(), handle.services()
         reply = kept.find(question, state)
@@ -57,14 +57,9 @@ async def list_targets(request: Request, desk: Desk) -> Reply:
             wanted = frozenset(request.query.get("service", ()))
             instances = _instances(desk, wanted, tags, is_passing=is_passing)
             groups = [_of_instance(one, desk, port) for one in instances]
-            reply = _reply(groups)
+            reply = json_reply(groups)
     kept.keep(question, state, reply)
     return reply
-
-
-def _reply(groups: list[Group]) -> Reply:
-    text = json.dumps(groups, separators=(",", ":"), ensure_ascii=False)
-    return Reply(body=text.encode("utf-8", "replace"))
 
 
 def _port_of(request: Request) -> int | None:
