@@ -23,7 +23,7 @@ async def serve_http_face(
         task_status.started()
         return
     from gossipd.metrics.witness import begin_to_witness
-    from gossipd.rest.server import serve_http
+    from gossipd.rest.transport.server import serve_http
 
     begin_to_witness(handle, parts.ledger)
     await serve_http(

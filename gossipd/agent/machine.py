@@ -124,7 +124,7 @@ class Machine:
                     " to let everybody who reaches it register and deregister services"
                 )
             if config.http.tls_cert:
-                from gossipd.rest.tls import load_context
+                from gossipd.rest.transport.tls import load_context
 
                 load_context(config.http.tls_cert, config.http.tls_key)
             listener = listen_tcp("http_addr", config.http.addr, DEFAULT_HTTP_PORT)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from gossipd.config.faces import HttpConfig
 from gossipd.ledger import Ledger
 from gossipd.node.handle import NodeHandle
-from gossipd.rest.own_state import KeptState
-from gossipd.rest.reading import Reading
-from gossipd.rest.timeline import Timeline
+from gossipd.rest.consul.reads.reading import Reading
+from gossipd.rest.happening.timeline import Timeline
+from gossipd.rest.own.state import KeptState
 
 if TYPE_CHECKING:
     from gossipd.metrics.collecting import Collector

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gossipd.rest.own_json import encoded
+from gossipd.rest.own.json_pieces import encoded
 from gossipd.rest.values import Reply, Request, Route
 
 if TYPE_CHECKING:

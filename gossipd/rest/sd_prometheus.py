@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gossipd.config.faces import DEFAULT_HTTP_PORT
-from gossipd.rest.external import shown_service
-from gossipd.rest.nodes import shown_node
+from gossipd.rest.consul.external import shown_service
+from gossipd.rest.consul.nodes import shown_node
+from gossipd.rest.consul.reads.reading import json_reply
 from gossipd.rest.query import flag
-from gossipd.rest.reading import json_reply
 from gossipd.rest.values import Refused, Reply, Request, Route
 from gossipd.services.definition import PASSING
 from gossipd.wire.serf_messages import MemberStatus

@@ -19,26 +19,23 @@ async def name_us(request: Request, desk: Desk) -> Reply:
 
 def all_routes(config: HttpConfig) -> tuple[Route, ...]:
     """Return the routes that this face answers; loads their handlers."""
-    from gossipd.rest import (
-        metrics_route,
-        openapi,
-        own_events,
-        own_graph,
-        own_page,
-        own_state,
-        reads_agent,
-        reads_catalog,
-        reads_cluster,
-        reads_health,
-        reads_machine,
-        refusals,
-        sd_prometheus,
-        writes_agent,
-        writes_catalog,
-        writes_check,
-        writes_event,
-        writes_service,
-    )
+    from gossipd.rest import metrics_route, sd_prometheus
+    from gossipd.rest.consul import refusals
+    from gossipd.rest.consul.reads import agent as reads_agent
+    from gossipd.rest.consul.reads import catalog as reads_catalog
+    from gossipd.rest.consul.reads import cluster as reads_cluster
+    from gossipd.rest.consul.reads import health as reads_health
+    from gossipd.rest.consul.reads import machine as reads_machine
+    from gossipd.rest.consul.writes import agent as writes_agent
+    from gossipd.rest.consul.writes import catalog as writes_catalog
+    from gossipd.rest.consul.writes import check as writes_check
+    from gossipd.rest.consul.writes import event as writes_event
+    from gossipd.rest.consul.writes import service as writes_service
+    from gossipd.rest.openapi import document as openapi
+    from gossipd.rest.own import events as own_events
+    from gossipd.rest.own import graph as own_graph
+    from gossipd.rest.own import state as own_state
+    from gossipd.rest.ui import page as own_page
 
     own = Route(method="GET", pattern="/", handler=name_us, level=OPEN, summary="Name the program.")
     routes = (

@@ -21,8 +21,8 @@ import trio
 from gossipd.catalog.events import CheckChanged, OwnServicesChanged, ServiceChanged
 from gossipd.node.events import NodeEvent
 from gossipd.node.handle import NodeHandle
-from gossipd.rest.external import external_node_of, node_meta
-from gossipd.rest.holding import Wakes
+from gossipd.rest.consul.external import external_node_of, node_meta
+from gossipd.rest.transport.holding import Wakes
 from gossipd.serf.events import LeaveNoted, MemberChange, SerfMember
 from gossipd.services.definition import CheckState
 from gossipd.services.instance import OWNER_FAILED, OWNER_LEAVING, Instance

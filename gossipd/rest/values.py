@@ -91,4 +91,4 @@ class Route(Value, kw_only=True):
     waits: bool = False
     """It may hold the request for long (blocking queries)."""
     summary: str = ""
-    """For the description of the API; its parameters are told in ``rest/openapi.py``."""
+    """For the description of the API; its parameters are told in ``rest/openapi/``."""

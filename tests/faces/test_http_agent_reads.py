@@ -11,9 +11,9 @@ import trio.testing
 
 from gossipd.catalog.events import OwnServicesChanged
 from gossipd.coordinate import Coordinate
-from gossipd.rest.external import EXTERNAL_NODE
-from gossipd.rest.nodes import node_id
-from gossipd.rest.reading import EVENTS_KEPT
+from gossipd.rest.consul.external import EXTERNAL_NODE
+from gossipd.rest.consul.nodes import node_id
+from gossipd.rest.consul.reads.reading import EVENTS_KEPT
 from gossipd.rest.values import Reply
 from gossipd.serf.events import UserEventReceived
 from gossipd.services.definition import (

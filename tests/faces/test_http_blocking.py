@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from gossipd.catalog.events import ServiceChanged
-from gossipd.rest.blocking import WAIT_MAX
+from gossipd.rest.consul.reads.blocking import WAIT_MAX
 from gossipd.rest.desk import Desk
 from gossipd.rest.values import Reply
 from gossipd.services.instance import Instance

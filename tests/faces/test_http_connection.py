@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from gossipd.errors import Unavailable, UsageError
-from gossipd.rest.limits import HttpLimits
+from gossipd.rest.transport.limits import HttpLimits
 from gossipd.rest.values import Refused, Reply, Request, Route, Streamed
 from support.http_face import facing, get
 

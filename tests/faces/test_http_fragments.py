@@ -6,7 +6,7 @@ import pytest
 
 from gossipd.catalog.events import ServiceChanged
 from gossipd.node.view import Suspicion
-from gossipd.rest import fragments
+from gossipd.rest.consul.reads import fragments
 from gossipd.serf.events import ChangeKind, MemberChange
 from gossipd.value import replace
 from support.fake_handle import FakeHandle, make_member, make_view

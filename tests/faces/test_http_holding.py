@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from gossipd.rest.holding import (
+from gossipd.rest.transport.holding import (
     TICKS,
     Alarms,
     Held,

@@ -6,9 +6,11 @@ import json
 
 import pytest
 
-from gossipd.rest import own_graph, own_state, sd_prometheus
-from gossipd.rest.nodes import node_id
-from gossipd.rest.render import prettied
+from gossipd.rest import sd_prometheus
+from gossipd.rest.consul.nodes import node_id
+from gossipd.rest.own import graph as own_graph
+from gossipd.rest.own import state as own_state
+from gossipd.rest.transport.render import prettied
 from gossipd.serf.events import UserEventReceived
 from support.fake_handle import FakeHandle, make_member, make_view
 from support.fake_services import make_instance

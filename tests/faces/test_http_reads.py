@@ -8,9 +8,9 @@ from gossipd.catalog.events import OwnServicesChanged, ServiceChanged
 from gossipd.config.faces import HttpConfig
 from gossipd.config.settings import Setting
 from gossipd.node.view import Suspicion, View
+from gossipd.rest.consul.external import EXTERNAL_NODE
+from gossipd.rest.consul.nodes import node_id
 from gossipd.rest.desk import Desk
-from gossipd.rest.external import EXTERNAL_NODE
-from gossipd.rest.nodes import node_id
 from gossipd.serf.events import ChangeKind, MemberChange
 from gossipd.services.definition import NodeState, Service
 from gossipd.services.instance import Instance

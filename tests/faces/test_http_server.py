@@ -18,10 +18,10 @@ import trio.testing
 from gossipd.config.faces import HttpConfig
 from gossipd.errors import ConfigError
 from gossipd.ledger import Ledger
-from gossipd.rest import tls
-from gossipd.rest.limits import HttpLimits
-from gossipd.rest.server import serve_http
-from gossipd.rest.tls import Certificate, load_context
+from gossipd.rest.transport import tls
+from gossipd.rest.transport.limits import HttpLimits
+from gossipd.rest.transport.server import serve_http
+from gossipd.rest.transport.tls import Certificate, load_context
 from gossipd.rest.values import WRITE, Reply, Request, Route
 from support.certificates import trusting, write_certificate
 from support.fake_handle import FakeHandle

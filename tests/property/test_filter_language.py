@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipd.rest.filter_fields import ENTRY
-from gossipd.rest.filter_language import compile_filter
-from gossipd.rest.filter_tokens import BadFilter
+from gossipd.rest.consul.filtering.fields import ENTRY
+from gossipd.rest.consul.filtering.language import compile_filter
+from gossipd.rest.consul.filtering.tokens import BadFilter
 
 Tree = tuple[Any, ...]
 WORDS = st.sampled_from(["a", "b", "ab", "", "or", "not", 'x"y', "é", "a.b", "9"])

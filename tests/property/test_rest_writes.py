@@ -8,7 +8,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from gossipd.config.faces import HttpConfig
-from gossipd.rest.bodies import Pairs, go_seconds, is_blank, short
+from gossipd.rest.consul.writes.bodies import Pairs, go_seconds, is_blank, short
 from gossipd.services.reading import read_service
 from gossipd.services.writing import write_service
 from support.rest_writes import Writer

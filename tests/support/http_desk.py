@@ -12,9 +12,13 @@ import trio
 from gossipd.config.faces import HttpConfig
 from gossipd.coordinate import Coordinate
 from gossipd.ledger import Ledger
-from gossipd.rest import reads_agent, reads_catalog, reads_cluster, reads_health, reads_machine
+from gossipd.rest.consul.reads import agent as reads_agent
+from gossipd.rest.consul.reads import catalog as reads_catalog
+from gossipd.rest.consul.reads import cluster as reads_cluster
+from gossipd.rest.consul.reads import health as reads_health
+from gossipd.rest.consul.reads import machine as reads_machine
 from gossipd.rest.desk import Desk
-from gossipd.rest.holding import Held, without_condition
+from gossipd.rest.transport.holding import Held, without_condition
 from gossipd.rest.values import Refused, Reply, Request, Route
 from gossipd.services.definition import CheckDefinition, CheckState, Service, ServiceState
 from gossipd.services.instance import Instance

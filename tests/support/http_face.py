@@ -11,11 +11,11 @@ import trio
 
 from gossipd.config.faces import HttpConfig
 from gossipd.ledger import Ledger
-from gossipd.rest.connection import Connection
 from gossipd.rest.desk import Desk
-from gossipd.rest.limits import HttpLimits
-from gossipd.rest.lines import PlainLine
-from gossipd.rest.service import Service
+from gossipd.rest.transport.connection import Connection
+from gossipd.rest.transport.limits import HttpLimits
+from gossipd.rest.transport.lines import PlainLine
+from gossipd.rest.transport.service import Service
 from gossipd.rest.values import Route
 from support.fake_handle import FakeHandle
 

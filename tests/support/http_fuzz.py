@@ -12,10 +12,10 @@ import h11
 import trio
 
 from gossipd.config.faces import HttpConfig
-from gossipd.rest.http1 import CONTINUE
-from gossipd.rest.limits import HttpLimits
-from gossipd.rest.refusals import ROUTES as REFUSALS
+from gossipd.rest.consul.refusals import ROUTES as REFUSALS
 from gossipd.rest.table import all_routes
+from gossipd.rest.transport.http1 import CONTINUE
+from gossipd.rest.transport.limits import HttpLimits
 from gossipd.rest.values import REFUSAL_BYTES_MAX, Route
 from support.http_desk import vector_handle
 from support.http_face import Face

@@ -10,13 +10,11 @@ import trio
 from gossipd.config.faces import HttpConfig
 from gossipd.ledger import Ledger
 from gossipd.node.events import NodeEvent
-from gossipd.rest import (
-    writes_agent,
-    writes_catalog,
-    writes_check,
-    writes_event,
-    writes_service,
-)
+from gossipd.rest.consul.writes import agent as writes_agent
+from gossipd.rest.consul.writes import catalog as writes_catalog
+from gossipd.rest.consul.writes import check as writes_check
+from gossipd.rest.consul.writes import event as writes_event
+from gossipd.rest.consul.writes import service as writes_service
 from gossipd.rest.desk import Desk
 from gossipd.rest.values import TEXT, Refused, Reply, Request, Route
 from support.core_handle import CoreHandle

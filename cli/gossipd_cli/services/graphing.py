@@ -12,7 +12,7 @@ from gossipd.catalog.graph import (
     needs_of,
 )
 from gossipd.errors import GossipdError, UsageError
-from gossipd.rest.graph_json import graph_json, impact_json
+from gossipd.rest.own.graph_json import graph_json, impact_json
 from gossipd_cli import exits
 from gossipd_cli.context import connect
 from gossipd_cli.plain import JSON_OPTION, SOCKET_OPTIONS, Argument, Command, Option

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gossipd.config.faces import HttpConfig
-from gossipd.rest.access import Access, without_tokens
+from gossipd.rest.transport.access import Access, without_tokens
 from gossipd.rest.values import OPEN, READ, WRITE, Refused
 
 BOTH = HttpConfig(token="wr1te", read_token="r3ad")

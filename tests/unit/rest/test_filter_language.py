@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gossipd.rest.filter_fields import CATALOG_SERVICE, CHECK, ENTRY, NODE
-from gossipd.rest.filter_language import Filter, compile_filter
-from gossipd.rest.filter_tokens import BadFilter, tokens_of
+from gossipd.rest.consul.filtering.fields import CATALOG_SERVICE, CHECK, ENTRY, NODE
+from gossipd.rest.consul.filtering.language import Filter, compile_filter
+from gossipd.rest.consul.filtering.tokens import BadFilter, tokens_of
 from gossipd.rest.values import Refused
 
 ITEM: dict[str, Any] = {

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gossipd.rest.http1 import HEAD_KEPT_MAX, Bad, Bodies, Head, Heads, Http1, Received
-from gossipd.rest.limits import HttpLimits
+from gossipd.rest.transport.http1 import HEAD_KEPT_MAX, Bad, Bodies, Head, Heads, Http1, Received
+from gossipd.rest.transport.limits import HttpLimits
 
 GET = b"GET /v1/agent/self HTTP/1.1\r\nHost: a\r\n\r\n"
 PUT = b"PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
@@ -328,7 +328,7 @@ def test_headers_that_are_known_change_nothing_about_another_request_line(line: 
 def test_h11_is_not_asked_for_headers_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     http = reader()
     told(http, GET)
-    monkeypatch.setattr("gossipd.rest.http1.h11.Connection", None)
+    monkeypatch.setattr("gossipd.rest.transport.http1.h11.Connection", None)
     (made,) = told(http, GET.replace(b"self", b"services?index=5"))
     assert isinstance(made, Received)
     assert made.head.target == b"/v1/agent/services?index=5"

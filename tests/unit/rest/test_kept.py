@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gossipd.rest.kept import KEPT_BYTES_MAX, KEPT_MAX, Kept
+from gossipd.rest.consul.reads.kept import KEPT_BYTES_MAX, KEPT_MAX, Kept
 from gossipd.rest.values import Reply
 
 

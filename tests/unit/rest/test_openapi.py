@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from gossipd.config.faces import HttpConfig
-from gossipd.rest import openapi, openapi_parameters, openapi_shapes
+from gossipd.rest.openapi import answers as openapi_shapes
+from gossipd.rest.openapi import document as openapi
+from gossipd.rest.openapi import parameters as openapi_parameters
 from gossipd.rest.table import all_routes
 from gossipd.rest.values import OPEN, Reply, Request, Route
 from support.fake_handle import FakeHandle

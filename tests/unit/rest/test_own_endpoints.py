@@ -8,7 +8,9 @@ import pytest
 
 from gossipd.coordinate import Coordinate
 from gossipd.node.view import Suspicion
-from gossipd.rest import own_events, own_graph, own_state
+from gossipd.rest.own import events as own_events
+from gossipd.rest.own import graph as own_graph
+from gossipd.rest.own import state as own_state
 from gossipd.rest.values import Handler, Refused, Reply
 from gossipd.serf.events import ChangeKind, MemberChange
 from gossipd.services.definition import CheckState

@@ -6,10 +6,10 @@ import pytest
 import trio
 
 from gossipd.catalog.events import ServiceChanged
-from gossipd.rest import own_events
 from gossipd.rest.desk import Desk
-from gossipd.rest.happening import KINDS
-from gossipd.rest.own_events import READERS_MAX, EventPieces
+from gossipd.rest.happening.words import KINDS
+from gossipd.rest.own import events as own_events
+from gossipd.rest.own.events import READERS_MAX, EventPieces
 from gossipd.rest.values import Refused, Streamed
 from gossipd.serf.events import ChangeKind, MemberChange
 from gossipd.swim.events import AckObserved

@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from gossipd.rest import own_page
-from gossipd.rest.own_page import read_page
+from gossipd.rest.ui import page as own_page
+from gossipd.rest.ui.page import read_page
 from gossipd.rest.values import Refused, Reply, Request
 from support.fake_handle import FakeHandle
 from support.own_desk import make_desk

@@ -14,7 +14,7 @@ from gossipd.rest.query import (
     refuse_tenants,
     wait_of,
 )
-from gossipd.rest.target import read_target_untrusted
+from gossipd.rest.transport.target import read_target_untrusted
 from gossipd.rest.values import Refused, Request
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gossipd.rest.http1 import Head, Headers
-from gossipd.rest.render import (
+from gossipd.rest.transport.http1 import Head, Headers
+from gossipd.rest.transport.render import (
     PACKED_BYTES_MAX,
     PACKED_KEPT_MAX,
     Packed,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gossipd.config.faces import HttpConfig
+from gossipd.rest.consul.refusals import ROUTES as REFUSALS
 from gossipd.rest.desk import Desk
-from gossipd.rest.refusals import ROUTES as REFUSALS
-from gossipd.rest.routing import UNKNOWN, Table
 from gossipd.rest.table import all_routes
+from gossipd.rest.transport.routing import UNKNOWN, Table
 from gossipd.rest.values import Refused, Reply, Request, Route
 
 

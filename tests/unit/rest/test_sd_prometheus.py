@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gossipd.config.faces import HttpConfig
 from gossipd.ledger import Ledger
+from gossipd.rest.consul.external import external_id, external_meta
 from gossipd.rest.desk import Desk
-from gossipd.rest.external import external_id, external_meta
 from gossipd.rest.sd_prometheus import list_targets
 from gossipd.rest.values import JSON, Refused, Reply, Request
 from gossipd.wire.serf_messages import MemberStatus

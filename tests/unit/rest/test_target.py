@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gossipd.rest.target import PARAMETERS_MAX, SEGMENTS_MAX, read_target_untrusted
+from gossipd.rest.transport.target import PARAMETERS_MAX, SEGMENTS_MAX, read_target_untrusted
 from gossipd.rest.values import Refused
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)

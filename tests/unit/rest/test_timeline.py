@@ -9,8 +9,8 @@ import pytest
 from gossipd.address import Address
 from gossipd.catalog.events import CheckChanged, GuardChanged, ServiceChanged, ServiceEnded
 from gossipd.node.events import MemberDegraded, MemberRecovered, NodeEvent, SyncFinished
-from gossipd.rest.happening import Told
-from gossipd.rest.timeline import PROVOKED_MAX, Timeline
+from gossipd.rest.happening.timeline import PROVOKED_MAX, Timeline
+from gossipd.rest.happening.words import Told
 from gossipd.serf.events import (
     ChangeKind,
     LeaveNoted,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gossipd.catalog.events import ServiceChanged
 from gossipd.rest import topics as topics_module
-from gossipd.rest.external import EXTERNAL_NODE
+from gossipd.rest.consul.external import EXTERNAL_NODE
 from gossipd.rest.topics import (
     CHECKS,
     DEFINITIONS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gossipd.rest.external import (
+from gossipd.rest.consul.external import (
     external_node_of,
     node_meta,
     shown_check,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gossipd.config.faces import HttpConfig
-from gossipd.rest.bodies import short
+from gossipd.rest.consul.writes.bodies import short
 from gossipd.services.definition import CheckDefinition
 from support.rest_writes import Writer
 

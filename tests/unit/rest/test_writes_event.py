@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gossipd.errors import Unavailable
-from gossipd.rest.shapes import event_id
+from gossipd.rest.consul.shapes import event_id
 from gossipd.serf.events import UserEventReceived
 from support.fake_handle import FakeHandle, make_member, make_view
 from support.fake_services import make_instance

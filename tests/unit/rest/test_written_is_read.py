@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gossipd.rest.reads_health import ROUTES as HEALTH
+from gossipd.rest.consul.reads.health import ROUTES as HEALTH
 from gossipd.rest.values import Reply
 from support.http_desk import ask
 from support.rest_writes import Writer

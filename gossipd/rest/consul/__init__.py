@@ -1,0 +1,1 @@
+"""What Consul's clients ask and are told, in their words (consul-http.md)."""

@@ -1,0 +1,1 @@
+"""The language of ``?filter=`` (consul-http.md, section 7)."""

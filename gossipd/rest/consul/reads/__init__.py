@@ -1,0 +1,1 @@
+"""Reads in Consul's words: questions, held answers, and the handlers of each path."""

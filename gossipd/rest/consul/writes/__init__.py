@@ -1,0 +1,1 @@
+"""Writes in Consul's words: bodies, definitions, and the handlers of each path."""

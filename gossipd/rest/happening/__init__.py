@@ -1,0 +1,1 @@
+"""What happened and why, for the timeline and the stream of events."""

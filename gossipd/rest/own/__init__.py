@@ -1,0 +1,1 @@
+"""Our own endpoints under ``/v1/gossipd/``."""

@@ -1,0 +1,1 @@
+"""Between sockets and handlers: listeners, connections, requests, replies, who may ask."""

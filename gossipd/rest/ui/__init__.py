@@ -1,0 +1,1 @@
+"""The page for browsers, and its parts."""
