@@ -72,6 +72,7 @@ class ServiceTables:
             return
         try:
             service = read_service(table)
+            _refuse_mark(service)
         except UsageError as error:
             line = _line((*at, *_steps(str(error))), lines) or begin.line
             self.complaints.append(Complaint(Origin(name, line), "service", str(error)))
@@ -91,6 +92,15 @@ class ServiceTables:
             if check.id in self._checks:
                 at = self._checks[check.id]
                 yield f"checks: the id {check.id!r} is taken by one at {at}; give it another id"
+
+
+def _refuse_mark(service: Service) -> None:
+    if not service.meta:
+        return
+    from gossipd.external_node import refusal_of  # a daemon at rest has no services
+
+    if refusal := refusal_of(service.meta):
+        raise UsageError(refusal)
 
 
 def _steps(complaint: str) -> tuple[str, ...]:

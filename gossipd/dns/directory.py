@@ -8,7 +8,8 @@ every packet while something changes.
 
 from __future__ import annotations
 
-from gossipd.dns.selection import NODE_META, external_node_of, ip_of
+from gossipd.dns.selection import ip_of
+from gossipd.external_node import NODE_META, claimed_node
 from gossipd.node.handle import NodeHandle
 from gossipd.node.view import View
 from gossipd.serf.events import SerfMember
@@ -74,6 +75,15 @@ class Directory:
         self._go_over_services()
         return self._external.get(name)
 
+    def node_of(self, instance: Instance) -> str:
+        """Return the name of the node that readers are shown for ``instance``.
+
+        It is another than its owner only if it has no agent, which would speak for itself.
+        """
+        self._look()
+        node = claimed_node(instance.service.id, instance.service.meta)
+        return node if node and node.lower() not in self._nodes else instance.owner
+
     def node_at(self, ip: bytes) -> str:
         """Return the name of the node with that address; empty if there is none."""
         self._look()
@@ -122,7 +132,7 @@ class Directory:
         if not ip:
             return
         self._services_by_ip.setdefault(ip, service.name)
-        name = external_node_of(instance)
+        name = claimed_node(service.id, service.meta)
         if name and name.lower() not in self._external:
             meta = tuple(
                 (key.removeprefix(NODE_META), value)

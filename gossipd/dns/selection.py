@@ -13,10 +13,6 @@ from gossipd.services.definition import CRITICAL, PASSING
 from gossipd.services.instance import Instance
 from gossipd.value import Value
 
-EXTERNAL_NODE = "external-node"
-"""Key in the meta of a service that runs on a node without agent: the name of that node."""
-NODE_META = "external-node:"
-"""So begin the keys of what is the meta of that node."""
 WEIGHT_MAX = 65535
 
 
@@ -24,27 +20,13 @@ class Place(Value):
     """Where an instance answers: ``ip`` (4 or 16 bytes), or a host name."""
 
     node: str
+    """Without an address of its own it answers at its owner's, whatever it says of its node."""
     ip: bytes
     host: str
     port: int
     weight: int
     is_own: bool
     """The address is the service's own, not its node's."""
-
-
-def node_of(instance: Instance) -> str:
-    """Return the name of the node that readers are shown."""
-    return external_node_of(instance) or instance.owner
-
-
-def external_node_of(instance: Instance) -> str:
-    """Return the node without agent that ``instance`` runs on; empty if it runs on its owner.
-
-    Such a service is one of the daemon that was told of it, ``<node>/<id>``.
-    """
-    service = instance.service
-    node = service.meta.get(EXTERNAL_NODE, "")
-    return node if node and service.id.startswith(f"{node}/") else ""
 
 
 def is_told(instance: Instance, *, only_passing: bool) -> bool:
@@ -58,7 +40,7 @@ def place_of(instance: Instance, scale: int) -> Place:
     address = service.address or instance.owner_address
     ip = ip_of(address)
     return Place(
-        node_of(instance),
+        instance.owner,
         ip,
         "" if ip else address,
         service.port,

@@ -59,7 +59,7 @@ from gossipd.dns.records import (
     wire_name,
 )
 from gossipd.dns.rolls import Rolls
-from gossipd.dns.selection import Lifetimes, Place, node_of, place_of
+from gossipd.dns.selection import Lifetimes, Place, place_of
 from gossipd.node.handle import NodeHandle
 from gossipd.services.instance import Instance
 from gossipd.value import replace
@@ -297,7 +297,7 @@ class _Question:
         if not self._zone._config.node_meta_txt:
             return ()
         records: list[Record] = []
-        for name in dict.fromkeys(map(node_of, instances)):
+        for name in dict.fromkeys(map(self._zone.directory.node_of, instances)):
             node = self._zone.directory.node(name.lower())
             owner = self._node_name(name)
             if node is not None and owner:

@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gossipd.config.faces import DEFAULT_HTTP_PORT
-from gossipd.rest.consul.external import shown_service
-from gossipd.rest.consul.nodes import shown_node
 from gossipd.rest.consul.reads.reading import json_reply
 from gossipd.rest.query import flag
 from gossipd.rest.values import Refused, Reply, Request, Route
@@ -41,6 +39,7 @@ async def list_targets(request: Request, desk: Desk) -> Reply:
     asked = {name: request.query[name] for name in PARAMETERS if name in request.query}
     question = "sd", tuple(asked.items())
     state: tuple[object, ...]
+    desk.reading.topics.look()  # it knows which nodes have no agent
     if flag(request, "members"):
         degraded = handle.degraded()
         state = handle.view(), degraded
@@ -108,8 +107,9 @@ def _of_member(
 
 
 def _of_instance(instance: Instance, desk: Desk, port: int | None) -> Group:
-    service = shown_service(instance.service)
-    node, host = shown_node(instance), instance.address
+    externals = desk.reading.shapes.externals
+    service = externals.shown_service(instance.service)
+    node, host = externals.shown_node(instance), instance.address
     is_ours = node == instance.owner  # no agent knows the tags of other nodes
     member = desk.reading.shapes.member(node) if is_ours else None
     labels = {

@@ -21,7 +21,7 @@ import trio
 from gossipd.catalog.events import CheckChanged, OwnServicesChanged, ServiceChanged
 from gossipd.node.events import NodeEvent
 from gossipd.node.handle import NodeHandle
-from gossipd.rest.consul.external import external_node_of, node_meta
+from gossipd.rest.consul.external import Externals, claimed_node, node_meta
 from gossipd.rest.transport.holding import Wakes
 from gossipd.serf.events import LeaveNoted, MemberChange, SerfMember
 from gossipd.services.definition import CheckState
@@ -91,14 +91,14 @@ class Topics:
         self._soon = soon or _in_next_pass
         self.woken = 0
         """How often somebody who waited was woken."""
-        self.externals: dict[str, dict[tuple[str, str], Instance]] = {}
-        """Instances of nodes without an agent, by the name of the node."""
         self._clock = self._start = max(1, int(wall() * 1000))
         self._stamps: dict[Topic, int] = {}
         self._waiters: dict[Topic, dict[Wakes, None]] = {}
         self._instances: dict[str, tuple[Instance, ...]] = {}
         self._tags: dict[str, tuple[str, ...]] = {}
         self._members: dict[str, Known] = {}
+        self.externals = Externals(self._members.__contains__)
+        """The nodes without an agent; as of the last ``look``."""
         self._empty: dict[Topic, None] = {}
         """Topics of what is not there, longest unasked first."""
         self._own_seen: tuple[object, ...] = ()
@@ -267,29 +267,23 @@ class Topics:
     def _place_external(
         self, instance: Instance, is_there: bool, changed: dict[Topic, None]
     ) -> str | None:
-        """Keep what is of a node without an agent, and return its name; ``None`` for others."""
-        node = external_node_of(instance)
+        """Keep what says it is of a node without an agent, and return its name, if it is one."""
+        node = claimed_node(instance.service)
         if node is None:
             return None
-        before = self.external(node)
-        held = self.externals.setdefault(node, {})
+        before = self.externals.first(node)
         if is_there:
-            held[instance.key] = instance
-            self._empty.pop(node_topic(node), None)
-        else:
-            held.pop(instance.key, None)
-        if not held:
-            del self.externals[node]
+            self.externals.put(node, instance)
+        elif self.externals.drop(node, instance) and node not in self._members:
             self._put_empty(node_topic(node))
-        after = self.external(node)
+        if node in self._members:
+            return None
+        after = self.externals.first(node)
+        if after is not None:
+            self._empty.pop(node_topic(node), None)
         if before is None or after is None or _node_of(before) != _node_of(after):
             changed[NODES] = None
         return node
-
-    def external(self, node: str) -> Instance | None:
-        """Return the instance that says what a node without an agent is, if there is one."""
-        held = self.externals.get(node)
-        return held[min(held)] if held else None
 
     def _look_at_member(
         self, name: str, member: SerfMember | None, index: int, changed: dict[Topic, None]
@@ -300,8 +294,9 @@ class Topics:
             if before is None:
                 return
             del self._members[name]
-            self._put_empty(topic)
-            is_other = is_elsewhere = True
+            if name not in self.externals:
+                self._put_empty(topic)
+            is_other = is_elsewhere = is_turn = True
         else:
             host, standing = member.address.host, _standing_of(member)
             is_elsewhere = (
@@ -310,15 +305,27 @@ class Topics:
             is_other = before is None or before.standing != standing
             if not is_elsewhere and not is_other:
                 return
+            is_turn = before is None
             self._members[name] = Known(host, member.tags, standing, index)
             self._empty.pop(topic, None)
         changed[topic] = None
+        if is_turn:
+            self._look_at_claims(name, changed)
         for instance in self._handle.services_of(name):
             changed[service_topic(instance.service.name)] = None
         if is_elsewhere:
             changed[NODES] = None
         if is_other:
             changed[CHECKS] = None
+
+    def _look_at_claims(self, name: str, changed: dict[Topic, None]) -> None:
+        """Stamp what is shown elsewhere now: it says it is of a node that turned a member or
+        ceased to be one."""
+        for instance in self.externals.claims(name):
+            changed[service_topic(instance.service.name)] = None
+            changed[node_topic(instance.owner)] = None
+            if instance.owner == self._handle.view().name:
+                changed[OWN] = None
 
     def _look_at_ourselves(self, changed: dict[Topic, None]) -> None:
         """Compare what is told of this agent alone: checks of its node, which reason is whose."""

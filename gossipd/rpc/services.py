@@ -12,6 +12,7 @@ from contextlib import suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from gossipd import external_node
 from gossipd.catalog.lookup import Distance, nearest_first
 from gossipd.coordinates.space import distance
 from gossipd.errors import GossipdError, UsageError
@@ -160,6 +161,8 @@ class Services:
 
     def _register(self, seq: int, request: service_requests.RegisterService) -> bytes:
         service = read_service(request.service)
+        if refusal := external_node.refusal_of(service.meta):
+            raise UsageError(refusal)
         for number, check in enumerate(service.checks):
             self._refuse_commands(check, f"checks[{number}].script")
         key = _SERVICE, service.id

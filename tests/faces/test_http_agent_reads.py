@@ -11,7 +11,7 @@ import trio.testing
 
 from gossipd.catalog.events import OwnServicesChanged
 from gossipd.coordinate import Coordinate
-from gossipd.rest.consul.external import EXTERNAL_NODE
+from gossipd.external_node import EXTERNAL_NODE
 from gossipd.rest.consul.nodes import node_id
 from gossipd.rest.consul.reads.reading import EVENTS_KEPT
 from gossipd.rest.values import Reply

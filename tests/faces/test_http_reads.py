@@ -7,8 +7,8 @@ import pytest
 from gossipd.catalog.events import OwnServicesChanged, ServiceChanged
 from gossipd.config.faces import HttpConfig
 from gossipd.config.settings import Setting
+from gossipd.external_node import EXTERNAL_NODE
 from gossipd.node.view import Suspicion, View
-from gossipd.rest.consul.external import EXTERNAL_NODE
 from gossipd.rest.consul.nodes import node_id
 from gossipd.rest.desk import Desk
 from gossipd.serf.events import ChangeKind, MemberChange
@@ -306,6 +306,79 @@ async def test_a_node_without_agent_is_shown_under_its_own_name() -> None:
     handle.hide("alder", "db", "printer/db-1")
     _tell(handle, "db")
     assert body_of(await ask(desk, "/v1/catalog/node/printer")) is None
+
+
+async def _shown_as(desk: Desk, name: str) -> list[tuple[object, ...]]:
+    """Return node, id, meta and checks under which the instances of ``name`` are shown."""
+    found = body_of(await ask(desk, f"/v1/health/service/{name}"))
+    assert isinstance(found, list)
+    return [
+        (one["Node"]["Node"], one["Service"]["ID"], one["Service"]["Meta"],
+         [check["Node"] for check in one["Checks"]])
+        for one in found
+    ]  # fmt: skip
+
+
+async def test_no_provider_shows_its_instance_under_the_name_of_a_member() -> None:
+    handle = vector_handle()
+    desk = make_desk(handle)
+    meta = {EXTERNAL_NODE: "birch"}
+    handle.show(make_instance("alder", "db", "birch/db", address="10.6.6.6", meta=meta))
+    _tell(handle, "db")
+    assert await _shown_as(desk, "db") == [("alder", "birch/db", meta, ["alder"])]
+    flat = body_of(await ask(desk, "/v1/catalog/service/db"))
+    assert isinstance(flat, list)
+    assert (flat[0]["Node"], flat[0]["ServiceID"]) == ("alder", "birch/db")
+    (check,) = body_of(await ask(desk, "/v1/catalog/node-services/birch"))["Services"]  # type: ignore[index]
+    assert check["ID"] == "web-b"
+    own = body_of(await ask(desk, "/v1/catalog/node/alder"))
+    assert isinstance(own, dict)
+    assert list(own["Services"]) == ["birch/db", "web-a"]
+    targets = body_of(await ask(desk, "/v1/sd/prometheus?service=db"))
+    assert isinstance(targets, list)
+    assert targets[0]["labels"]["__meta_gossipd_node"] == "alder"
+
+
+@pytest.mark.parametrize("meta", [{EXTERNAL_NODE: ""}, {EXTERNAL_NODE: "printer"}, {}])
+@pytest.mark.parametrize("id", ["db", "/db", "printer/", "other/db"])
+async def test_a_mark_of_another_form_than_ours_is_no_mark(id: str, meta: dict[str, str]) -> None:
+    handle = vector_handle()
+    desk = make_desk(handle)
+    handle.show(make_instance("alder", "db", id, meta=meta))
+    _tell(handle, "db")
+    assert await _shown_as(desk, "db") == [("alder", id, meta, ["alder"])]
+
+
+async def test_a_node_that_turns_a_member_takes_its_name_and_gives_it_back() -> None:
+    handle = vector_handle()
+    desk = make_desk(handle)
+    meta = {EXTERNAL_NODE: "printer"}
+    handle.show(make_instance("alder", "db", "printer/db", address="10.9.9.9", meta=meta))
+    _tell(handle, "db")
+    watched = (
+        "/v1/health/service/db", "/v1/catalog/node/alder", "/v1/catalog/node/printer",
+        "/v1/catalog/nodes", "/v1/health/state/any", "/v1/health/node/alder",
+    )  # fmt: skip
+    external = [("printer", "db", {}, [])]
+    assert await _shown_as(desk, "db") == external
+    member = make_member("printer", "10.0.0.77")
+    for kind, shown in (
+        (ChangeKind.JOIN, [("alder", "printer/db", meta, ["alder"])]),
+        (ChangeKind.LEAVE, external),
+    ):
+        before = {target: index_of(await ask(desk, target)) for target in watched}
+        if kind is ChangeKind.LEAVE:
+            member = replace(member, status=MemberStatus.LEFT)
+        handle.change(kind, member)
+        handle.happen(MemberChange(kind, member))
+        assert await _shown_as(desk, "db") == shown
+        node = body_of(await ask(desk, "/v1/catalog/node/printer"))
+        assert isinstance(node, dict)
+        is_external = kind is ChangeKind.LEAVE
+        assert node["Node"]["Address"] == ("10.9.9.9" if is_external else "10.0.0.77")
+        assert list(node["Services"]) == (["db"] if is_external else [])
+        for target in watched:
+            assert index_of(await ask(desk, target)) > before[target], target
 
 
 def _tell(handle: FakeHandle, service: str) -> None:

@@ -195,6 +195,20 @@ async def test_a_registration_is_read_and_made() -> None:
         assert handle.own.services == ()
 
 
+@pytest.mark.parametrize("is_held", [False, True])
+@pytest.mark.parametrize("key", ["external-node", "external-node:rack"])
+async def test_the_mark_of_nodes_without_an_agent_is_not_taken(key: str, is_held: bool) -> None:
+    async with serving(shop()) as server:
+        peer = await server.greet()
+        service = {"name": "db", "id": "b/db", "meta": {key: "b"}}
+        error, _ = await peer.ask("service-register", {"Service": service, "Hold": is_held})
+        assert error == (
+            f"meta.{key}: it marks nodes without an agent; those are written with "
+            "PUT /v1/catalog/register"
+        )
+        assert server.handle.commands == []
+
+
 async def test_a_registration_that_cannot_be_is_refused_with_the_field() -> None:
     async with serving() as server:
         peer = await server.greet()

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossipd.catalog.events import OwnServicesChanged, ServiceChanged
-from gossipd.rest.consul.external import EXTERNAL_NODE
+from gossipd.external_node import EXTERNAL_NODE
 from gossipd.serf.events import ChangeKind, LeaveNoted, MemberChange
 from gossipd.services.definition import CheckDefinition, CheckState, NodeState
 from gossipd.services.instance import Instance

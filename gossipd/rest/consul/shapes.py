@@ -14,8 +14,8 @@ from functools import partial
 from gossipd.coordinate import Coordinate
 from gossipd.node.handle import NodeHandle
 from gossipd.node.view import View
-from gossipd.rest.consul.external import node_meta, shown_service
-from gossipd.rest.consul.nodes import family_of, id_of, node_id, shown_node
+from gossipd.rest.consul.external import node_meta
+from gossipd.rest.consul.nodes import family_of, id_of, node_id
 from gossipd.rest.consul.shapes_checks import Checks
 from gossipd.rest.topics import OWN, Topics, node_topic
 from gossipd.serf.events import SerfMember, UserEventReceived
@@ -49,7 +49,10 @@ class Shapes:
         self._view: View | None = None
         self._members: dict[str, SerfMember] = {}
         self._nodes: dict[str, Json] = {}
-        self.checks = Checks(handle, self.member, partial(topics.index, OWN), offset)
+        self.externals = topics.externals
+        self.checks = Checks(
+            handle, self.member, topics.externals, partial(topics.index, OWN), offset
+        )
 
     # -- nodes --------------------------------------------------------------------
 
@@ -66,12 +69,7 @@ class Shapes:
         """Return the names of all nodes, sorted; those without an agent, too."""
         self.member("")
         self._topics.look()
-        return sorted({*self._members, *self._topics.externals})
-
-    @property
-    def has_externals(self) -> bool:
-        """Whether there are nodes without an agent."""
-        return bool(self._topics.externals)
+        return sorted({*self._members, *self.externals.names()})
 
     def find_node(self, text: str) -> str | None:
         """Return the name of the node with that name or id."""
@@ -84,7 +82,7 @@ class Shapes:
 
     def is_node(self, name: str) -> bool:
         """Return whether there is a node of that name."""
-        return self.member(name) is not None or name in self._topics.externals
+        return self.member(name) is not None or name in self.externals
 
     def node(self, name: str, host: str = "") -> Json:
         """Return a Node; ``host`` is its address if the node is not known otherwise."""
@@ -96,7 +94,7 @@ class Shapes:
         if member is not None:
             host, meta = member.address.host, dict(member.tags)
         else:
-            first = self._topics.external(name)
+            first = self.externals.first(name)
             if first is not None:
                 host, meta = first.address, node_meta(first.service)
         known = self._topics.known(name)
@@ -127,7 +125,7 @@ class Shapes:
 
     def service(self, instance: Instance) -> Json:
         """Return an AgentService as consumers get it: with the weights that are in force."""
-        service, weights = shown_service(instance.service), _weights_now(instance)
+        service, weights = self.externals.shown_service(instance.service), _weights_now(instance)
         return _service(service, weights) | {
             "Proxy": PROXY,
             "Connect": {},
@@ -145,7 +143,7 @@ class Shapes:
 
     def entry(self, instance: Instance) -> Json:
         """Return a ServiceEntry."""
-        name = shown_node(instance)
+        name = self.externals.shown_node(instance)
         return {
             "Node": self.node(name, instance.owner_address),
             "Service": self.service(instance),
@@ -154,8 +152,8 @@ class Shapes:
 
     def catalog_service(self, instance: Instance) -> Json:
         """Return a CatalogService, which has the fields of node and service side by side."""
-        node = self.node(shown_node(instance), instance.owner_address)
-        service = shown_service(instance.service)
+        node = self.node(self.externals.shown_node(instance), instance.owner_address)
+        service = self.externals.shown_service(instance.service)
         return {
             "ID": node["ID"],
             "Node": node["Node"],

@@ -12,8 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from gossipd.node.handle import NodeHandle
-from gossipd.rest.consul.external import external_node_of, shown_check, shown_service
-from gossipd.rest.consul.nodes import shown_node
+from gossipd.rest.consul.external import Externals
 from gossipd.serf.events import SerfMember
 from gossipd.services.definition import (
     CRITICAL,
@@ -54,6 +53,7 @@ class Checks:
     Args:
         handle: the node.
         member: finds a member that is a node of the catalog.
+        externals: knows which instances are shown under a node without an agent.
         own_index: returns the index of the last change of what this agent registers.
         offset: seconds between the node's clock and calendar time.
     """
@@ -62,11 +62,13 @@ class Checks:
         self,
         handle: NodeHandle,
         member: Callable[[str], SerfMember | None],
+        externals: Externals,
         own_index: Callable[[], int],
         offset: float,
     ) -> None:
         self._handle = handle
         self._member = member
+        self._externals = externals
         self._own_index = own_index
         self._own = -1, _Own()
         self._offset = offset
@@ -77,8 +79,8 @@ class Checks:
 
     def of_instance(self, instance: Instance, index: int) -> list[Json]:
         """Return the checks of a service instance alone."""
-        service, node = instance.service, shown_node(instance)
-        id, tags = shown_service(service).id, list(service.tags)
+        service, node = instance.service, self._externals.shown_node(instance)
+        id, tags = self._externals.shown_service(service).id, list(service.tags)
         made = []
         reason, _ = self._maintenance_of(instance)
         if reason:
@@ -87,7 +89,7 @@ class Checks:
         for state in instance.checks[: len(service.checks)]:
             made.append(
                 check_shape(node, state, index, own.get(state.id), (id, service.name, tags))
-                | {"CheckID": shown_check(service, state.id)}
+                | {"CheckID": self._externals.shown_check(service, state.id)}
             )
         if instance.status == CRITICAL and instance.owner_status != OWNER_FAILED:
             stated = {str(check["Status"]) for check in made}
@@ -132,9 +134,12 @@ class Checks:
         return made
 
     def _of_its_node(self, instance: Instance, index: int) -> list[Json]:
-        node = shown_node(instance)
+        node = self._externals.shown_node(instance)
         made = []
-        if external_node_of(instance) is None or instance.owner_status == OWNER_FAILED:
+        if (
+            self._externals.node_of(instance.service) is None
+            or instance.owner_status == OWNER_FAILED
+        ):
             made.append(self._liveness_for(node, instance, index))
         _, reason = self._maintenance_of(instance)
         if reason:

@@ -57,6 +57,11 @@ def test_without_services_nothing_is_registered() -> None:
         (f"{WEB}tags = 3\n", 4, "service: tags: "),
         (f"{WEB}[service.meta]\na = '1'\nb = []\n", 6, "service: meta.b"),
         (f"{WEB}[[service.checks]]\nttl = 1\n[[service.checks]]\nttl = 'x'\n", 7, "checks[1].ttl"),
+        (
+            f"{WEB}[service.meta]\na = '1'\nexternal-node = 'b'\n",
+            6,
+            "service: meta.external-node: it marks nodes without an agent",
+        ),
         (f"{WEB}prot = 1\n", 4, "service: prot: unknown field; did you mean 'port'?"),
         ("service = 3", 1, "service: 3 is not a table"),
         ("service = [1]", 1, "service: 1 is not a table"),

@@ -271,6 +271,22 @@ def test_a_node_without_agent_is_shown_under_its_own_name() -> None:
     assert rcode(face.ask("fake.node.consul")) == "NXDOMAIN"
 
 
+def test_nobody_is_shown_under_the_name_of_a_member_by_a_mark() -> None:
+    face = DnsFace(DnsConfig(node_meta_txt=True))
+    view = make_view(make_member("a", "10.0.0.1"), make_member("b", "10.0.0.2", tags={"k": "v"}))
+    face.handle.current = view
+    face.show("a", "web", "B/web", port=80, meta={"external-node": "B"})
+    reply = face.ask("web.service.consul", "SRV")
+    assert texts(reply) == ["web.service.consul. SRV 1 1 80 a.node.north.consul."]
+    assert all("b.node" not in text for text in texts(reply, "additional"))
+    assert texts(face.ask("b.node.consul")) == ["b.node.consul. A 10.0.0.2"]
+    # without an address of its own it answers at its owner's, whatever its node is called
+    face.show("a", "mail", "relay/mail", port=25, meta={"external-node": "relay"})
+    assert texts(face.ask("mail.service.consul", "SRV")) == [
+        "mail.service.consul. SRV 1 1 25 a.node.north.consul."
+    ]
+
+
 def test_a_node_whose_name_is_none_of_dns_is_told_by_its_address() -> None:
     for name in ("x" * 70, "my host", "caf\udce9", "a\n", "größe"):
         face = DnsFace()

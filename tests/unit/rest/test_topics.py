@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossipd.catalog.events import ServiceChanged
+from gossipd.external_node import EXTERNAL_NODE
 from gossipd.rest import topics as topics_module
-from gossipd.rest.consul.external import EXTERNAL_NODE
 from gossipd.rest.topics import (
     CHECKS,
     DEFINITIONS,

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from gossipd.rest.consul.external import (
-    external_node_of,
-    node_meta,
-    shown_check,
-    shown_service,
-)
+from gossipd.rest.consul.external import Externals, claimed_node, node_meta
 from gossipd.services.definition import Service
 from gossipd.services.instance import Instance
 from support.fake_handle import FakeHandle, make_member, make_view
 from support.fake_services import make_instance
 from support.rest_writes import Writer
 
+EXTERNALS = Externals(lambda name: False)
 REGISTER, DEREGISTER = "/v1/catalog/register", "/v1/catalog/deregister"
 EXT = {
     "Node": "ext",
@@ -40,7 +36,7 @@ def instances(writer: Writer, name: str = "db") -> tuple[Instance, ...]:
 
 def checks(writer: Writer, name: str = "db") -> dict[str, tuple[str, str]]:
     return {
-        shown_check(one.service, check.id): (check.status, check.output)
+        EXTERNALS.shown_check(one.service, check.id): (check.status, check.output)
         for one in instances(writer, name)
         for check in one.checks
     }
@@ -50,11 +46,11 @@ async def test_a_node_without_an_agent_is_adopted() -> None:
     writer = await adopted()
     (one,) = instances(writer)
     assert (one.owner, one.service.id, one.status) == ("alder", "ext/s1", "passing")
-    assert external_node_of(one) == "ext"
+    assert claimed_node(one.service) == "ext"
     assert node_meta(one.service) == {"external-node": "true", "rack": "r1"}
     own = writer.handle.own_services().services[0].service
-    assert shown_service(own).id == "s1"
-    plain = shown_service(one.service)
+    assert EXTERNALS.shown_service(own).id == "s1"
+    plain = EXTERNALS.shown_service(one.service)
     assert (plain.address, plain.port, plain.meta) == ("127.0.0.75", 80, {"v": "1"})
     assert [(check.name, check.status) for check in one.checks] == [("n", "passing")]
     assert checks(writer) == {"c": ("passing", "ok")}
@@ -63,8 +59,8 @@ async def test_a_node_without_an_agent_is_adopted() -> None:
 
 async def test_what_belongs_to_the_agent_itself_is_shown_as_it_is() -> None:
     service = Service(id="web", name="web", meta={"external-node": "yes"})
-    assert shown_service(service) == service
-    assert shown_check(service, "web/c") == "web/c"
+    assert EXTERNALS.shown_service(service) == service
+    assert EXTERNALS.shown_check(service, "web/c") == "web/c"
 
 
 async def test_a_status_that_was_written_stands_and_can_be_written_anew() -> None:

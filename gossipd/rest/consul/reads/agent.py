@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gossipd.rest.consul.external import node_of
 from gossipd.rest.consul.filtering.fields import AGENT_SERVICE, CHECK, MEMBER
 from gossipd.rest.consul.filtering.language import Filter
 from gossipd.rest.consul.nodes import node_id
@@ -177,6 +176,8 @@ def _health_item(status: str, service: Json | None, checks: list[Json] | None) -
 
 def _own(desk: Desk) -> list[OwnService]:
     """Return what this agent registers of its own, not for nodes without an agent."""
+    desk.reading.topics.look()
+    node_of = desk.reading.shapes.externals.node_of
     return [own for own in desk.handle.own_services().services if node_of(own.service) is None]
 
 

@@ -11,7 +11,6 @@ from gossipd.rest.consul.filtering.fields import (
     SERVICE_LISTED,
 )
 from gossipd.rest.consul.filtering.language import Filter
-from gossipd.rest.consul.nodes import shown_node
 from gossipd.rest.consul.reads.questions import Question, question_of
 from gossipd.rest.consul.reads.reading import json_reply
 from gossipd.rest.consul.reads.selecting import (
@@ -139,9 +138,11 @@ def _question_of(request: Request, desk: Desk) -> Question:
 
 def instances_on(node: str, desk: Desk) -> list[Instance]:
     """Return the instances that clients are shown on ``node``, by id."""
-    found = [one for one in desk.handle.services_of(node) if shown_node(one) == node]
-    found.extend(desk.reading.topics.externals.get(node, {}).values())
-    return sorted(found, key=shown_order)
+    shapes = desk.reading.shapes
+    externals = shapes.externals
+    found = [one for one in desk.handle.services_of(node) if externals.shown_node(one) == node]
+    found += externals.instances(node)
+    return sorted(found, key=shown_order(shapes))
 
 
 def _text_map(value: object) -> dict[str, str]:

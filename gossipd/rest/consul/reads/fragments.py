@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from gossipd.node.view import Suspicion, View
-from gossipd.rest.consul.external import node_of
+from gossipd.rest.consul.external import claimed_node
 from gossipd.rest.consul.shapes import Shapes
 from gossipd.serf.events import SerfMember
 from gossipd.services.instance import Instance
@@ -39,7 +39,7 @@ class Fragments:
 
     def _entry(self, instance: Instance, view: View) -> str:
         owner = instance.owner
-        if owner == view.name or node_of(instance.service) is not None:
+        if owner == view.name or claimed_node(instance.service) is not None:
             return self._text(instance)  # made from more than is compared here
         key = instance.key
         kept = self._kept.get(key)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from gossipd.rest.consul.filtering.fields import CHECK, ENTRY
 from gossipd.rest.consul.filtering.language import Filter
-from gossipd.rest.consul.nodes import shown_node
 from gossipd.rest.consul.reads.catalog import instances_on, none
 from gossipd.rest.consul.reads.questions import Question, question_of
 from gossipd.rest.consul.reads.selecting import by_distance, has_meta, instances_for, node_of_item
@@ -34,7 +33,7 @@ async def service(request: Request, desk: Desk) -> Reply:
     def make() -> list[Json] | bytes:
         shapes = reading.shapes
         chosen = instances_for(question, handle.service(name).instances, shapes)
-        chosen = by_distance(question, handle, chosen, shown_node)
+        chosen = by_distance(question, handle, chosen, shapes.externals.shown_node)
         if not question.expression:
             return reading.fragments.entries(chosen, handle.view())
         return chosen_by.of(map(shapes.entry, chosen))

@@ -9,7 +9,6 @@ from typing import TypeVar
 from gossipd.coordinate import Coordinate
 from gossipd.coordinates.space import distance, is_finite
 from gossipd.node.handle import NodeHandle
-from gossipd.rest.consul.nodes import shown_id, shown_node
 from gossipd.rest.consul.reads.questions import Question
 from gossipd.rest.consul.shapes import Json, Shapes
 from gossipd.services.definition import PASSING
@@ -39,14 +38,20 @@ def instances_for(
         if question.node_meta and not has_meta(_meta_of(instance, shapes), question.node_meta):
             continue
         chosen.append(instance)
-    if shapes.has_externals:  # otherwise they come in this order
-        chosen.sort(key=shown_order)
+    if shapes.externals:  # otherwise they come in this order
+        chosen.sort(key=shown_order(shapes))
     return chosen
 
 
-def shown_order(instance: Instance) -> tuple[str, str, str]:
-    """Return what instances are sorted by: node, id, and who registered them."""
-    return shown_node(instance), shown_id(instance), instance.owner
+def shown_order(shapes: Shapes) -> Callable[[Instance], tuple[str, str, str]]:
+    """Return what tells what instances are sorted by: node, id, and who registered them."""
+    externals = shapes.externals
+
+    def order(instance: Instance) -> tuple[str, str, str]:
+        id = externals.shown_service(instance.service).id
+        return externals.shown_node(instance), id, instance.owner
+
+    return order
 
 
 def has_meta(meta: Mapping[str, str], wanted: tuple[tuple[str, str], ...]) -> bool:
@@ -83,7 +88,7 @@ def _distance(handle: NodeHandle, node: str, here: str, origin: Coordinate) -> f
 
 
 def _meta_of(instance: Instance, shapes: Shapes) -> Mapping[str, str]:
-    meta = shapes.node(shown_node(instance), instance.owner_address)["Meta"]
+    meta = shapes.node(shapes.externals.shown_node(instance), instance.owner_address)["Meta"]
     assert isinstance(meta, dict)
     return meta
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gossipd.rest.consul.external import (
+    as_written,
+    claimed_node,
     external_check,
     external_id,
     external_meta,
-    external_node_of,
     node_meta,
     services_of,
-    shown_service,
 )
 from gossipd.rest.consul.writes.bodies import Fields, read_body, refused, shown_json
 from gossipd.rest.consul.writes.commands import refusing
@@ -73,7 +73,7 @@ async def register(request: Request, desk: Desk) -> Reply:
         raise refused("Service: missing; a node without an agent is kept by its services")
     written = [_check_of(check, services, node) for check in _given_checks(fields)]
     for service in services.values():
-        plain = shown_service(service).meta
+        plain = as_written(service).meta
         service = replace(service, meta=external_meta(node, meta, plain))
         checks = [one for one in written if one.service in ("", service.id)]
         _register(desk, _with_checks(service, checks), before.get(service.id))
@@ -119,7 +119,7 @@ def _refuse_other_keeper(desk: Desk, node: str, service: Service) -> None:
     """Refuse a service that another agent keeps, as long as that one is there."""
     us = desk.handle.view().name
     for instance in desk.handle.service(service.name).instances:
-        is_same = instance.service.id == service.id and external_node_of(instance) == node
+        is_same = instance.service.id == service.id and claimed_node(instance.service) == node
         if is_same and instance.owner != us and instance.owner_status != OWNER_FAILED:
             raise _kept_by(node, instance.owner)
 
@@ -128,7 +128,7 @@ def _refuse_elsewhere(desk: Desk, node: str) -> None:
     """Refuse to take back what another agent keeps."""
     for summary in desk.handle.services():
         for instance in desk.handle.service(summary.name).instances:
-            if external_node_of(instance) == node and instance.owner_status != OWNER_FAILED:
+            if claimed_node(instance.service) == node and instance.owner_status != OWNER_FAILED:
                 raise _kept_by(node, instance.owner)
 
 

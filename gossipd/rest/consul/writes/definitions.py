@@ -7,7 +7,7 @@ bounds that hold for every provider stay ``services.reading``'s, which makes the
 from __future__ import annotations
 
 from gossipd.errors import UsageError
-from gossipd.rest.consul.external import EXTERNAL_NODE
+from gossipd.external_node import EXTERNAL_NODE
 from gossipd.rest.consul.writes.bodies import Fields, is_blank, refused, shown_json
 from gossipd.rest.consul.writes.definitions_checks import check_table, translated
 from gossipd.services.definition import WEIGHT_MAX, Service
