@@ -9,11 +9,14 @@ import trio
 import trio.testing
 
 from gossipd.catalog.events import ServiceChanged
+from gossipd.external_node import EXTERNAL_NODE
+from gossipd.rest.consul.nodes import node_id
 from gossipd.rest.consul.reads.blocking import WAIT_MAX
 from gossipd.rest.desk import Desk
 from gossipd.rest.values import Reply
+from gossipd.serf.events import ChangeKind, MemberChange
 from gossipd.services.instance import Instance
-from support.fake_handle import FakeHandle
+from support.fake_handle import FakeHandle, make_member
 from support.fake_services import make_instance
 from support.http_desk import Clock, ask, body_of, index_of, make_desk, vector_handle
 
@@ -184,6 +187,50 @@ async def test_who_waits_for_a_service_that_nobody_knows_gets_it(
         _show(handle, make_instance("cedar", "cache"))
     assert isinstance(found[0], list)
     assert [entry["Service"]["ID"] for entry in found[0]] == ["cache"]
+
+
+@pytest.mark.parametrize("path", ["catalog/node", "catalog/node-services", "health/node"])
+@pytest.mark.parametrize("is_external", [False, True])
+async def test_who_waits_for_the_id_of_a_node_that_is_not_there_gets_it(
+    autojump_clock: trio.testing.MockClock, path: str, is_external: bool
+) -> None:
+    handle = vector_handle()
+    desk = make_desk(handle)
+    target = f"/v1/{path}/{node_id('linden').upper()}"
+    index = await _index(desk, target)
+    found: list[tuple[float, Reply]] = []
+
+    async def wait() -> None:
+        found.append(await _held(lambda: ask(desk, f"{target}?index={index}&wait=5m")))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await trio.sleep(3)
+        _show(handle, make_instance("alder", "queue"))  # of no concern
+        await trio.sleep(3)
+        assert found == []
+        if is_external:
+            meta = {EXTERNAL_NODE: "linden"}
+            _show(handle, make_instance("alder", "db", "linden/db", meta=meta))
+        else:
+            member = make_member("linden")
+            handle.change(ChangeKind.JOIN, member)
+            handle.happen(MemberChange(ChangeKind.JOIN, member))
+    ((took, reply),) = found
+    assert took == 6
+    assert path == "health/node" or b'"Node":"linden"' in reply.body
+    again = index_of(reply)
+    assert again > index
+    # and from then on it is that node's changes that count
+    async with trio.open_nursery() as nursery:
+        index = again
+        nursery.start_soon(wait)
+        await trio.sleep(2)
+        assert len(found) == 1
+        _show(handle, make_instance("linden", "mail"))
+        if is_external:
+            _show(handle, make_instance("alder", "db", "linden/db-2", meta=meta))
+    assert found[1][0] == 2
 
 
 async def test_a_client_that_goes_away_leaves_nothing(

@@ -15,7 +15,7 @@ from gossipd.coordinate import Coordinate
 from gossipd.node.handle import NodeHandle
 from gossipd.node.view import View
 from gossipd.rest.consul.external import node_meta
-from gossipd.rest.consul.nodes import family_of, id_of, node_id
+from gossipd.rest.consul.nodes import family_of, id_of, is_id, node_id
 from gossipd.rest.consul.shapes_checks import Checks
 from gossipd.rest.topics import OWN, Topics, node_topic
 from gossipd.serf.events import SerfMember, UserEventReceived
@@ -73,9 +73,10 @@ class Shapes:
 
     def find_node(self, text: str) -> str | None:
         """Return the name of the node with that name or id."""
+        self._topics.look()
         if self.is_node(text):
             return text
-        if len(text) == 36:
+        if is_id(text):
             wanted = text.lower()
             return next((name for name in self.node_names() if node_id(name) == wanted), None)
         return None

@@ -11,6 +11,7 @@ from gossipd.rest.consul.filtering.fields import (
     SERVICE_LISTED,
 )
 from gossipd.rest.consul.filtering.language import Filter
+from gossipd.rest.consul.nodes import is_id
 from gossipd.rest.consul.reads.questions import Question, question_of
 from gossipd.rest.consul.reads.reading import json_reply
 from gossipd.rest.consul.reads.selecting import (
@@ -20,7 +21,7 @@ from gossipd.rest.consul.reads.selecting import (
     node_of_item,
     shown_order,
 )
-from gossipd.rest.consul.shapes import Json
+from gossipd.rest.consul.shapes import Json, Shapes
 from gossipd.rest.topics import DEFINITIONS, NAMES, NODES, Topic, node_topic, service_topic
 from gossipd.rest.values import Refused, Reply, Request, Route
 from gossipd.services.instance import Instance
@@ -110,7 +111,7 @@ async def _node(request: Request, desk: Desk, *, as_list: bool) -> Reply:
     question, reading, handle = question_of(request, desk), desk.reading, desk.handle
     chosen_by = Filter(question.expression, AGENT_SERVICE)
     shapes = reading.shapes
-    name = shapes.find_node(asked) or asked
+    name, topics = meant_node(asked, shapes)
 
     def make() -> Json | None:
         if not shapes.is_node(name):
@@ -121,7 +122,6 @@ async def _node(request: Request, desk: Desk, *, as_list: bool) -> Reply:
             "Services": chosen if as_list else {str(each["ID"]): each for each in chosen},
         }
 
-    topics = (node_topic(name),)
     return await reading.answer(request, question, topics, make, lambda: (handle.services(),))
 
 
@@ -134,6 +134,17 @@ async def none(request: Request, desk: Desk) -> Reply:
 def _question_of(request: Request, desk: Desk) -> Question:
     """Return what is asked of instances: how they are is no matter of the catalog."""
     return replace(question_of(request, desk), passing=False)
+
+
+def meant_node(asked: str, shapes: Shapes) -> tuple[str, tuple[Topic, ...]]:
+    """Return the node that is asked for by name or id, and what tells that it changed.
+
+    Of an id that nobody has, nobody can say whose topic it will be: any node may bring it.
+    """
+    name = shapes.find_node(asked)
+    if name is None and is_id(asked):
+        return asked, (NODES,)
+    return name or asked, (node_topic(name or asked),)
 
 
 def instances_on(node: str, desk: Desk) -> list[Instance]:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from gossipd.rest.consul.filtering.fields import CHECK, ENTRY
 from gossipd.rest.consul.filtering.language import Filter
-from gossipd.rest.consul.reads.catalog import instances_on, none
+from gossipd.rest.consul.reads.catalog import instances_on, meant_node, none
 from gossipd.rest.consul.reads.questions import Question, question_of
 from gossipd.rest.consul.reads.selecting import by_distance, has_meta, instances_for, node_of_item
 from gossipd.rest.consul.shapes import Json
-from gossipd.rest.topics import CHECKS, NODES, node_topic, service_topic
+from gossipd.rest.topics import CHECKS, NODES, service_topic
 from gossipd.rest.values import Refused, Reply, Request, Route
 from gossipd.services.definition import STATUSES
 from gossipd.services.instance import Instance
@@ -69,12 +69,11 @@ async def node(request: Request, desk: Desk) -> Reply:
         raise Refused(400, "Missing node name")
     question, reading, handle = question_of(request, desk), desk.reading, desk.handle
     chosen_by = Filter(question.expression, CHECK)
-    name = reading.shapes.find_node(asked) or asked
+    name, topics = meant_node(asked, reading.shapes)
 
     def make() -> list[Json]:
         return chosen_by.of(_checks_on(name, desk))
 
-    topics = (node_topic(name),)
     return await reading.answer(
         request, question, topics, make, lambda: (handle.services(), handle.own_services())
     )
