@@ -42,13 +42,18 @@ UNREACHABLE = """
 """
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Chromium]:
-    """Return a browser that ends with the test."""
+def program_of_browser() -> str:
+    """Return it; without one the test is skipped."""
     program = find_chromium()
     if program is None:
         skip_or_fail("needs Chromium (Debian package chromium)")
-    with Chromium(program, tmp_path) as opened:
+    return program
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Chromium]:
+    """Return a browser that ends with the test."""
+    with Chromium(program_of_browser(), tmp_path) as opened:
         opened.resize(1280, 900)
         opened.prefer("light")
         yield opened
@@ -235,6 +240,22 @@ def test_the_page_asks_for_a_token_and_keeps_it_for_the_tab(
     browser.wait_for("document.getElementById('link').textContent === 'live'")
     refused = ("401", "403")
     assert [each for each in browser.complaints if not any(code in each for code in refused)] == []
+
+
+def test_under_a_foreign_name_the_page_says_so_and_asks_for_no_token(
+    tmp_path: Path, new_cluster: NewCluster
+) -> None:
+    agent = start_with_page(new_cluster(profile="local"), "a")
+    host = agent.options.bind.rpartition(":")[0]
+    rebound = f"--host-resolver-rules=MAP rebound.example.com {host}"
+    with Chromium(program_of_browser(), tmp_path, rebound) as browser:
+        browser.open(page_of(agent).replace(host, "rebound.example.com"))
+        browser.wait_for("document.getElementById('link').textContent === 'refused'")
+        words = browser.run("document.getElementById('notice').textContent")
+        assert words.startswith("The daemon refuses this page: Host is not a name of ours")
+        assert "http.hosts" in words
+        assert browser.run("document.getElementById('token-dialog').open") is False
+        assert browser.run("document.getElementById('notice').hidden") is False
 
 
 def test_the_page_comes_back_with_the_daemon(browser: Chromium, new_cluster: NewCluster) -> None:

@@ -56,14 +56,18 @@ class Chromium:
     Args:
         program: of the browser.
         folder: for its profile.
+        flags: further ones.
     """
 
-    def __init__(self, program: str, folder: Path) -> None:
+    def __init__(self, program: str, folder: Path, *flags: str) -> None:
         to_read, self._out = os.pipe()
         self._in, to_write = os.pipe()
         environment = {"IN": str(to_read), "OUT": str(to_write), "HOME": str(folder)}
         self._process = subprocess.Popen(
-            ["bash", "-c", _WITH_PIPES, "bash", program, *FLAGS, f"--user-data-dir={folder}/p"],
+            [
+                *("bash", "-c", _WITH_PIPES, "bash", program, *FLAGS, *flags),
+                f"--user-data-dir={folder}/p",
+            ],
             pass_fds=(to_read, to_write),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -197,7 +197,7 @@ function begin() {
     pill.className = `pill ${feeling}`;
     pill.textContent = words;
     document.body.classList.toggle("away", feeling === "bad");
-  });
+  }, notice);
   addEventListener("online", () => link.hurry());
   setInterval(tick, 500);
   link.run();

@@ -1,6 +1,7 @@
 // The one stream that the page lives on: read by fetch, because EventSource sends no token.
 
 const TOKEN_KEY = "gossipd-token", QUIET_SECONDS = 12, WAIT_MAX = 15;
+const WRONG_TOKEN = "Permission denied";  // with 403; other refusals say what else is wrong
 
 function headers() {
   const token = sessionStorage.getItem(TOKEN_KEY);
@@ -37,9 +38,11 @@ class EventReader {
 }
 
 class Link {
-  constructor(take, show) {
+  constructor(take, show, complain) {
     this.take = take;     // (kind, data)
     this.show = show;     // (feeling, words)
+    this.complain = complain;  // (words), none when it is over
+    this.refusal = "";
     this.lastId = "";
     this.failures = 0;
     this.wake = null;
@@ -55,6 +58,7 @@ class Link {
           this.failures = 0;
           continue;
         }
+        this.refuse(error.refusal || "");
       }
       await this.pause();
     }
@@ -71,15 +75,10 @@ class Link {
       if (this.lastId) sent["Last-Event-ID"] = this.lastId;
       const reply = await fetch("/v1/gossipd/events?state&backlog=200",
         { headers: sent, cache: "no-store", signal: stop.signal });
-      if (reply.status === 401 || reply.status === 403) {
-        const refused = new Error(reply.status === 403 ? "That token does not allow to read." : "");
-        refused.needsToken = true;
-        throw refused;
-      }
-      if (!reply.ok) throw new Error(`status ${reply.status}`);
+      if (!reply.ok) throw refusalOf(reply.status, (await reply.text()).trim());
       const events = new EventReader((kind, data, id) => {
         if (id) this.lastId = id;
-        if (kind === "state") { this.failures = 0; this.show("good", "live"); }
+        if (kind === "state") { this.failures = 0; this.refuse(""); this.show("good", "live"); }
         this.take(kind, data);
       });
       const reader = reply.body.getReader(), decoder = new TextDecoder();
@@ -98,10 +97,23 @@ class Link {
   async pause() {
     const seconds = Math.min(WAIT_MAX, 0.4 * 2 ** this.failures) * (0.7 + 0.6 * Math.random());
     this.failures = Math.min(this.failures + 1, 10);
-    this.show("bad", seconds < 1 ? "reconnecting" : `away, trying again in ${Math.round(seconds)} s`);
+    if (this.refusal) this.show("bad", "refused");
+    else this.show("bad", seconds < 1 ? "reconnecting" : `away, trying again in ${Math.round(seconds)} s`);
     await new Promise((resolve) => { this.wake = resolve; setTimeout(resolve, seconds * 1000); });
   }
+  refuse(words) {
+    if (words === this.refusal) return;
+    this.refusal = words;
+    this.complain(words && `The daemon refuses this page: ${words}`);
+  }
   hurry() { if (this.wake) this.wake(); }
+}
+
+function refusalOf(status, text) {
+  const needsToken = status === 401 || (status === 403 && text === WRONG_TOKEN);
+  const words = status === 403 ? "That token does not allow to read." : "";
+  return Object.assign(new Error(needsToken ? words : text),
+    { needsToken, refusal: needsToken ? "" : text || `status ${status}` });
 }
 
 function askForToken(why) {
