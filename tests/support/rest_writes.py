@@ -16,6 +16,7 @@ from gossipd.rest.consul.writes import check as writes_check
 from gossipd.rest.consul.writes import event as writes_event
 from gossipd.rest.consul.writes import service as writes_service
 from gossipd.rest.desk import Desk
+from gossipd.rest.transport.routing import Table
 from gossipd.rest.values import TEXT, Refused, Reply, Request, Route
 from support.core_handle import CoreHandle
 from support.fake_handle import FakeHandle
@@ -27,6 +28,7 @@ ROUTES: tuple[Route, ...] = (
     *writes_catalog.ROUTES,
     *writes_event.ROUTES,
 )
+TABLE = Table(ROUTES)
 
 
 class Writer:
@@ -54,30 +56,26 @@ class Writer:
     async def put(self, target: str, body: object = None) -> Reply:
         """Return what is answered; refusals as replies, as the transport sends them."""
         path, _, query = target.partition("?")
-        found = find_route(path)
-        assert found is not None, target
-        route, names = found
         parameters: dict[str, tuple[str, ...]] = {}
         for name, value in parse_qsl(query, keep_blank_values=True):
             parameters[name] = (*parameters.get(name, ()), value)
+        try:
+            match = TABLE.match("PUT", [unquote(part) for part in path.split("/")[1:]])
+        except Refused as refusal:
+            return _answered(refusal)
         request = Request(
             method="PUT",
             path=unquote(path),
             query=parameters,
             body=body if isinstance(body, bytes) else _encoded(body),
-            names=names,
+            names=match.names,
             is_loopback=self.is_loopback,
             target=target,
         )
         try:
-            reply = await route.handler(request, self.desk)
+            reply = await match.route.handler(request, self.desk)
         except Refused as refusal:
-            return Reply(
-                status=refusal.status,
-                body=refusal.text.encode(),
-                content_type=TEXT,
-                headers=refusal.headers,
-            )
+            return _answered(refusal)
         assert isinstance(reply, Reply)
         return reply
 
@@ -101,21 +99,22 @@ class Writer:
         return reply.status, reply.body.decode()
 
 
-def find_route(path: str, method: str = "PUT") -> tuple[Route, dict[str, str]] | None:
-    parts = path.split("/")
-    for route in ROUTES:
-        pattern = route.pattern.split("/")
-        if route.method != method or len(pattern) != len(parts):
-            continue
-        names = {}
-        for wanted, part in zip(pattern, parts, strict=True):
-            if wanted.startswith("{"):
-                names[wanted.strip("{}")] = unquote(part)
-            elif wanted != part:
-                break
-        else:
-            return route, names
-    return None
+def _answered(refusal: Refused) -> Reply:
+    return Reply(
+        status=refusal.status,
+        body=refusal.text.encode(),
+        content_type=TEXT,
+        headers=refusal.headers,
+    )
+
+
+def is_write(path: str) -> bool:
+    """Return whether a PUT of ``path`` is answered here."""
+    try:
+        TABLE.match("PUT", [unquote(part) for part in path.split("/")[1:]])
+    except Refused:
+        return False
+    return True
 
 
 def _encoded(body: object) -> bytes:

@@ -297,7 +297,7 @@ def _json_body(schema: Json) -> Body:
 BODIES: dict[str, Body] = {
     "/v1/agent/service/register": _json_body(_object(_SERVICE, Name=TEXT)),
     "/v1/agent/check/register": _json_body(_object(_CHECK, Name=TEXT)),
-    "/v1/agent/check/update/{id}": _json_body(_object({"Output": TEXT}, Status=STATUS)),
+    "/v1/agent/check/update/{id*}": _json_body(_object({"Output": TEXT}, Status=STATUS)),
     "/v1/catalog/register": _json_body(
         _object({"Service": ANY_OBJECT, "Check": ANY_OBJECT}, Node=TEXT, Address=TEXT)
     ),

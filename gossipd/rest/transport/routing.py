@@ -21,7 +21,9 @@ _NOUNS = {
     "node": "node name",
     "node-services": "node name",
     "state": "check state",
-    "fire": "event name",
+    "fire": "name",
+    "join": "address",
+    "force-leave": "node name",
 }
 
 

@@ -278,6 +278,24 @@ async def test_reports_of_what_is_not_there_or_no_ttl_check(verb: str) -> None:
         )
 
 
+@pytest.mark.parametrize("verb", ["pass", "warn", "fail", "update", "deregister"])
+async def test_without_an_id_the_check_is_unknown(verb: str) -> None:
+    writer = await shop(Check={"TTL": "9s"})
+    body = {"Status": "passing"} if verb == "update" else None
+    assert await writer.said(f"/v1/agent/check/{verb}/", body) == (
+        404,
+        'Unknown check ID "". Ensure that the check ID is passed, not the check name.',
+    )
+
+
+async def test_an_id_may_hold_slashes_as_it_is_or_encoded() -> None:
+    writer = await shop(Check={"CheckID": "a/b:c/", "TTL": "9s"})
+    for number, id in enumerate(("a/b:c/", "a%2Fb%3Ac%2F")):
+        assert await writer.said(f"/v1/agent/check/warn/{id}?note={number}") == (200, "")
+        assert statuses(writer) == {"a/b:c/": ("warning", str(number))}
+    assert await writer.said(f"{DEREGISTER}/a/b:c/") == (200, "")
+
+
 async def test_deregistering_a_check() -> None:
     writer = await shop(Checks=[{"TTL": "9s"}, {"TTL": "8s"}])
     assert await writer.said(f"{DEREGISTER}/service:web-a:1") == (200, "")

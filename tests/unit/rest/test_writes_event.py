@@ -68,6 +68,12 @@ async def test_filters_are_expressions_for_nodes(filters: str, nodes: tuple[str,
     assert handle.calls == [("event", "deploy", b"x", False, nodes, {})]
 
 
+async def test_an_event_has_a_name() -> None:
+    writer, handle = shop()
+    assert await writer.said("/v1/event/fire/", b"x") == (400, "Missing name")
+    assert handle.calls == []
+
+
 async def test_an_event_for_nobody_is_not_sent() -> None:
     writer, handle = shop()
     reply = await writer.put(f"{FIRE}?service=none", b"x")

@@ -292,6 +292,16 @@ async def test_who_registers_too_often_is_told_to_come_again() -> None:
     assert dict(reply.headers)["Retry-After"] == "1"
 
 
+async def test_without_an_id_the_service_is_unknown() -> None:
+    writer = Writer()
+    await writer.put(REGISTER, {"Name": "web"})
+    assert await writer.said("/v1/agent/service/deregister/") == (
+        404,
+        'Unknown service ID "". Ensure that the service ID is passed, not the service name.',
+    )
+    assert list(own(writer)) == ["web"]
+
+
 async def test_maintenance_of_a_service() -> None:
     writer = Writer()
     await writer.put(REGISTER, {"Name": "web", "ID": "web-a"})
@@ -312,10 +322,10 @@ async def test_maintenance_of_a_service() -> None:
     [
         ("web?reason=x", 400, "Missing value for enable"),
         ("web?enable=", 400, "Missing value for enable"),
-        ("web?enable=on", 400, "Invalid value for ?enable"),
+        ("web?enable=on", 400, 'Invalid value for enable: "on"'),
+        ("", 400, "Missing service ID"),
         ("web?enable=true&reason=" + "x" * 600, 400, "reason: at most 512 bytes are accepted"),
-        ("?enable=true", 404, 'Unknown service ID "". Ensure that the service ID is '
-         "passed, not the service name."),
+        ("?enable=true", 400, "Missing service ID"),
         ("ghost?enable=true", 404, 'Unknown service ID "ghost". Ensure that the service ID is '
          "passed, not the service name."),
     ],

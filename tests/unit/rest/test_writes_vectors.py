@@ -15,7 +15,7 @@ import pytest
 
 from gossipd.config.faces import HttpConfig
 from support.fake_handle import FakeHandle, make_member, make_view
-from support.rest_writes import Writer, find_route
+from support.rest_writes import Writer, is_write
 
 RECORDED = Path(__file__).parents[2] / "interop" / "vectors" / "consul" / "requests.jsonl"
 NOT_RUN = {
@@ -36,7 +36,7 @@ def recorded() -> Iterator[dict[str, Any]]:
             yield request
 
 
-WRITES = [one for one in recorded() if find_route(one["path"])]
+WRITES = [one for one in recorded() if is_write(one["path"])]
 NODES_OWN = ("/v1/agent/join/", "/v1/agent/force-leave/", "/v1/agent/leave")
 
 

@@ -116,9 +116,9 @@ def _route(verb: str, handler: Handler, summary: str) -> Route:
 
 ROUTES = (
     _route("register", register, "Add a check to a service of this node, or to the node itself."),
-    _route("deregister/{id}", deregister, "Take back a check of this node."),
-    _route("pass/{id}", saying(PASSING), "Say that what a TTL check is about is well."),
-    _route("warn/{id}", saying(WARNING), "Say that what a TTL check is about is in doubt."),
-    _route("fail/{id}", saying(CRITICAL), "Say that what a TTL check is about is not well."),
-    _route("update/{id}", update, "Say how what a TTL check is about is, with an output."),
+    _route("deregister/{id*}", deregister, "Take back a check of this node."),
+    _route("pass/{id*}", saying(PASSING), "Say that what a TTL check is about is well."),
+    _route("warn/{id*}", saying(WARNING), "Say that what a TTL check is about is in doubt."),
+    _route("fail/{id*}", saying(CRITICAL), "Say that what a TTL check is about is not well."),
+    _route("update/{id*}", update, "Say how what a TTL check is about is, with an output."),
 )

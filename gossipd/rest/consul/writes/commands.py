@@ -44,9 +44,13 @@ def needed_flag(request: Request, name: str) -> bool:
     Raises:
         Refused: it is missing, or its value is none of Go's words.
     """
-    if not request.first(name):
+    value = request.first(name)
+    if not value:
         raise Refused(400, f"Missing value for {name}")
-    return flag(request, name)
+    try:
+        return flag(request, name)
+    except Refused:
+        raise Refused(400, short(f'Invalid value for {name}: "{value}"')) from None
 
 
 def own_service(desk: Desk, service: str) -> OwnService | None:

@@ -64,8 +64,10 @@ async def deregister(request: Request, desk: Desk) -> Reply:
 
 async def maintain(request: Request, desk: Desk) -> Reply:
     """Take a service out of ``passing``, or let it take part again."""
-    enable = needed_flag(request, "enable")
     service = request.names["id"]
+    if not service:  # for the verbs of the node that means the node itself
+        raise Refused(400, "Missing service ID")
+    enable = needed_flag(request, "enable")
     with _refusing_unknown(desk, service):
         reason = (request.first("reason") or NO_REASON) if enable else None
         desk.handle.set_maintenance(service, reason)
@@ -76,7 +78,7 @@ async def maintain(request: Request, desk: Desk) -> Reply:
 def _refusing_unknown(desk: Desk, service: str) -> Iterator[None]:
     """Turn what the node refuses into a reply; what it refuses is looked at afterwards."""
     if not service:
-        raise unknown_service(service)  # for the verbs of the node that means the node itself
+        raise unknown_service(service)
     try:
         with refusing():
             yield
@@ -96,14 +98,14 @@ ROUTES = (
     ),
     Route(
         method="PUT",
-        pattern="/v1/agent/service/deregister/{id}",
+        pattern="/v1/agent/service/deregister/{id*}",
         handler=deregister,
         level=WRITE,
         summary="Take back a service of this node.",
     ),
     Route(
         method="PUT",
-        pattern="/v1/agent/service/maintenance/{id}",
+        pattern="/v1/agent/service/maintenance/{id*}",
         handler=maintain,
         level=WRITE,
         summary="Take a service of this node out of passing, or end that.",
