@@ -322,3 +322,23 @@ async def test_a_password_in_a_url_is_not_shown(web: Web) -> None:
     result = await web.check("http://me:s3cret@web/x")
     assert result.output == "GET http://web/x: 200 OK\nhi"
     assert "Host: web\r\n" in web.asked[0][2]
+
+
+@pytest.mark.parametrize(
+    "user", ["me:s3@cret", "me:@s3cret@", "s3cret", "me:s3%2Fcret", "@:s3cret"]
+)
+async def test_whatever_a_password_holds_is_not_shown(web: Web, user: str) -> None:
+    result = await web.check(f"http://{user}@web:80/x@y?z=@")
+    assert result.output == "GET http://web:80/x@y?z=@: 200 OK\nhi"
+    web.serve = redirecting({"/health": f"ftp://{user}@web/x"})
+    result = await web.check()
+    assert result.output.endswith("redirected to ftp://web/x, which is not HTTP")
+
+
+@pytest.mark.parametrize("password", ["s3/cret", "s3?cret", "s3#cret"])
+async def test_a_password_that_cuts_its_url_is_not_shown(web: Web, password: str) -> None:
+    for url in (f"http://me:{password}@web/x", f"http://[::1]:{password}@web/x"):
+        assert await web.check(url) == Result(CRITICAL, "GET http://...: its port is no number")
+    assert await web.check("http://[::1@web/x") == Result(
+        CRITICAL, "GET a URL that cannot be read: Invalid IPv6 URL"
+    )

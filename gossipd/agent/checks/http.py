@@ -11,7 +11,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 
 import h11
 import trio
@@ -131,6 +131,8 @@ async def _exchange(check: CheckDefinition, dial: Dial, contexts: Contexts) -> A
     is_tls = url.scheme == "https"
     if not url.hostname or url.scheme not in ("http", "https"):
         raise ValueError("it is not an http:// or https:// URL")
+    if not _has_legal_port(url.netloc.rpartition("@")[2]):
+        raise ValueError("its port is no number")
     request = _request(check, url)  # before anything is dialled: it may be no legal one
     stream = await dial(url.hostname, url.port or (443 if is_tls else 80))
     try:
@@ -236,11 +238,21 @@ async def _answer(stream: trio.abc.Stream, talk: h11.Connection) -> Answer:
 
 
 def _shown(url: str) -> str:
-    """Return ``url`` for people: without a password, and not longer than a line."""
-    before, at, behind = url.partition("@")
-    if at and "/" not in before.partition("//")[2]:
-        url = f"{before.partition('//')[0]}//{behind}"
+    """Return ``url`` for people: without user and password, and not longer than a line."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "a URL that cannot be read"
+    where = parts.netloc.rpartition("@")[2]
+    if not _has_legal_port(where):
+        return f"{parts.scheme}://..."  # the beginning of user and password, cut by a slash
+    url = urlunsplit(parts._replace(netloc=where))
     return url if len(url) <= SHOWN_URL_MAX else f"{url[:SHOWN_URL_MAX]}..."
+
+
+def _has_legal_port(where: str) -> bool:
+    _, colon, port = where.rpartition(":")
+    return not colon or not port or where.endswith("]") or (port.isascii() and port.isdigit())
 
 
 def _reason(error: Exception) -> str:
