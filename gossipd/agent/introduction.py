@@ -38,5 +38,17 @@ def introduce(config: AgentConfig, machine: Surroundings, log: Logbook) -> None:
         log.say("WARN", "agent: 'RejoinAfterLeave' enabled without snapshot file")
     for warning in config.warnings:
         log.say("WARN", f"agent: {warning}")
+    _warn_of_name(node.name, machine, log)
     if not node.keys and ip_address(machine.advertised.ip).is_global:
         log.say("WARN", "memberlist: Binding to public address without encryption!")
+
+
+def _warn_of_name(name: str, machine: Surroundings, log: Logbook) -> None:
+    """Say what HTTP and DNS make of a name that they cannot show as it is."""
+    by_http, by_dns = machine.http_address is not None, machine.dns_address is not None
+    if not by_http and not by_dns:
+        return
+    from gossipd.agent.naming import warning_of_name  # only with such a face
+
+    if warning := warning_of_name(name, by_http=by_http, by_dns=by_dns):
+        log.say("WARN", f"agent: {warning}")

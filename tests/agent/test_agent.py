@@ -19,7 +19,7 @@ from gossipd.serf.events import MembersChanged
 from gossipd.serf.question import PING_ALL
 from gossipd.wire.serf_messages import MemberStatus
 from support.memory_agents import Running
-from support.memory_network import MemoryNetwork
+from support.memory_network import MemoryMachine, MemoryNetwork
 
 
 def statuses(handle: AgentHandle) -> dict[str, MemberStatus]:
@@ -39,6 +39,18 @@ async def test_an_agent_runs_inside_a_nursery_of_the_caller_and_can_be_cancelled
     assert agent.machine.packets.is_closed
     assert agent.machine.streams.is_closed
     assert agent.exit_code is None
+
+
+@pytest.mark.parametrize("face", ["http_address", "dns_address", ""])
+async def test_a_name_that_a_face_cannot_show_is_told_at_start(
+    nursery: trio.Nursery, autojump_clock: object, monkeypatch: pytest.MonkeyPatch, face: str
+) -> None:
+    if face:
+        monkeypatch.setattr(MemoryMachine, face, Address(bytes([10, 0, 0, 1]), 80))
+    agent = Running(MemoryNetwork(nursery), "db\n1", "10.0.0.1")
+    await agent.start(nursery)
+    told = "[WARN] agent: node name 'db\\n1': it "
+    assert agent.lines.has(told) is bool(face)
 
 
 async def test_what_the_sockets_lost_is_in_the_statistics(
