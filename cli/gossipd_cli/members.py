@@ -48,6 +48,9 @@ def _watch(client: Client, values: Mapping[str, Any]) -> int:
     """
     is_terminal = sys.stdout.isatty()
     shown: str | None = None
+    from gossipd_cli.reader import end_with_reader  # a list that is printed once ends anyway
+
+    end_with_reader()
     try:
         events = client.stream(MEMBER_EVENTS, immediate=True, never_answers=True)
         while True:

@@ -10,6 +10,7 @@ from gossipd_cli import exits
 from gossipd_cli.context import connect
 from gossipd_cli.payload import payload_json, payload_text
 from gossipd_cli.plain import JSON_OPTION, SOCKET_OPTIONS, Command, Option
+from gossipd_cli.reader import end_with_reader
 from gossipd_cli.render import as_json_line, member_json, member_table, printable
 
 TYPE_CHECKING = False
@@ -27,6 +28,7 @@ def _run(values: Mapping[str, Any]) -> int:
     if values["no_log"] and values["no_events"]:
         raise UsageError("--no-log and --no-events leave nothing to follow")
     with connect(values) as client:
+        end_with_reader()
         try:
             for record in _records(client, values):
                 sys.stdout.write(show(record))

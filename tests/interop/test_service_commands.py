@@ -108,6 +108,22 @@ def test_a_registration_outlives_the_daemon(pair: tuple[AgentProcess, AgentProce
         assert run.end(signal.SIGTERM)[:2] == (0, "told\n")
 
 
+def test_a_command_that_goes_on_ends_with_who_reads_it(
+    pair: tuple[AgentProcess, AgentProcess],
+) -> None:
+    here, _ = pair
+    with Client(here.options.rpc) as client:
+        client.register_service("web", port=80)
+    for name, *more in (("watch", "web", "--json"), ("members", "--watch"), ("monitor",)):
+        with started(name, *at(here), *more) as command:
+            assert command.line()
+            assert command.process.stdout is not None
+            command.process.stdout.close()  # as ``| head -1`` does
+            assert command.process.wait(20) == 1
+            assert command.process.stderr is not None
+            assert command.process.stderr.read() == ""
+
+
 def test_haproxy_takes_what_is_rendered_while_services_come_and_go(
     pair: tuple[AgentProcess, AgentProcess], tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ import time
 
 from gossipd_cli import exits
 from gossipd_cli.plain import JSON_OPTION, SOCKET_OPTIONS, Argument, Command, Option, as_pairs
+from gossipd_cli.reader import end_with_reader
 from gossipd_cli.render import as_json_line, table
 from gossipd_cli.services.following import Following
 from gossipd_cli.services.known import Known, newest_of_each
@@ -30,6 +31,8 @@ def _watch(values: Mapping[str, Any]) -> int:
         values, name, known, on_away=lambda error: exits.complain(f"{error}; trying again")
     )
     following.connect()  # a daemon that is not there at the start is a mistake
+    if not values["exec"]:
+        end_with_reader()
     try:
         following.next_batch()
         if values["exec"]:
