@@ -108,6 +108,23 @@ def test_a_registration_outlives_the_daemon(pair: tuple[AgentProcess, AgentProce
         assert run.end(signal.SIGTERM)[:2] == (0, "told\n")
 
 
+def test_a_program_stays_a_service_that_others_deregister_but_not_one_they_drain(
+    pair: tuple[AgentProcess, AgentProcess],
+) -> None:
+    here, there = pair
+    words = ["run", *at(here), "--service", "web", "--", "sh", "-c", PROGRAM]
+    with started(*words) as run, Client(here.options.rpc) as client:
+        assert run.line() == "ready"
+        wait_for_passing(there, "web")
+        client.deregister("web")
+        assert run.error_line() == "gossipd: web is registered again: it had been taken back"
+        wait_for_passing(there, "web")
+        client.drain("web", 0.2)
+        assert run.error_line() == "gossipd: web was drained: it is not registered again"
+        wait_for(lambda: not instances(there, "web"), 20, "web to go")
+        assert run.end(signal.SIGTERM) == (0, "told\n", "")
+
+
 def test_a_command_that_goes_on_ends_with_who_reads_it(
     pair: tuple[AgentProcess, AgentProcess],
 ) -> None:

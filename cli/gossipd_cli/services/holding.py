@@ -7,7 +7,7 @@ thread waits for signals.
 from __future__ import annotations
 
 from gossipd.client.connection import DaemonUnreachable
-from gossipd.client.keeping import KeptRegistration
+from gossipd.client.keeping import KeptRegistration, TakenBack
 from gossipd.client.link import NoAnswer
 from gossipd.errors import GossipdError
 from gossipd.services.writing import service_table
@@ -41,6 +41,7 @@ class Holding:
         self._service = service
         self._kept: KeptRegistration | None = None
         self._was_registered = True
+        self._was_taken_back = self._is_leaving = False
         self._refusal = ""
         """The last one that was told, since the daemon went away."""
 
@@ -51,7 +52,9 @@ class Holding:
             DaemonUnreachable: nobody answers.
             RequestRefused: the daemon does not take it.
         """
-        self._kept = KeptRegistration(self._connect, service_table(self._service, {}))
+        self._kept = KeptRegistration(
+            self._connect, service_table(self._service, {}), notices_loss=True
+        )
         self._warn(self._kept)
         self._kept.on_change = self._tell
 
@@ -60,6 +63,7 @@ class Holding:
 
         They do not if the service goes on without us, as other programs hold it too.
         """
+        self._is_leaving = True
         try:
             with connect(self._values, timeout=DRAIN_SECONDS) as client:
                 client.drain(self._service.id, seconds, is_unshared=True)
@@ -70,6 +74,7 @@ class Holding:
 
     def release(self) -> None:
         """Deregister; it is not registered again."""
+        self._is_leaving = True
         if self._kept is not None:
             self._kept.release()
 
@@ -81,12 +86,21 @@ class Holding:
         kept, name = self._kept, self._service.name
         assert kept is not None
         was_registered, self._was_registered = self._was_registered, kept.is_registered
+        if self._is_leaving:
+            return
         match kept.trouble:
             case None:
                 self._warn(kept)
-                exits.complain(f"{name} is registered again")
+                why = ": it had been taken back" if self._was_taken_back else ""
+                self._was_taken_back = False
+                exits.complain(f"{name} is registered again{why}")
+            case TakenBack(is_drained=True):
+                exits.complain(f"{name} was drained: it is not registered again")
+            case TakenBack():  # told with what comes of it: the daemon may be about to end
+                self._refusal, self._was_taken_back = "", True
             case DaemonUnreachable() | NoAnswer():
-                if was_registered:
+                if was_registered or self._was_taken_back:
+                    self._was_taken_back = False
                     self._refusal = ""
                     exits.complain(
                         f"the daemon went away; {name} is registered again when it is back"

@@ -129,7 +129,8 @@ RUN = Command(
     Signals go to CMD; at SIGTERM consumers are first given the time of --drain
     to turn away. The service is deregistered when CMD ends, and the exit code is
     CMD's, or 128 + n if signal n ended it. The registration survives restarts of
-    the daemon, and ends at once if this command is killed.
+    the daemon and commands of others, but for a drain, and ends at once if this
+    command is killed.
     """,
     options=(
         Option("--service", help="Name of the service.", metavar="NAME"),
