@@ -103,8 +103,8 @@ async def service(request: Request, desk: Desk) -> Reply:
         found = _find(id, desk)
         return "" if found is None else content_hash(_service(found, desk))
 
-    if hold.digest and digest() == hold.digest:
-        await hold_while(
+    if hold.digest:
+        hold_while(
             lambda: digest() == hold.digest, reading.topics, (OWN,), hold.wait, reading.random
         )
     found = _find(id, desk)

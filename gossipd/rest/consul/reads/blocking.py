@@ -47,14 +47,14 @@ def hold_of(request: Request) -> Hold:
     return Hold(index_of(request), request.first("hash"), wait)
 
 
-async def hold_while(
+def hold_while(
     is_same: Callable[[], bool],
     topics: Topics,
     keys: tuple[Topic, ...],
     wait: float,
     random: Random,
 ) -> None:
-    """Have the handler asked again as soon as ``is_same`` no longer holds, or after ``wait``.
+    """Give way if ``is_same`` holds: the handler is asked again after a change, or ``wait``.
 
     Args:
         is_same: whether there is nothing new.

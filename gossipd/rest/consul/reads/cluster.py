@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -46,7 +47,8 @@ async def coordinates(request: Request, desk: Desk) -> Reply:
     question, reading = question_of(request, desk), desk.reading
 
     def make() -> list[Json]:
-        return [coordinate_shape(name, each) for name, each in _known(desk)]
+        names = reading.shapes.node_names()
+        return [coordinate_shape(*each) for each in _known(desk, names)]
 
     return await reading.answer(request, question, (NODES,), make, lambda: (_second(desk),))
 
@@ -59,7 +61,8 @@ async def coordinate(request: Request, desk: Desk) -> Reply:
     question = question_of(request, desk)
 
     def make() -> list[Json]:
-        return [coordinate_shape(node, each) for node, each in _known(desk) if node == name]
+        is_node = reading.shapes.is_node(name)
+        return [coordinate_shape(*each) for each in _known(desk, [name] if is_node else [])]
 
     reply = await reading.answer(request, question, (NODES,), make, lambda: (_second(desk),))
     if reply.body == b"[]":
@@ -91,8 +94,8 @@ async def events(request: Request, desk: Desk) -> Reply:
         newest = next((e for e in reversed(reading.events) if not name or e.name == name), None)
         return 1 if newest is None else folded(event_id(newest))
 
-    if hold.index and index() == hold.index:
-        await hold_while(
+    if hold.index:
+        hold_while(
             lambda: index() == hold.index, reading.topics, (USER_EVENTS,), hold.wait, reading.random
         )
     return json_reply([event_shape(event) for event in chosen()], reading.headers(index()))
@@ -104,9 +107,9 @@ def folded(id: str) -> int:
     return (number // _HALF ^ number % _HALF) or 1
 
 
-def _known(desk: Desk) -> list[tuple[str, Coordinate]]:
+def _known(desk: Desk, names: Iterable[str]) -> list[tuple[str, Coordinate]]:
     found = []
-    for name in desk.reading.shapes.node_names():
+    for name in names:
         each = desk.handle.coordinate(name)
         if each is not None and is_finite(each):
             found.append((name, each))

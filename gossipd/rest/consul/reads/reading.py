@@ -83,7 +83,7 @@ class Reading:
         """
         hold = hold_of(request)
         if hold.index:
-            await self._hold(hold, topics)
+            self._hold(hold, topics)
         index = self.topics.index(*topics)
         key: Hashable = (request.path, question)
         sources = (index, self._handle.view(), *made_from())
@@ -98,14 +98,11 @@ class Reading:
             self.kept.keep(key, sources, reply)
         return reply
 
-    async def _hold(self, hold: Hold, topics: tuple[Topic, ...]) -> None:
-        asked = hold.index
-
+    def _hold(self, hold: Hold, topics: tuple[Topic, ...]) -> None:
         def is_same() -> bool:
-            return self.topics.index(*topics) == asked
+            return self.topics.index(*topics) == hold.index
 
-        if is_same():
-            await hold_while(is_same, self.topics, topics, hold.wait, self.random)
+        hold_while(is_same, self.topics, topics, hold.wait, self.random)
 
     def headers(self, index: int) -> tuple[tuple[str, str], ...]:
         """Return the headers of an answer that can block (section 4)."""
