@@ -30,6 +30,7 @@ from gossipd.wire.serf_messages import MemberStatus
 Json = dict[str, object]
 LIVENESS = "serfHealth"
 SERVICE_MAINTENANCE, NODE_MAINTENANCE = "_service_maintenance:", "_node_maintenance"
+"""Ids of the checks that maintenance is shown as; clients look for them."""
 SERVICE_MAINTENANCE_NAME = "Service Maintenance Mode"
 NODE_MAINTENANCE_NAME = "Node Maintenance Mode"
 

@@ -26,10 +26,11 @@ from gossipd.rest.consul.writes.definitions import (
     read_meta,
     refuse_places,
 )
+from gossipd.rest.consul.writes.definitions_checks import read_notes, read_status
 from gossipd.rest.consul.writes.service import with_checks_of
 from gossipd.rest.desk import Desk
 from gossipd.rest.values import WRITE, Refused, Reply, Request, Route
-from gossipd.services.definition import CRITICAL, STATUSES, Service
+from gossipd.services.definition import CRITICAL, Service
 from gossipd.services.instance import OWNER_FAILED
 from gossipd.services.own import FROM_CLIENT
 from gossipd.services.writing import write_service
@@ -37,7 +38,6 @@ from gossipd.value import Value, replace
 from gossipd.wire.serf_messages import MemberStatus
 
 YES = Reply(body=b"true")
-NOTES_MAX = 1024
 
 
 class Written(Value):
@@ -169,9 +169,7 @@ def _check_of(fields: Fields, services: Mapping[str, Service], node: str) -> Wri
         raise refused("Missing check name")
     if fields.text("Node") not in ("", node):
         raise fields.refuse("Node", f"{shown_json(fields.text('Node'))} is another node")
-    status = fields.text("Status") or CRITICAL
-    if status not in STATUSES:
-        raise refused("Status for checks must be 'passing', 'warning', 'critical'")
+    status = read_status(fields) or CRITICAL
     service = fields.text("ServiceID")
     if service and external_id(node, service) not in services:
         raise refused(f'ServiceID "{service}" does not exist', 404)
@@ -180,7 +178,7 @@ def _check_of(fields: Fields, services: Mapping[str, Service], node: str) -> Wri
         name or id,
         external_id(node, service) if service else "",
         status,
-        " ".join(fields.text("Notes").split())[:NOTES_MAX],
+        read_notes(fields),
         fields.text("Output"),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gossipd.errors import UsageError
+from gossipd.rest.consul.shapes_checks import NODE_MAINTENANCE, SERVICE_MAINTENANCE
 from gossipd.rest.consul.writes.bodies import read_body, refused, shown_json
 from gossipd.rest.consul.writes.commands import (
     DONE,
@@ -17,9 +18,6 @@ from gossipd.rest.consul.writes.definitions_checks import read_check_definition
 from gossipd.rest.desk import Desk
 from gossipd.rest.values import WRITE, Handler, Reply, Request, Route
 from gossipd.services.definition import CRITICAL, PASSING, STATUSES, WARNING
-
-SERVICE_MAINTENANCE, NODE_MAINTENANCE = "_service_maintenance:", "_node_maintenance"
-"""Ids of the checks that maintenance is shown as; clients look for them."""
 
 
 async def register(request: Request, desk: Desk) -> Reply:

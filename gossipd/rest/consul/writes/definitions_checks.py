@@ -92,7 +92,7 @@ def check_table(
     table: dict[str, object] = {
         "id": fields.text("CheckID") or fields.text("ID") or default_id,
         "name": fields.text("Name") or default_name,
-        "notes": " ".join(fields.text("Notes").split())[:NOTES_MAX],
+        "notes": read_notes(fields),
     }
     table |= _times_of(fields, label, kind)
     if kind == SCRIPT:
@@ -109,10 +109,25 @@ def check_table(
         table[kind] = fields.text(label)
     if kind == HTTP:
         table |= _request_of(fields)
+    status = read_status(fields)
+    return table | _thresholds_of(fields) | ({"status": status} if status else {})
+
+
+def read_notes(fields: Fields) -> str:
+    """Return what a check is about, on one line and cut."""
+    return " ".join(fields.text("Notes").split())[:NOTES_MAX]
+
+
+def read_status(fields: Fields) -> str:
+    """Return what a check says before its first result; empty if nothing was said.
+
+    Raises:
+        Refused: 400, it is no status.
+    """
     status = fields.text("Status")
     if status and status not in STATUSES:
         raise refused("Status for checks must be 'passing', 'warning', 'critical'")
-    return table | _thresholds_of(fields) | ({"status": status} if status else {})
+    return status
 
 
 def _kind_of(fields: Fields) -> tuple[str, str]:
