@@ -330,6 +330,7 @@ class Node(ServiceVerbs):
 
     def announce_join(self, now: float) -> None:
         """Gossip our join intent, after at least one successful join."""
+        self._swim.joined(now)
         self._serf.announce_join(now)
         self._settle(now)
 

@@ -25,10 +25,9 @@ from gossipd.address import Address
 from gossipd.config.model import SwimConfig
 from gossipd.errors import UsageError
 from gossipd.outbox import Outbox
-from gossipd.swim import scaling
 from gossipd.swim.anti_entropy import claim_of, state_of, version_complaint
 from gossipd.swim.claims import Claims
-from gossipd.swim.effects import Send, SwimEffect, SyncWith
+from gossipd.swim.effects import Send, SwimEffect
 from gossipd.swim.events import (
     MemberForgotten,
     MergeRefused,
@@ -45,9 +44,11 @@ from gossipd.swim.prober import Prober
 from gossipd.swim.relay import answer_address
 from gossipd.swim.rotation import Rotation, make_rotation
 from gossipd.swim.suspicion import Suspicion
+from gossipd.swim.syncer import Syncer
 from gossipd.swim.timers import (
     AckOverdue,
     GossipTick,
+    LookRound,
     NackDue,
     ProbeTick,
     PushPullBegin,
@@ -56,7 +57,7 @@ from gossipd.swim.timers import (
     SuspicionOver,
     SwimTimer,
 )
-from gossipd.timers import Handle, Timers
+from gossipd.timers import Timers
 from gossipd.wire.messages import (
     Ack,
     Alive,
@@ -148,9 +149,7 @@ class Swim:
         self._gossiper = Gossiper(
             config, self._membership, self._rotation, self._claims.queue, self.timers, outbox
         )
-        self._is_blocked = False
-        self._is_push_pull_stalled = False
-        self._push_pull_tick: Handle[SwimTimer] | None = None
+        self._syncer = Syncer(config, self._membership, self._rotation, self.timers, random, outbox)
 
     # What is known
 
@@ -227,9 +226,11 @@ class Swim:
         self._prober.start(now + probe_stagger)
         self._gossiper.start(now + gossip_stagger)
         self._arm(now)
-        if config.push_pull_interval > 0:
-            begin = self.timers.set(now + push_pull_stagger, PushPullBegin())
-            self._push_pull_tick = begin
+        self._syncer.start(push_pull_stagger, now)
+
+    def joined(self, now: float) -> None:
+        """Exchange states once more soon: gossip may miss who joins at the same time."""
+        self._syncer.joined(now)
 
     def set_meta(self, meta: bytes, token: int, now: float) -> None:
         """Announce new ``meta`` (section 12, Update).
@@ -285,7 +286,7 @@ class Swim:
         if config.gossip_interval != before.gossip_interval:
             self._gossiper.start(now)
         if config.push_pull_interval != before.push_pull_interval:
-            self._arm_push_pull(now)  # an interval of minutes is not waited for
+            self._syncer.arm(now)  # an interval of minutes is not waited for
         self._arm(now)
 
     # Messages
@@ -381,9 +382,11 @@ class Swim:
             case GossipTick():
                 self._gossiper.on_tick(now)
             case PushPullBegin():
-                self._arm_push_pull(now)
+                self._syncer.arm(now)
             case PushPullTick():
-                self._on_push_pull_tick(now)
+                self._syncer.on_tick(now)
+            case LookRound():
+                self._syncer.on_look_round()
             case unreachable:
                 assert_never(unreachable)
 
@@ -396,21 +399,18 @@ class Swim:
         else goes on, suspicions above all: who is declared dead meanwhile waits in the
         queue to be told.
         """
-        self._is_blocked = True
         self._prober.sending_blocked()
         self._gossiper.sending_blocked()
+        self._syncer.sending_blocked()
 
     def sending_unblocked(self, now: float) -> None:
         """Go on where the periodic work rests; of the ticks that passed one is made up for.
 
         ``handle_deadline`` is due then, when what this wrote has been packed.
         """
-        self._is_blocked = False
         self._prober.sending_unblocked(now)
         self._gossiper.sending_unblocked(now)
-        if self._is_push_pull_stalled:
-            self._is_push_pull_stalled = False
-            self._arm_push_pull(now)
+        self._syncer.sending_unblocked(now)
         self._arm(now)
 
     # Pings (sections 3.1, 3.2, 9); the rest of probing is in prober.py
@@ -446,27 +446,12 @@ class Swim:
             self._tell(MemberForgotten(member))
         return [member.name for member in forgotten]
 
-    # Push/pull ticks (section 11.3); those of gossip are in gossiper.py
-
-    def _on_push_pull_tick(self, now: float) -> None:
-        for name in self._rotation.choose(1, self._membership.may_help):
-            member = self._membership.get(name)
-            if member is not None:
-                self._do(SyncWith(name, member.address, is_join=False))
-                self._is_push_pull_stalled = self._is_blocked
-        self._arm_push_pull(now)
+    # Ticks are in prober.py, gossiper.py and syncer.py
 
     def _arm(self, now: float) -> None:
         """See to the ticks that news makes necessary; harmless without news."""
         self._prober.arm(now)
         self._gossiper.arm(now)
-
-    def _arm_push_pull(self, now: float) -> None:
-        if self._push_pull_tick is not None:
-            self._push_pull_tick.cancel()
-        interval = scaling.push_pull_interval(self._config.push_pull_interval, self.count)
-        if interval > 0 and not self._is_push_pull_stalled:
-            self._push_pull_tick = self.timers.set(now + interval, PushPullTick())
 
     # Writing
 

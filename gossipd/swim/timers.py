@@ -54,6 +54,10 @@ class PushPullTick(Value):
     """Exchange full states with a random node (section 11.3)."""
 
 
+class LookRound(Value):
+    """Exchange full states once more soon after a join, beside the ticks."""
+
+
 SwimTimer: TypeAlias = (
     ProbeTick
     | AckOverdue
@@ -63,6 +67,7 @@ SwimTimer: TypeAlias = (
     | GossipTick
     | PushPullBegin
     | PushPullTick
+    | LookRound
 )
 
 

@@ -211,8 +211,36 @@ def test_the_first_push_pull_waits_as_long_as_the_cluster_is_large_after_its_sta
     assert len(syncs(swim.effects())) == 1
 
 
+def test_who_joined_exchanges_states_once_more_when_gossip_of_others_has_died_away() -> None:
+    swim = SwimHarness(SwimConfig(probe_interval=100_000.0, probe_timeout=1.0))
+    swim.knows("b", "c")
+    swim.forget()
+    swim.swim.joined(0.5)
+    swim.swim.joined(1.0)  # the second join counts
+    swim.run_until(2.99)
+    assert syncs(swim.effects()) == []
+    swim.run_until(5.0)
+    assert len(syncs(swim.effects())) == 1
+    swim.run_until(29.9)
+    assert syncs(swim.effects()) == []
+    swim.run_until(61.0)  # the ticks keep their phase
+    assert len(syncs(swim.effects())) == 1
+
+
+def test_after_a_join_nothing_is_exchanged_while_sending_is_blocked() -> None:
+    swim = SwimHarness(SwimConfig(probe_interval=100_000.0, probe_timeout=1.0))
+    swim.knows("b", "c")
+    swim.swim.joined(0.0)
+    swim.forget()
+    swim.swim.sending_blocked(1.0)
+    swim.run_until(10.0)
+    assert syncs(swim.effects()) == []
+
+
 def test_push_pulls_can_be_turned_off() -> None:
-    assert SwimHarness(SILENT).swim.next_deadline() is None
+    swim = SwimHarness(SILENT)
+    swim.swim.joined(0.0)
+    assert swim.swim.next_deadline() is None
 
 
 def test_changed_meta_is_announced_above_and_waited_for() -> None:
