@@ -359,7 +359,7 @@ async def test_a_node_that_turns_a_member_takes_its_name_and_gives_it_back() -> 
         "/v1/health/service/db", "/v1/catalog/node/alder", "/v1/catalog/node/printer",
         "/v1/catalog/nodes", "/v1/health/state/any", "/v1/health/node/alder",
     )  # fmt: skip
-    external = [("printer", "db", {}, [])]
+    external: list[tuple[str, str, dict[str, str], list[str]]] = [("printer", "db", {}, [])]
     assert await _shown_as(desk, "db") == external
     member = make_member("printer", "10.0.0.77")
     for kind, shown in (
