@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -217,6 +218,32 @@ async def test_a_client_that_hangs_up_frees_its_waiter(
         await trio.sleep(1)
         assert (handlers.cancelled, face.ended) == (1, 1)
         assert face.counted("waits.ended") == face.counted("waits.gone") == 1
+
+
+@pytest.mark.parametrize("path", ["/v1/wait", "/v1/stream"])
+async def test_a_client_that_ends_its_side_while_it_waits_counts_as_gone(
+    autojump_clock: trio.testing.MockClock, path: str
+) -> None:
+    """As with Go's server, and so Consul's: nobody can tell it from a client that closed."""
+    handlers = Handlers()
+    async with facing(*handlers.routes()) as face:
+        client = face.connect()
+        await client.send(get(path))
+        await trio.sleep(0.5)
+        client.socket.shutdown(socket.SHUT_WR)
+        await trio.sleep(2)
+        assert (handlers.cancelled + handlers.closed, face.ended) == (1, 1)
+        assert face.counted("waits.ended") == face.counted("waits.gone") == 1
+
+
+async def test_a_client_that_ends_its_side_has_what_is_there_at_once() -> None:
+    async with facing(*Handlers().routes()) as face:
+        client = face.connect()
+        await client.send(get("/v1/echo/a") + get("/v1/long"))
+        client.socket.shutdown(socket.SHUT_WR)
+        assert (await client.read()).text == "/v1/echo/a"
+        assert (await client.read()).body == LONG
+        assert await client.is_over()
 
 
 async def test_hanging_up_is_seen_behind_requests_sent_ahead(
