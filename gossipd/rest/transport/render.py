@@ -48,6 +48,9 @@ PACKED_BYTES_MAX = 524_288
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LAST_CHUNK = b"0\r\n\r\n"
+ALWAYS = "Vary: Accept-Encoding\r\nX-Content-Type-Options: nosniff\r\n"
+"""Of every reply. Bodies hold texts that anybody in the cluster wrote: a browser must not take
+one for a page or a script of ours, whatever it looks like."""
 
 
 def http_date(seconds: float) -> str:
@@ -88,7 +91,7 @@ def render_head(
         lines.append("Content-Encoding: gzip\r\n")
     for name, value in headers:
         lines.append(f"{name}: {value}\r\n")
-    lines.append("Vary: Accept-Encoding\r\n")
+    lines.append(ALWAYS)
     if closes:
         lines.append("Connection: close\r\n")
     elif head is not None and head.is_http10:

@@ -57,7 +57,6 @@ def read_page() -> Page:
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
     headers = (
         ("Content-Security-Policy", policy),
-        ("X-Content-Type-Options", "nosniff"),
         ("Referrer-Policy", "no-referrer"),
         ("Cache-Control", "no-cache"),
         ("ETag", tag),

@@ -43,7 +43,7 @@ def test_a_head_tells_what_follows() -> None:
     raw = render_head(200, "text/plain", (("X-A", "b"),), 3, head(), "D")
     assert raw == (
         b"HTTP/1.1 200 OK\r\nDate: D\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n"
-        b"X-A: b\r\nVary: Accept-Encoding\r\n\r\n"
+        b"X-A: b\r\nVary: Accept-Encoding\r\nX-Content-Type-Options: nosniff\r\n\r\n"
     )
 
 
@@ -55,7 +55,8 @@ def test_a_body_without_length_is_chunked_or_ends_with_the_connection() -> None:
 def test_no_content_has_no_length() -> None:
     raw = render_head(204, "", (), None, None, "D", closes=True)
     assert raw == (
-        b"HTTP/1.1 204 No Content\r\nDate: D\r\nVary: Accept-Encoding\r\nConnection: close\r\n\r\n"
+        b"HTTP/1.1 204 No Content\r\nDate: D\r\nVary: Accept-Encoding\r\n"
+        b"X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
     )
 
 
