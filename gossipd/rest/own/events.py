@@ -16,7 +16,7 @@ import trio
 
 from gossipd.rest.happening.following import Follower
 from gossipd.rest.happening.words import KINDS, LEVELS
-from gossipd.rest.own.json_pieces import NO_STORE, encoded, json_reply, whole_number
+from gossipd.rest.own.json_pieces import NO_STORE, encoded, fresh_reply, whole_number
 from gossipd.rest.own.rows import Rows, summaries_by_name
 from gossipd.rest.own.state import state_pieces
 from gossipd.rest.values import Refused, Reply, Request, Route, Streamed
@@ -49,7 +49,7 @@ async def timeline(request: Request, desk: Desk) -> Reply:
         and (not node or line.told.node == node)
         and (not service or line.told.service == service)
     ]
-    return json_reply(
+    return fresh_reply(
         {
             "life": desk.timeline.life,
             "began": round(desk.timeline.began, 3),

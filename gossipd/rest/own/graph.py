@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gossipd.rest.own.json_pieces import NO_STORE, json_reply
+from gossipd.rest.own.json_pieces import NO_STORE, fresh_reply
 from gossipd.rest.values import Refused, Reply, Request, Route
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ async def graph(request: Request, desk: Desk) -> Reply:
         return Reply(body=body, content_type=DOT, headers=NO_STORE)
     from gossipd.rest.own.graph_json import graph_json
 
-    return json_reply(graph_json(summaries))
+    return fresh_reply(graph_json(summaries))
 
 
 async def impact(request: Request, desk: Desk) -> Reply:
@@ -50,7 +50,7 @@ async def impact(request: Request, desk: Desk) -> Reply:
         found = impact_of_node(name, own, others, needs)
     else:
         raise Refused(400, "impact: of a node or of a service")
-    return json_reply({kind: name} | impact_json(found))
+    return fresh_reply({kind: name} | impact_json(found))
 
 
 ROUTES: tuple[Route, ...] = (

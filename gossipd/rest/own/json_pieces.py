@@ -19,7 +19,7 @@ def encoded(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=True).encode()
 
 
-def json_reply(value: object) -> Reply:
+def fresh_reply(value: object) -> Reply:
     """Return ``value`` as an answer that nobody keeps."""
     return Reply(body=encoded(value), headers=NO_STORE)
 

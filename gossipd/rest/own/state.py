@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from gossipd.rest.own.json_pieces import NO_STORE, encoded, json_reply, list_pieces
+from gossipd.rest.own.json_pieces import NO_STORE, encoded, fresh_reply, list_pieces
 from gossipd.rest.own.rows import Row, Rows, summaries_by_name
 from gossipd.rest.values import Refused, Reply, Request, Route
 
@@ -94,7 +94,7 @@ async def member(request: Request, desk: Desk) -> Reply:
     ]
     about = [each for each in desk.timeline.after(0) if each.told.node == name]
     row["timeline"] = [each.record() for each in about[-MEMBER_LINES:]]
-    return json_reply(row)
+    return fresh_reply(row)
 
 
 async def service(request: Request, desk: Desk) -> Reply:
@@ -119,7 +119,7 @@ async def suspicion(request: Request, desk: Desk) -> Reply:
         found = rows.view.suspicions.get(each.name)
         if found is not None:
             suspected.append({"name": each.name} | rows.suspicion(each.name, found))
-    return json_reply({"now": round(desk.wall(), 3), "suspected": suspected})
+    return fresh_reply({"now": round(desk.wall(), 3), "suspected": suspected})
 
 
 async def age(request: Request, desk: Desk) -> Reply:
@@ -150,7 +150,7 @@ async def age(request: Request, desk: Desk) -> Reply:
         )
         await trio.lowlevel.checkpoint()
     levels = desk.handle.statistics().levels
-    return json_reply({"members": members, "services": services, "catalog": dict(levels)})
+    return fresh_reply({"members": members, "services": services, "catalog": dict(levels)})
 
 
 ROUTES: tuple[Route, ...] = (
