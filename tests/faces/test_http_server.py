@@ -243,8 +243,10 @@ async def test_a_client_that_speaks_no_tls_is_counted(tmp_path: Path) -> None:
     async with serving(HttpConfig(tls_cert=cert, tls_key=key)) as running:
         client = await running.connect()
         await client.send(get("/v1/echo"))
-        while await client.socket.recv(1000):
-            pass
+        answer = await client.socket.recv(1000)
+        assert answer.startswith(b"HTTP/1.0 400 ")
+        assert answer.endswith(b"Client sent an HTTP request to an HTTPS server.\n")
+        assert await client.is_over()
         assert running.counted("refused.handshake") == 1
         reply, _ = await ask_within_tls(running, cert, get("/v1/echo"))
         assert reply.startswith(b"HTTP/1.1 200 OK\r\n")

@@ -14,7 +14,7 @@ from gossipd.ledger import Ledger
 from gossipd.rest.desk import Desk
 from gossipd.rest.transport.connection import Connection
 from gossipd.rest.transport.limits import HttpLimits
-from gossipd.rest.transport.lines import PlainLine
+from gossipd.rest.transport.lines import Line, PlainLine
 from gossipd.rest.transport.service import Service
 from gossipd.rest.values import Route
 from support.fake_handle import FakeHandle
@@ -124,17 +124,16 @@ class Face:
         """Return a client whose connection is served."""
         near, far = socket.socketpair()
         far.setblocking(False)
-        self.service.connection_began()
-        connection = Connection(PlainLine(far), self.service, "127.0.0.1:5", is_loopback)
-
-        async def serve() -> None:
-            await connection.run()
-            self.ended += 1
-
-        self.nursery.start_soon(serve)
+        self.nursery.start_soon(self.serve, PlainLine(far), is_loopback)
         client = Client(trio.socket.from_stdlib_socket(near))
         self.clients.append(client)
         return client
+
+    async def serve(self, line: Line, is_loopback: bool = True) -> None:
+        """Serve who is at the other end of ``line``."""
+        self.service.connection_began()
+        await Connection(line, self.service, "127.0.0.1:5", is_loopback).run()
+        self.ended += 1
 
     def counted(self, name: str) -> int:
         """Return a counter of the face, ``gossipd.http.`` left away."""

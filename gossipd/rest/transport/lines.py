@@ -1,6 +1,6 @@
-"""``Line``: the bytes of one connection, plain or within TLS.
+"""``Line``: the bytes of one connection, plain here or within TLS (``tls_line.py``).
 
-A plain one works on the socket itself: a trio stream takes more memory than all the rest of
+It works on the socket itself: a trio stream takes more memory than all the rest of
 a client that waits, and two more turns of the scheduler for each request.
 """
 
@@ -85,34 +85,3 @@ class PlainLine:
 
     async def close(self) -> None:
         self._socket.close()
-
-
-class TlsLine:
-    """A stream of TLS over a socket."""
-
-    __slots__ = ("_stream", "descriptor")
-
-    def __init__(self, stream: trio.SSLStream[trio.SocketStream]) -> None:
-        self._stream = stream
-        self.descriptor = stream.transport_stream.socket.fileno()
-
-    async def receive(self, count: int) -> bytes:
-        try:
-            return bytes(await self._stream.receive_some(count))
-        except trio.BrokenResourceError as error:
-            raise ConnectionError from error
-
-    def send_now(self, data: bytes) -> int:
-        return 0
-
-    async def send_rest(self, data: bytes, sent: int) -> None:
-        try:
-            await self._stream.send_all(memoryview(data)[sent:])
-        except trio.BrokenResourceError as error:
-            raise ConnectionError from error
-
-    def end_writing(self) -> None:
-        """Nothing: the end of TLS is told by closing."""
-
-    async def close(self) -> None:
-        await trio.aclose_forcefully(self._stream)

@@ -20,7 +20,7 @@ from gossipd.rest.table import all_routes
 from gossipd.rest.transport.connection import Connection
 from gossipd.rest.transport.counting import CONNECTIONS, DESCRIPTORS, HANDSHAKE
 from gossipd.rest.transport.limits import HttpLimits
-from gossipd.rest.transport.lines import PlainLine, TlsLine
+from gossipd.rest.transport.lines import Line, PlainLine
 from gossipd.rest.transport.service import Service
 from gossipd.rest.values import Route
 
@@ -84,7 +84,7 @@ async def _accept(
     most: int,
 ) -> None:
     """Accept clients on one listener until cancelled."""
-    counting = service.counting
+    counting, turn = service.counting, trio.Lock()
     async with listener:
         # the very socket, without trio's wrappers around each connection that it accepts
         opened = socket.socket(fileno=listener.socket.fileno())
@@ -103,59 +103,65 @@ async def _accept(
                         break
                     connected.setblocking(False)
                     if service.connections >= most:
-                        _turn_away(connected, service)
+                        _turn_away(connected, service, is_told=certificate is None)
                         continue
                     service.connection_began()
+                    with contextlib.suppress(OSError):  # no TCP, or gone already
+                        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     if certificate is None:
-                        nursery.start_soon(_connection(connected, name, service).run)
+                        line = PlainLine(connected)
+                        nursery.start_soon(_connection(line, name, service).run)
                     else:
-                        nursery.start_soon(_serve_tls, connected, name, service, certificate)
+                        nursery.start_soon(
+                            _serve_tls, connected, name, service, certificate, turn, nursery
+                        )
         finally:
             opened.detach()
 
 
-def _turn_away(connected: socket.socket, service: Service) -> None:
+def _turn_away(connected: socket.socket, service: Service, *, is_told: bool) -> None:
+    """Close at once; within TLS nothing could be said before the handshake."""
     service.counting.refuse(CONNECTIONS)
     service.warnings.say("Refused a client: too many connections")
-    with connected:
-        try:
+    with connected, contextlib.suppress(OSError):  # it did not wait for an answer
+        if is_told:
             connected.send(BUSY)
-        except OSError:
-            return  # it did not wait for an answer
 
 
-def _connection(connected: socket.socket, name: object, service: Service) -> Connection:
-    peer, is_loopback = _peer_of(name)
-    with contextlib.suppress(OSError):  # no TCP, or gone already
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Connection(PlainLine(connected), service, peer, is_loopback)
+def _connection(line: Line, name: object, service: Service) -> Connection:
+    return Connection(line, service, *_peer_of(name))
 
 
 async def _serve_tls(
-    connected: socket.socket, name: object, service: Service, certificate: Certificate
+    connected: socket.socket,
+    name: object,
+    service: Service,
+    certificate: Certificate,
+    turn: trio.Lock,
+    nursery: trio.Nursery,
 ) -> None:
-    """Serve one client within TLS, once it has shaken hands."""
-    stream = trio.SSLStream(
-        trio.SocketStream(trio.socket.from_stdlib_socket(connected)),
-        certificate.context(trio.current_time()),
-        server_side=True,
-        https_compatible=True,
-    )
+    """Shake hands with one client, and have it served by a task that need not know of that."""
+    from gossipd.rest.transport.tls_line import TlsLine  # brings OpenSSL
+
+    line: TlsLine | None = None
     is_ready = False
     try:
+        line = TlsLine(connected, certificate.context(trio.current_time()))
         with trio.move_on_after(service.limits.handshake_seconds):
-            await stream.do_handshake()
+            await line.shake_hands(turn)
             is_ready = True
-    except (trio.BrokenResourceError, OSError):
-        pass  # no TLS, not the one we speak, or gone: counted below
+    except OSError as error:  # no TLS, not the one we speak, or gone: counted below
+        if line is not None:
+            line.refuse_plain(error)
     finally:
         if not is_ready:
             service.counting.refuse(HANDSHAKE)
             service.connection_ended()
-            await trio.aclose_forcefully(stream)
-    if is_ready:
-        peer, is_loopback = _peer_of(name)
-        await Connection(TlsLine(stream), service, peer, is_loopback).run()
+            if line is not None:
+                await line.close()
+            connected.close()
+    if is_ready and line is not None:
+        nursery.start_soon(_connection(line, name, service).run)
 
 
 def _peer_of(name: object) -> tuple[str, bool]:

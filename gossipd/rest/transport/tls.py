@@ -26,6 +26,7 @@ def load_context(cert: str, key: str) -> ssl.SSLContext:
             raise ConfigError(f"{setting} {path}: {error.strerror}", key=setting) from None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION  # in TLS 1.2: a handshake more whenever they like
     context.set_alpn_protocols(["http/1.1"])
     try:
         context.load_cert_chain(cert, key, password=_no_password)
