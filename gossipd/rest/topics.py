@@ -283,6 +283,8 @@ class Topics:
             self._empty.pop(node_topic(node), None)
         if before is None or after is None or _node_of(before) != _node_of(after):
             changed[NODES] = None
+            for one in self.externals.claims(node):
+                changed[service_topic(one.service.name)] = None
         return node
 
     def _look_at_member(

@@ -14,7 +14,7 @@ from functools import partial
 from gossipd.coordinate import Coordinate
 from gossipd.node.handle import NodeHandle
 from gossipd.node.view import View
-from gossipd.rest.consul.external import node_meta
+from gossipd.rest.consul.external import claimed_node, node_meta
 from gossipd.rest.consul.nodes import family_of, id_of, is_id, node_id
 from gossipd.rest.consul.shapes_checks import Checks
 from gossipd.rest.topics import OWN, Topics, node_topic
@@ -142,6 +142,19 @@ class Shapes:
             "Datacenter": self.datacenter,
         }
 
+    def beside(self, instance: Instance) -> tuple[object, ...]:
+        """Return what an object of ``instance`` shows beside itself, its owner and what is
+        suspected of it: whatever is not told of others' instances is empty."""
+        made: tuple[object, ...] = ()
+        if instance.owner == self._handle.view().name:
+            made = (self._topics.index(OWN),)  # reasons and definitions that are not gossiped
+        claimed = claimed_node(instance.service)
+        if claimed is not None:
+            index = self._topics.index(node_topic(claimed))
+            node = self.member(claimed), self._topics.external(claimed)
+            made = (*made, self.externals.shown_node(instance), index, *node)
+        return made
+
     def entry(self, instance: Instance) -> Json:
         """Return a ServiceEntry."""
         name = self.externals.shown_node(instance)
@@ -150,6 +163,10 @@ class Shapes:
             "Service": self.service(instance),
             "Checks": self.checks.of_entry(instance, self.index_of(instance)),
         }
+
+    def instance_checks(self, instance: Instance) -> list[Json]:
+        """Return the HealthChecks of an instance, without those of its node."""
+        return self.checks.of_instance(instance, self.index_of(instance))
 
     def catalog_service(self, instance: Instance) -> Json:
         """Return a CatalogService, which has the fields of node and service side by side."""

@@ -67,13 +67,19 @@ class Filter:
         self._expression = expression
         self._record = record
         if expression:
-            self._test()
+            self.test()
+
+    @property
+    def chooses_all(self) -> bool:
+        """Whether it is empty."""
+        return not self._expression
 
     def of(self, items: Iterable[J]) -> list[J]:
         """Return the items that it chooses; an empty one chooses all."""
-        return list(filter(self._test(), items)) if self._expression else list(items)
+        return list(filter(self.test(), items)) if self._expression else list(items)
 
-    def _test(self) -> Test:
+    def test(self) -> Test:
+        """Return what says whether an item is chosen by an expression that is not empty."""
         try:
             return compile_filter(self._expression, self._record)
         except BadFilter as bad:

@@ -12,6 +12,7 @@ from gossipd.rest.consul.filtering.fields import (
 )
 from gossipd.rest.consul.filtering.language import Filter
 from gossipd.rest.consul.nodes import is_id
+from gossipd.rest.consul.reads.fragments import Listing
 from gossipd.rest.consul.reads.questions import Question, question_of
 from gossipd.rest.consul.reads.reading import json_reply
 from gossipd.rest.consul.reads.selecting import (
@@ -84,14 +85,15 @@ async def service(request: Request, desk: Desk) -> Reply:
     question, reading, handle = _question_of(request, desk), desk.reading, desk.handle
     chosen_by = Filter(question.expression, CATALOG_SERVICE)
 
-    def make() -> list[Json]:
-        shapes = reading.shapes
-        chosen = instances_for(question, handle.service(name).instances, shapes)
-        made = [shapes.catalog_service(instance) for instance in chosen]
-        return by_distance(question, handle, chosen_by.of(made), node_of_item)
+    def chosen() -> list[Instance]:
+        found = instances_for(question, handle.service(name).instances, reading.shapes)
+        return by_distance(question, handle, found, reading.shapes.externals.shown_node)
 
+    listing = Listing(reading.fragments, reading.shapes.catalog_service, chosen_by, chosen)
     topics = (service_topic(name),)
-    return await reading.answer(request, question, topics, make, lambda: (handle.service(name),))
+    return await reading.answer(
+        request, question, topics, listing.now, lambda: (handle.service(name),), listing.ahead
+    )
 
 
 async def node(request: Request, desk: Desk) -> Reply:

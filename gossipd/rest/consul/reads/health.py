@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gossipd.rest.consul.filtering.fields import CHECK, ENTRY
 from gossipd.rest.consul.filtering.language import Filter
 from gossipd.rest.consul.reads.catalog import instances_on, meant_node, none
+from gossipd.rest.consul.reads.fragments import Listing
 from gossipd.rest.consul.reads.questions import Question, question_of
 from gossipd.rest.consul.reads.selecting import by_distance, has_meta, instances_for, node_of_item
 from gossipd.rest.consul.shapes import Json
@@ -30,16 +31,15 @@ async def service(request: Request, desk: Desk) -> Reply:
     question, reading, handle = question_of(request, desk), desk.reading, desk.handle
     chosen_by = Filter(question.expression, ENTRY)
 
-    def make() -> list[Json] | bytes:
-        shapes = reading.shapes
-        chosen = instances_for(question, handle.service(name).instances, shapes)
-        chosen = by_distance(question, handle, chosen, shapes.externals.shown_node)
-        if not question.expression:
-            return reading.fragments.entries(chosen, handle.view())
-        return chosen_by.of(map(shapes.entry, chosen))
+    def chosen() -> list[Instance]:
+        found = instances_for(question, handle.service(name).instances, reading.shapes)
+        return by_distance(question, handle, found, reading.shapes.externals.shown_node)
 
+    listing = Listing(reading.fragments, reading.shapes.entry, chosen_by, chosen)
     topics = (service_topic(name),)
-    return await reading.answer(request, question, topics, make, lambda: (handle.service(name),))
+    return await reading.answer(
+        request, question, topics, listing.now, lambda: (handle.service(name),), listing.ahead
+    )
 
 
 async def checks(request: Request, desk: Desk) -> Reply:
@@ -50,16 +50,16 @@ async def checks(request: Request, desk: Desk) -> Reply:
     question, reading, handle = question_of(request, desk), desk.reading, desk.handle
     chosen_by = Filter(question.expression, CHECK)
 
-    def make() -> list[Json]:
-        shapes = reading.shapes
+    def chosen() -> list[Instance]:
         plain = replace(question, passing=False, tags=())
-        made: list[Json] = []
-        for instance in instances_for(plain, handle.service(name).instances, shapes):
-            made += shapes.checks.of_instance(instance, shapes.index_of(instance))
-        return by_distance(question, handle, chosen_by.of(made), node_of_item)
+        found = instances_for(plain, handle.service(name).instances, reading.shapes)
+        return by_distance(question, handle, found, reading.shapes.externals.shown_node)
 
+    listing = Listing(reading.fragments, reading.shapes.instance_checks, chosen_by, chosen)
     topics = (service_topic(name),)
-    return await reading.answer(request, question, topics, make, lambda: (handle.service(name),))
+    return await reading.answer(
+        request, question, topics, listing.now, lambda: (handle.service(name),), listing.ahead
+    )
 
 
 async def node(request: Request, desk: Desk) -> Reply:

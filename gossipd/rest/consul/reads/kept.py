@@ -31,10 +31,7 @@ class Kept:
     def find(self, question: Hashable, made_from: tuple[object, ...]) -> Reply | None:
         """Return the answer to ``question`` if it was made from the same things."""
         entry = self._by_question.get(question)
-        if entry is not None and all(
-            one is other or (type(one) is int and one == other)
-            for one, other in zip(entry[0], made_from, strict=True)
-        ):
+        if entry is not None and are_the_same(entry[0], made_from):
             self.hits += 1
             return entry[1]
         self.misses += 1
@@ -56,3 +53,11 @@ class Kept:
 
     def __len__(self) -> int:
         return len(self._by_question)
+
+
+def are_the_same(before: tuple[object, ...], now: tuple[object, ...]) -> bool:
+    """Return whether what an answer was made from is what there is now."""
+    return all(
+        one is other or (type(one) is int and one == other)
+        for one, other in zip(before, now, strict=True)
+    )

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from random import Random
+
+import trio
 
 from gossipd.node.events import NodeEvent
 from gossipd.node.handle import NodeHandle
 from gossipd.node.view import View
 from gossipd.rest.consul.reads.blocking import Hold, hold_of, hold_while
 from gossipd.rest.consul.reads.fragments import Fragments
-from gossipd.rest.consul.reads.kept import Kept
+from gossipd.rest.consul.reads.kept import Kept, are_the_same
 from gossipd.rest.consul.reads.questions import Question
 from gossipd.rest.consul.shapes import Shapes
 from gossipd.rest.topics import USER_EVENTS, Topic, Topics
@@ -43,8 +45,9 @@ class Reading:
         self._handle = handle
         self.topics = Topics(handle, wall)
         self.shapes = Shapes(handle, self.topics, datacenter, wall() - handle.now())
-        self.fragments = Fragments(self.shapes)
+        self.fragments = Fragments(self.shapes, handle.view)
         self.kept = Kept()
+        self._under_way: dict[Hashable, _UnderWay] = {}
         self.random = Random()
         self.events: deque[UserEventReceived] = deque(maxlen=EVENTS_KEPT)
         """The last user events, oldest first."""
@@ -71,6 +74,7 @@ class Reading:
         topics: tuple[Topic, ...],
         make: Make,
         made_from: Callable[[], tuple[object, ...]],
+        ahead: Callable[[], Awaitable[None]] | None = None,
     ) -> Reply:
         """Answer a read that can block by index.
 
@@ -80,22 +84,54 @@ class Reading:
             topics: what the answer is made from.
             make: returns the object of the body, or its JSON as bytes.
             made_from: returns what ``make`` reads; while it is the same, so is the answer.
+            ahead: does most of what ``make`` would do, and lets others have their turn.
         """
         hold = hold_of(request)
         if hold.index:
             self._hold(hold, topics)
-        index = self.topics.index(*topics)
         key: Hashable = (request.path, question)
-        sources = (index, self._handle.view(), *made_from())
-        if question.near:
-            sources = (*sources, int(self._handle.now() / NEAR_KEPT))
-        reply = self.kept.find(key, sources)
-        if reply is None:
+
+        def sources() -> tuple[object, ...]:
+            moment = int(self._handle.now() / NEAR_KEPT) if question.near else 0
+            return self.topics.index(*topics), self._handle.view(), moment, *made_from()
+
+        reply = self.kept.find(key, sources())
+        while reply is None:
+            under_way = self._under_way.get(key)
+            if under_way is None:
+                return await self._write(key, question, sources, make, ahead)
+            await under_way.is_over.wait()
+            now = sources()
+            if under_way.reply is not None and are_the_same(under_way.made_from, now):
+                return under_way.reply  # even one that is too long to be kept
+            reply = self.kept.find(key, now)
+        return reply
+
+    async def _write(
+        self,
+        key: Hashable,
+        question: Question,
+        sources: Callable[[], tuple[object, ...]],
+        make: Make,
+        ahead: Callable[[], Awaitable[None]] | None,
+    ) -> Reply:
+        """Return a new answer; who wants the same one meanwhile waits for it."""
+        under_way = self._under_way[key] = _UnderWay()
+        try:
+            if ahead is not None:
+                await ahead()
+            made_from = sources()
+            index = made_from[0]
+            assert isinstance(index, int)
             headers = self.headers(index)
             if question.is_cached:
                 headers = (*headers, ("X-Cache", "HIT"), ("Age", "0"))
             reply = json_reply(make(), headers)
-            self.kept.keep(key, sources, reply)
+            self.kept.keep(key, made_from, reply)
+            under_way.made_from, under_way.reply = made_from, reply
+        finally:
+            del self._under_way[key]
+            under_way.is_over.set()
         return reply
 
     def _hold(self, hold: Hold, topics: tuple[Topic, ...]) -> None:
@@ -135,6 +171,18 @@ class Reading:
                 if not setting.table
             )
         return not self._expects_others
+
+
+class _UnderWay:
+    """An answer that is being written, in portions, and that others may want, too."""
+
+    __slots__ = ("is_over", "made_from", "reply")
+
+    def __init__(self) -> None:
+        self.is_over = trio.Event()
+        self.made_from: tuple[object, ...] = ()
+        self.reply: Reply | None = None
+        """None as well if it was given up."""
 
 
 def json_reply(item: object, headers: tuple[tuple[str, str], ...] = (), status: int = 200) -> Reply:
