@@ -164,6 +164,41 @@ async def test_long_replies_are_compressed_for_those_who_take_it() -> None:
         assert "content-encoding" not in answer.headers
 
 
+async def test_an_answer_that_many_want_is_compressed_once() -> None:
+    body = LONG * 100
+
+    async def handler(request: Request, desk: object) -> Reply:
+        return Reply(body=body)
+
+    route = Route(method="GET", pattern="/v1/huge", handler=handler)
+    async with facing(route) as face:
+        clients = [face.connect() for _ in range(20)]
+        for client in clients:
+            await client.send(get("/v1/huge", "Accept-Encoding: gzip"))
+        for client in clients:
+            assert gzip.decompress((await client.read()).body) == body
+        assert face.service.packed.made == 1
+
+
+async def test_requests_sent_ahead_leave_others_their_turn(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    turns, seen = 0, []
+
+    async def handler(request: Request, desk: object) -> Reply:
+        autojump_clock.jump(0.002)  # so long it takes
+        seen.append(turns)
+        return Reply(body=b"[]")
+
+    async with facing(Route(method="GET", pattern="/v1/x", handler=handler)) as face:
+        client = face.connect()
+        await client.send(get("/v1/x") * 30)
+        while len(seen) < 30:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+        assert max(seen.count(turn) for turn in seen) <= 6, "two of its turns may touch"
+
+
 async def test_pretty_json_is_indented() -> None:
     async with facing(*Handlers().routes()) as face:
         answer = await face.connect().ask(get("/v1/long?pretty"))

@@ -46,7 +46,7 @@ async def test_one_odd_member_spoils_no_answer(path: str, us: str) -> None:
     handle.happen(UserEventReceived(7, ODD, None, False))
     reply = await ask(desk, path, routes=ALL)
     assert reply.status < 500
-    assert prettied(reply).body.decode()
+    assert (await prettied(reply)).body.decode()
     if reply.status == 200 and "json" in reply.content_type:
         json.loads(reply.body)
 

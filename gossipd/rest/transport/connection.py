@@ -19,12 +19,11 @@ from gossipd.rest.transport.counting import (
 from gossipd.rest.transport.holding import Held, Waker, noticing, without_condition
 from gossipd.rest.transport.http1 import CONTINUE, Bad, Head, Http1, Received
 from gossipd.rest.transport.lines import Line
+from gossipd.rest.transport.packing import is_worth_packing
 from gossipd.rest.transport.render import (
     LAST_CHUNK,
     chunk,
-    gzip_portions,
     has_illegal_header,
-    is_worth_packing,
     prettied,
     render_head,
     text_reply,
@@ -39,6 +38,8 @@ SENT_KEPT_MAX = 8192
 """Replies with longer bodies are rendered anew each time."""
 JOINED_MAX = 65_536
 """Longer bodies are not copied behind their head."""
+TURN_SECONDS = 0.005
+"""Requests sent ahead are answered for so long, and then others have their turn."""
 
 
 class Connection:
@@ -84,13 +85,12 @@ class Connection:
         """
         service = self._service
         http, limits = self._http, service.limits
-        in_a_row = 0
+        in_a_row, turn_began = 0, 0.0
         try:
             with self._scope:
                 while True:
                     request = http.next_request_untrusted()
                     if request is None:
-                        in_a_row = 0
                         if http.take_continue():
                             await self._send(CONTINUE)
                         self._set_receive_deadline()
@@ -100,6 +100,7 @@ class Connection:
                         if not data:
                             break
                         http.receive(data)
+                        in_a_row, turn_began = 0, trio.current_time()
                     elif isinstance(request, Bad):
                         await self._refuse(request)
                         break
@@ -108,9 +109,12 @@ class Connection:
                         if not await self._answer(request):
                             break
                         in_a_row += 1
-                        if in_a_row >= limits.pipelined_max:
-                            in_a_row = 0
+                        if (
+                            in_a_row >= limits.pipelined_max
+                            or trio.current_time() - turn_began >= TURN_SECONDS
+                        ):
                             await trio.lowlevel.checkpoint()
+                            in_a_row, turn_began = 0, trio.current_time()
             if self._scope.cancelled_caught and not self._is_gone:
                 await self._give_up()
         except OSError:
@@ -238,7 +242,10 @@ class Connection:
             await self._send(sent[2] + sent[3])
             return head.keeps_alive
         try:
-            answer = finished(answer, plan)
+            if has_illegal_header(answer.headers):
+                raise ValueError("a header of the reply holds more than one line of ASCII")
+            if plan.is_pretty and isinstance(answer, Reply):
+                answer = await prettied(answer)
         except Exception as error:
             assert plan.route is not None
             answer = service.failed(plan.route, error)
@@ -251,7 +258,7 @@ class Connection:
     async def _send_reply(self, reply: Reply, plan: Plan, head: Head) -> bool:
         body, is_packed = reply.body, False
         if plan.takes_gzip and is_worth_packing(reply):
-            body, is_packed = await self._pack(body), True
+            body, is_packed = await self._service.packed.of(body), True
         closes = not head.keeps_alive
         date = self._service.date()
         raw = render_head(
@@ -274,18 +281,6 @@ class Connection:
             await self._send(raw)
             await self._send(body)
         return not closes
-
-    async def _pack(self, body: bytes) -> bytes:
-        packed = self._service.packed.get(body)
-        if packed is None:
-            portions: list[bytes] = []
-            for portion in gzip_portions(body):
-                if portions:
-                    await trio.lowlevel.checkpoint()
-                portions.append(portion)
-            packed = b"".join(portions)
-            self._service.packed.keep(body, packed)
-        return packed
 
     async def _send_stream(self, streamed: Streamed, head: Head) -> bool:
         """Send an answer piece by piece; the next one is asked for when one is sent."""
@@ -364,16 +359,3 @@ class Connection:
             counting.refuse(SLOW_REQUEST)
             self._line.send_now(self._last_words(text_reply(408, "The request took too long")))
             await self._linger()
-
-
-def finished(answer: Reply | Streamed, plan: Plan) -> Reply | Streamed:
-    """Return a handler's answer as it was asked for.
-
-    Raises:
-        ValueError: a header would break the reply in two.
-    """
-    if has_illegal_header(answer.headers):
-        raise ValueError("a header of the reply holds more than one line of ASCII")
-    if plan.is_pretty and isinstance(answer, Reply):
-        return prettied(answer)
-    return answer

@@ -1,13 +1,15 @@
-"""Replies as bytes: head, body, gzip where it was asked for and pays, ``?pretty``."""
+"""Replies as bytes: heads, chunks, short texts, ``?pretty``."""
 
 from __future__ import annotations
 
+import re
 import time
-import zlib
 from collections.abc import Iterator
 
+import trio
+
 from gossipd.rest.transport.http1 import Head
-from gossipd.rest.values import JSON, TEXT, Reply, Streamed
+from gossipd.rest.values import JSON, TEXT, Reply
 
 REASONS = {
     200: "OK",
@@ -38,13 +40,9 @@ REASONS = {
     503: "Service Unavailable",
     505: "HTTP Version Not Supported",
 }
-GZIP_BYTES_MIN = 1024
-GZIP_LEVEL = 2
-"""Of what JSON shrinks by, nearly all is had here; higher levels take several times as long."""
-GZIP_PORTION = 131_072
-"""Bytes that are compressed between two turns of others."""
-PACKED_KEPT_MAX = 32
-PACKED_BYTES_MAX = 524_288
+PRETTY_PORTION = 2000
+"""Words of JSON that are put on lines of their own between two turns of others."""
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{},:]|[^][{},:"\s]+')
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LAST_CHUNK = b"0\r\n\r\n"
@@ -120,66 +118,46 @@ def text_reply(status: int, text: str, *headers: tuple[str, str]) -> Reply:
     return Reply(status=status, body=body, content_type=TEXT, headers=headers)
 
 
-def accepts_gzip(accepted: str) -> bool:
-    """Return whether ``Accept-Encoding`` offers gzip."""
-    for offer in accepted.lower().split(","):
-        coding, _, parameters = offer.partition(";")
-        if coding.strip() in ("gzip", "x-gzip"):
-            weight = parameters.replace(" ", "").removeprefix("q=")
-            return not weight or weight.strip("0.") != ""
-    return False
-
-
-def is_worth_packing(reply: Reply | Streamed) -> bool:
-    """Return whether gzip pays for a reply."""
-    return (
-        isinstance(reply, Reply)
-        and len(reply.body) >= GZIP_BYTES_MIN
-        and reply.content_type.startswith(("application/", "text/", "image/svg"))
-        and not any(name.lower() == "content-encoding" for name, _ in reply.headers)
-    )
-
-
-def gzip_portions(body: bytes) -> Iterator[bytes]:
-    """Yield ``body`` compressed, after bounded work each."""
-    packer = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, 31)
-    for at in range(0, len(body), GZIP_PORTION):
-        yield packer.compress(body[at : at + GZIP_PORTION])
-    yield packer.flush()
-
-
-class Packed:
-    """Bodies compressed lately, by their identity: the same answer is sent to many clients."""
-
-    def __init__(self) -> None:
-        self._kept: dict[int, tuple[bytes, bytes]] = {}
-        self._bytes = 0
-
-    def get(self, body: bytes) -> bytes | None:
-        """Return ``body`` compressed, if that was done lately."""
-        kept = self._kept.get(id(body))
-        return kept[1] if kept is not None else None
-
-    def keep(self, body: bytes, packed: bytes) -> None:
-        """Remember it; the oldest go."""
-        size = len(body) + len(packed)
-        if size > PACKED_BYTES_MAX // 2 or id(body) in self._kept:
-            return
-        self._kept[id(body)] = body, packed  # the body is kept, so its id stays its own
-        self._bytes += size
-        while self._bytes > PACKED_BYTES_MAX or len(self._kept) > PACKED_KEPT_MAX:
-            old, old_packed = self._kept.pop(next(iter(self._kept)))
-            self._bytes -= len(old) + len(old_packed)
-
-
-def prettied(reply: Reply) -> Reply:
-    """Return ``reply`` with its JSON indented."""
+async def prettied(reply: Reply) -> Reply:
+    """Return ``reply`` with its JSON indented; others have their turn meanwhile."""
     if reply.content_type != JSON or not reply.body:
         return reply
-    import json
-
-    text = json.dumps(json.loads(reply.body), indent=4, ensure_ascii=False)
-    body = text.encode("utf-8", "replace") + b"\n"
+    portions: list[bytes] = []
+    for portion in indented(reply.body):
+        if portions:
+            await trio.lowlevel.checkpoint()
+        portions.append(portion)
     return Reply(
-        status=reply.status, body=body, content_type=reply.content_type, headers=reply.headers
+        status=reply.status,
+        body=b"".join((*portions, b"\n")),
+        content_type=reply.content_type,
+        headers=reply.headers,
     )
+
+
+def indented(text: bytes) -> Iterator[bytes]:
+    """Yield JSON, each value on a line of its own, after bounded work each."""
+    made: list[bytes] = []
+    line, is_opened = b"\n", False
+    for token in _TOKEN.finditer(text):
+        word = token[0]
+        if word in (b"]", b"}"):
+            line = line[:-4]
+            if not is_opened:
+                made.append(line)
+            is_opened = False
+        elif is_opened:
+            made.append(line)
+            is_opened = False
+        made.append(word)
+        if word in (b"[", b"{"):
+            line += b"    "
+            is_opened = True
+        elif word == b",":
+            made.append(line)
+        elif word == b":":
+            made.append(b" ")
+        if len(made) >= PRETTY_PORTION:
+            yield b"".join(made)
+            made.clear()
+    yield b"".join(made)

@@ -25,7 +25,8 @@ from gossipd.rest.transport.departures import Departures
 from gossipd.rest.transport.holding import Alarms
 from gossipd.rest.transport.http1 import Bad, Bodies, Head, Heads
 from gossipd.rest.transport.limits import HttpLimits
-from gossipd.rest.transport.render import Packed, accepts_gzip, http_date, text_reply
+from gossipd.rest.transport.packing import Packed, accepts_gzip
+from gossipd.rest.transport.render import http_date, text_reply
 from gossipd.rest.transport.routing import Table
 from gossipd.rest.transport.target import read_target_untrusted
 from gossipd.rest.values import REFUSAL_BYTES_MAX, TEXT, Refused, Reply, Request, Route

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import json
 from email.utils import formatdate
 
 import h11
@@ -12,19 +12,14 @@ from hypothesis import strategies as st
 
 from gossipd.rest.transport.http1 import Head, Headers
 from gossipd.rest.transport.render import (
-    PACKED_BYTES_MAX,
-    PACKED_KEPT_MAX,
-    Packed,
-    accepts_gzip,
-    gzip_portions,
     has_illegal_header,
     http_date,
-    is_worth_packing,
+    indented,
     prettied,
     render_head,
     text_reply,
 )
-from gossipd.rest.values import TEXT, Reply
+from gossipd.rest.values import Reply
 
 
 def head(version: bytes = b"1.1") -> Head:
@@ -66,73 +61,31 @@ def test_a_header_of_two_lines_is_found(value: str) -> None:
     assert not has_illegal_header((("X", "a b"),))
 
 
-@pytest.mark.parametrize(
-    ("offer", "accepted"),
-    [
-        ("", False),
-        ("gzip", True),
-        ("GZIP", True),
-        ("x-gzip", True),
-        ("deflate, gzip;q=1.0, *;q=0.5", True),
-        ("gzip; q=0.001", True),
-        ("gzip;q=0", False),
-        ("gzip;q=0.000", False),
-        ("br, deflate", False),
-        ("notgzip", False),
-    ],
-)
-def test_who_takes_gzip(offer: str, accepted: bool) -> None:
-    assert accepts_gzip(offer) is accepted
-
-
-@pytest.mark.parametrize(
-    ("reply", "is_worth"),
-    [
-        (Reply(body=b"x" * 1024), True),
-        (Reply(body=b"x" * 1023), False),
-        (Reply(body=b"x" * 2000, content_type=TEXT), True),
-        (Reply(body=b"x" * 2000, content_type="image/svg+xml"), True),
-        (Reply(body=b"x" * 2000, content_type="image/png"), False),
-        (Reply(body=b"x" * 2000, headers=(("content-encoding", "gzip"),)), False),
-    ],
-)
-def test_what_gzip_pays_for(reply: Reply, is_worth: bool) -> None:
-    assert is_worth_packing(reply) is is_worth
-
-
-@pytest.mark.parametrize("length", [0, 1, 131_072, 131_073, 1_000_000])
-def test_portions_make_one_gzip_file(length: int) -> None:
-    body = b"0123456789" * (length // 10) + b"x" * (length % 10)
-    assert gzip.decompress(b"".join(gzip_portions(body))) == body
-
-
-def test_what_was_compressed_is_found_by_its_identity() -> None:
-    packed = Packed()
-    bodies = [bytes([n]) * 2000 for n in range(PACKED_KEPT_MAX + 1)]
-    for body in bodies:
-        packed.keep(body, b"packed" + body[:1])
-        packed.keep(body, b"again")
-    assert packed.get(bodies[0]) is None
-    assert packed.get(bodies[1]) == b"packed\x01"
-    assert packed.get(bytes(bytearray(bodies[1]))) is None
-
-
-def test_what_is_kept_compressed_is_bounded() -> None:
-    packed = Packed()
-    huge = b"x" * PACKED_BYTES_MAX
-    packed.keep(huge, b"y")
-    assert packed.get(huge) is None
-    large = [bytes([n]) * (PACKED_BYTES_MAX // 3) for n in range(4)]
-    for body in large:
-        packed.keep(body, b"z")
-    assert [packed.get(body) for body in large] == [None, b"z", b"z", b"z"] or [
-        packed.get(body) for body in large
-    ] == [None, None, b"z", b"z"]
-
-
-def test_only_json_is_indented() -> None:
-    assert prettied(Reply(body=b'{"a":[1]}')).body == b'{\n    "a": [\n        1\n    ]\n}\n'
+async def test_only_json_is_indented() -> None:
+    made = await prettied(Reply(body=b'{"a":[1]}'))
+    assert made.body == b'{\n    "a": [\n        1\n    ]\n}\n'
     plain = text_reply(404, "no")
-    assert prettied(plain) is plain
+    assert await prettied(plain) is plain
     empty = Reply()
-    assert prettied(empty) is empty
+    assert await prettied(empty) is empty
+
+
+WORDS = st.text() | st.sampled_from(['"', "\\", '\\"', "[", "]}", ",", ":", " ", "\\\\", "ü\n"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS,
+    lambda below: st.lists(below) | st.dictionaries(WORDS, below),
+)
+
+
+@given(VALUES, st.booleans())
+def test_json_is_indented_as_python_does(value: object, is_compact: bool) -> None:
+    separators = (",", ":") if is_compact else None
+    text = json.dumps(value, separators=separators, ensure_ascii=False)
+    wanted = json.dumps(value, indent=4, ensure_ascii=False).encode("utf-8", "replace")
+    assert b"".join(indented(text.encode("utf-8", "replace"))) == wanted
+
+
+def test_long_json_is_indented_in_portions() -> None:
+    portions = list(indented(json.dumps([{"a": [1]}] * 10_000).encode()))
+    assert len(portions) > 50
+    assert max(map(len, portions)) < 50_000
