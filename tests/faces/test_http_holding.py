@@ -7,8 +7,10 @@ import trio
 import trio.testing
 
 from gossipd.rest.transport.holding import (
+    LET_IN,
     TICKS,
     Alarms,
+    Door,
     Held,
     Keys,
     Waker,
@@ -115,6 +117,36 @@ async def test_who_hangs_up_is_watched_no_longer(autojump_clock: trio.testing.Mo
         assert face.counted("waits.gone") == 1
 
 
+async def test_those_whom_one_change_wakes_leave_others_their_turn(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    news, turns, seen = News(), 0, []
+
+    async def answer(request: Request, desk: object) -> Reply:
+        reply = await news.answer(request, desk)
+        seen.append(turns)
+        return reply
+
+    route = Route(method="GET", pattern="/v1/x", handler=answer, waits=True)
+    async with facing(route) as face:
+        clients = [face.connect() for _ in range(10 * LET_IN)]
+        for client in clients:
+            await client.send(get("/v1/x?index=5"))
+        await trio.sleep(1)
+        assert len(news.wakers) == len(clients)
+        news.index = 6
+        news.tell()
+        for client in clients[:5]:  # woken or not, they are gone
+            client.socket.close()
+        while len(seen) < len(clients) - 5:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+        assert max(seen.count(turn) for turn in range(turns + 1)) <= 2 * LET_IN
+        for client in clients[5:]:
+            assert (await client.read()).text == "[6]"
+        assert news.wakers == {}
+
+
 async def test_a_handler_that_waits_for_ever_is_a_defect(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -176,11 +208,11 @@ def test_what_a_client_has_is_left_away() -> None:
 async def test_alarms_come_in_their_order_and_not_too_early(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    alarms = Alarms()
+    alarms, door = Alarms(), Door()
     woken: list[tuple[str, float]] = []
 
     async def wait(name: str, seconds: float, gives_up: float = 1e9) -> None:
-        waker = Waker()
+        waker = Waker(door)
         tick = alarms.add(waker, trio.current_time() + seconds)
         try:
             with trio.move_on_after(gives_up):
@@ -191,6 +223,7 @@ async def test_alarms_come_in_their_order_and_not_too_early(
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(alarms.run)
+        nursery.start_soon(door.run)
         nursery.start_soon(wait, "late", 7.0)
         nursery.start_soon(wait, "first", 2.0)
         nursery.start_soon(wait, "gone", 3.0, 1.0)

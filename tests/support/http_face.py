@@ -119,6 +119,7 @@ class Face:
         """Run what all connections share."""
         self.nursery.start_soon(self.service.departures.run)
         self.nursery.start_soon(self.service.alarms.run)
+        self.nursery.start_soon(self.service.door.run)
 
     def connect(self, *, is_loopback: bool = True) -> Client:
         """Return a client whose connection is served."""

@@ -198,7 +198,8 @@ class Connection:
                     continue
                 self._begin_waiting()
                 watched, keys = held.watched, held.keys
-                waker, held = Waker(), None  # with its traceback goes what the handler held
+                held = None  # with its traceback goes what the handler held
+                waker = Waker(service.door)
                 watched.watch(keys, waker)
                 tick = service.alarms.add(waker, deadline)
                 try:

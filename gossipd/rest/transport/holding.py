@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 import types
+from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
@@ -24,6 +25,8 @@ Keys: TypeAlias = tuple[tuple[str, str], ...]
 """What is watched: topics, by kind and name."""
 TICKS = 16
 """Ends of waits are told apart by this fraction of a second."""
+LET_IN = 32
+"""Of those who were woken, so many go on between two turns of everybody else."""
 CONDITIONS = ("index", "hash")
 """Parameters that say what a client has already."""
 
@@ -93,25 +96,69 @@ def noticing(work: Awaitable[T], is_suspended: Callable[[], object]) -> Generato
             return cast(T, done.value)
 
 
+class Door:
+    """Lets in who was woken, so many at a time.
+
+    One change may wake thousands, and all that trio finds woken runs before anything else has
+    its turn again: gossip would wait for the last of their answers.
+    """
+
+    def __init__(self) -> None:
+        self._outside: deque[Waker] = deque()
+        self._let_in = 0
+        """Since others had their turn."""
+        self._knock = trio.Event()
+
+    def come(self, waker: Waker) -> None:
+        """Let ``waker`` go on: now, or when it is its turn."""
+        if self._let_in < LET_IN and not self._outside:
+            self._let_in += 1
+            waker.go_on()
+        else:
+            self._outside.append(waker)
+        self._knock.set()
+
+    async def run(self) -> None:
+        """Let in who waits outside, until cancelled."""
+        while True:
+            await self._knock.wait()
+            self._knock = trio.Event()
+            self._let_in = 0
+            while self._outside and self._let_in < LET_IN:
+                self._let_in += self._outside.popleft().go_on()
+            if self._outside:
+                self._knock.set()
+
+
 class Waker:
     """Wakes the task that made it; lighter than an event, which any number may wait for."""
 
-    __slots__ = ("_task",)
+    __slots__ = ("_door", "_is_set", "_task")
 
-    def __init__(self) -> None:
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._is_set = False
         self._task: trio.lowlevel.Task | None = trio.lowlevel.current_task()
 
     def set(self) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            trio.lowlevel.reschedule(task)
+        if not self._is_set:
+            self._is_set = True
+            self._door.come(self)
 
     def is_set(self) -> bool:
-        return self._task is None
+        return self._is_set
+
+    def go_on(self) -> bool:
+        """Let the task run; returns whether it still waited."""
+        task, self._task = self._task, None
+        if task is None:
+            return False
+        trio.lowlevel.reschedule(task)
+        return True
 
     def abort(self, _: object) -> trio.lowlevel.Abort:
         """Let the wait be cancelled."""
-        self._task = None
+        self._task, self._is_set = None, True
         return trio.lowlevel.Abort.SUCCEEDED
 
 

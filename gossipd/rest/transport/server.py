@@ -71,6 +71,7 @@ async def serve_http(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(service.departures.run)
         nursery.start_soon(service.alarms.run)
+        nursery.start_soon(service.door.run)
         for listener in listeners:
             nursery.start_soon(_accept, listener, service, certificate, nursery, most)
         task_status.started()

@@ -22,7 +22,7 @@ from gossipd.rest.transport.counting import (
     Counting,
 )
 from gossipd.rest.transport.departures import Departures
-from gossipd.rest.transport.holding import Alarms
+from gossipd.rest.transport.holding import Alarms, Door
 from gossipd.rest.transport.http1 import Bad, Bodies, Head, Heads
 from gossipd.rest.transport.limits import HttpLimits
 from gossipd.rest.transport.packing import Packed, accepts_gzip
@@ -105,6 +105,7 @@ class Service:
         self.packed = Packed()
         self.departures = Departures()
         self.alarms = Alarms()
+        self.door = Door()
         self.connections = 0
         self.warnings = Seldom(desk.log, "WARN")
         self._failures = Seldom(desk.log, "ERR")
