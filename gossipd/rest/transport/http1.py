@@ -23,6 +23,8 @@ _VERSIONS = (b"1.0", b"1.1")
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP/1\.[01]\r\n")
 """A request line as h11 takes it (RFC 9112, section 3)."""
 T = TypeVar("T")
+EMPTY_LINES_MAX = 8
+"""Old clients send one behind a body; whoever sends nothing else is no client."""
 HEAD_KEPT_MAX = 1024
 """Longer heads are read anew each time."""
 
@@ -168,7 +170,16 @@ class Http1:
         judge: looks at a head before its body is waited for; returns why it is refused.
     """
 
-    __slots__ = ("_bodies", "_buffer", "_heads", "_judge", "_limits", "_searched", "_upload")
+    __slots__ = (
+        "_bodies",
+        "_buffer",
+        "_empty_lines",
+        "_heads",
+        "_judge",
+        "_limits",
+        "_searched",
+        "_upload",
+    )
 
     def __init__(
         self,
@@ -183,6 +194,7 @@ class Http1:
         self._judge = judge
         self._buffer = b""
         self._searched = 0
+        self._empty_lines = 0
         self._upload: _Upload | None = None
 
     def receive(self, data: bytes) -> None:
@@ -221,18 +233,21 @@ class Http1:
             return None
         if buffer[0] == 13:
             buffer = self._without_empty_lines()
+            if self._empty_lines > EMPTY_LINES_MAX:
+                return Bad(400, "Invalid request: it does not begin with a method")
         end = buffer.find(_END, self._searched)
         if end < 0:
             return self._wait_for_head(buffer)
-        self._searched = 0
+        self._searched = self._empty_lines = 0
         raw = buffer[: end + 4] if end + 4 < len(buffer) else buffer
         self._buffer = buffer[end + 4 :]
         head = self._heads.get(raw)
         return Received(head) if head is not None else self._read_head(raw)
 
     def _without_empty_lines(self) -> bytes:
-        """Drop empty lines before a request (RFC 9112, section 2.2)."""
-        while self._buffer.startswith(b"\r\n"):
+        """Drop a few empty lines before a request (RFC 9112, section 2.2)."""
+        while self._buffer.startswith(b"\r\n") and self._empty_lines <= EMPTY_LINES_MAX:
+            self._empty_lines += 1
             self._buffer = self._buffer[2:]
         self._searched = 0
         return self._buffer

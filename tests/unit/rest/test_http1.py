@@ -6,7 +6,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gossipd.rest.transport.http1 import HEAD_KEPT_MAX, Bad, Bodies, Head, Heads, Http1, Received
+from gossipd.rest.transport.http1 import (
+    EMPTY_LINES_MAX,
+    HEAD_KEPT_MAX,
+    Bad,
+    Bodies,
+    Head,
+    Heads,
+    Http1,
+    Received,
+)
 from gossipd.rest.transport.limits import HttpLimits
 
 GET = b"GET /v1/agent/self HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -86,6 +95,20 @@ def test_a_body_is_counted_while_it_is_under_way_only() -> None:
     assert (bodies.held, http.body_received, http.has_begun) == (2, 2, True)
     assert len(told(http, PUT[-1:])) == 1
     assert (bodies.held, http.body_received, http.has_begun) == (0, None, False)
+
+
+def test_a_few_empty_lines_before_a_request_are_dropped() -> None:
+    made = told(reader(), b"\r\n" * EMPTY_LINES_MAX + GET + b"\r\n" * EMPTY_LINES_MAX + GET)
+    assert [type(item) for item in made] == [Received, Received]
+
+
+@pytest.mark.parametrize(
+    "portions", [[b"\r\n" * 8000], [b"\r\n"] * 9, bytewise(b"\r\n" * 9), [b"\r\n" * 9 + GET]]
+)
+def test_empty_lines_without_end_are_no_request(portions: list[bytes]) -> None:
+    (made,) = told(reader(), *portions)
+    assert isinstance(made, Bad)
+    assert made.status == 400
 
 
 def test_closing_gives_back_what_was_held() -> None:
