@@ -37,6 +37,15 @@ def resident_mb(pid: int) -> float:
     raise ProcessLookupError(f"process {pid} has no memory")
 
 
+def proportional_bytes(pid: int) -> int:
+    """Return the memory of a process, what it shares by its share."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    raise ProcessLookupError(pid)
+
+
 def memory_of_imports(modules: str) -> float:
     """Return the resident megabytes of a Python that only imports ``modules``."""
     program = f"import {modules}; print(open('/proc/self/status').read())"

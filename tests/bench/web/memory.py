@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import median
 
 from bench.report import Row
+from bench.usage import proportional_bytes
 from bench.web.daemons import call, one_daemon, register
-from bench.web.waiting import proportional_bytes
 
 BAR_BYTES = 6e6
 ROUNDS = 3
