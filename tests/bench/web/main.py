@@ -19,13 +19,14 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from bench.report import HEADINGS, Row, as_text
-from bench.web import memory, noise, throughput, waiting
+from bench.web import memory, noise, throughput, turns, waiting
 from support.agents import PROJECT
 
 Measure: TypeAlias = Callable[[Path], tuple[list[Row], dict[str, str]]]
 PARTS: dict[str, Measure] = {
     "throughput": throughput.measure,
     "waiting": waiting.measure,
+    "turns": turns.measure,
     "memory": memory.measure,
     "noise": noise.measure,
 }
@@ -52,7 +53,8 @@ gossipd, in the same run.
 
 The memory of clients is what the daemon's grew by (PSS); a client of the kernel's takes more
 there. A change is timed from before it is sent, by HTTP as well, until the waiting client has
-its whole answer.
+its whole answer. A turn is the time between two passes of another task of the same process, which
+gossip would have to wait for.
 """
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import resource
 import select
 import socket
+import ssl
 import time
 from pathlib import Path
 from statistics import median
 
 from bench.report import Row
-from bench.usage import processor_seconds
+from bench.usage import processor_seconds, proportional_bytes
 from bench.web.asking import read_reply, request_for
-from bench.web.daemons import PORT, call, one_daemon, register
+from bench.web.daemons import PORT, call, one_daemon, register, unverified
 from support.agents import AgentProcess
 
 PATH = "/v1/health/service/web"
-WAITERS, WARM_UP = 2000, 100
+WAITERS, TLS_WAITERS, WARM_UP = 2000, 500, 100
 BYTES_BAR = 6 * 1024
 REST_SECONDS = 10.0
 REST_BAR = 0.005
@@ -26,23 +27,18 @@ TOLD_BAR_MS = 20.0
 DESCRIPTORS = 8192
 
 
-def proportional_bytes(pid: int) -> int:
-    """Return the memory of a process, what it shares by its share."""
-    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
-        for line in file:
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    raise ProcessLookupError(pid)
-
-
-def waiting(host: str, count: int, name: str = "web") -> list[socket.socket]:
+def waiting(
+    host: str, count: int, name: str = "web", tls: ssl.SSLContext | None = None
+) -> list[socket.socket]:
     """Return so many clients that wait for another answer than they have."""
     path = f"/v1/health/service/{name}"
-    headers, _ = call(host, path)
+    headers, _ = call(host, path, tls=tls)
     raw = request_for(f"{path}?index={headers['x-consul-index']}&wait=10m", host)
     clients = []
     for _ in range(count):
         client = socket.create_connection((host, PORT))
+        if tls is not None:
+            client = tls.wrap_socket(client)
         client.sendall(raw)
         clients.append(client)
     return clients
@@ -115,8 +111,11 @@ def measure(folder: Path) -> tuple[list[Row], dict[str, str]]:
             single += told(host, [client], 1 + number)
             client.close()
         held = [_after_round(agent, host) for _ in range(4)]
+    within_tls = _each_within_tls(folder)
     rows = [
         Row(f"memory of each of {WAITERS} clients that wait", "B", each, BYTES_BAR, "the bar", 1.0),
+        Row(f"memory of each of {TLS_WAITERS} clients that wait within TLS", "B", within_tls,
+            BYTES_BAR, "the bar of plain ones"),
         Row("CPU that they add at rest", "%", max(0.0, watched - quiet) * 100, REST_BAR * 100,
             "the bar", 1.0),
         Row("a change until a client that waits has its answer, slowest", "ms",
@@ -134,6 +133,22 @@ def measure(folder: Path) -> tuple[list[Row], dict[str, str]]:
             ", ".join(f"{each / 2**20:.1f} MiB" for each in held)
         ),
     }
+
+
+def _each_within_tls(folder: Path) -> float:
+    """Return what each client that waits within TLS takes."""
+    tls = unverified()
+    with one_daemon(folder / "tls", tls=True) as (agent, host):
+        register(host, "web", 1, tls)
+        clients = waiting(host, WARM_UP, tls=tls)
+        time.sleep(1.0)
+        before = proportional_bytes(agent.pid)
+        clients += waiting(host, TLS_WAITERS, tls=tls)
+        time.sleep(3.0)
+        each = (proportional_bytes(agent.pid) - before) / TLS_WAITERS
+        for client in clients:
+            client.close()
+        return each
 
 
 def _after_round(agent: AgentProcess, host: str) -> int:
