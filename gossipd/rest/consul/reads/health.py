@@ -35,11 +35,11 @@ async def service(request: Request, desk: Desk) -> Reply:
         found = instances_for(question, handle.service(name).instances, reading.shapes)
         return by_distance(question, handle, found, reading.shapes.externals.shown_node)
 
-    listing = Listing(reading.fragments, reading.shapes.entry, chosen_by, chosen)
+    def make() -> Listing:
+        return Listing(reading.fragments, reading.shapes.entry, chosen_by, chosen)
+
     topics = (service_topic(name),)
-    return await reading.answer(
-        request, question, topics, listing.now, lambda: (handle.service(name),), listing.ahead
-    )
+    return await reading.answer(request, question, topics, make, lambda: (handle.service(name),))
 
 
 async def checks(request: Request, desk: Desk) -> Reply:
@@ -55,11 +55,11 @@ async def checks(request: Request, desk: Desk) -> Reply:
         found = instances_for(plain, handle.service(name).instances, reading.shapes)
         return by_distance(question, handle, found, reading.shapes.externals.shown_node)
 
-    listing = Listing(reading.fragments, reading.shapes.instance_checks, chosen_by, chosen)
+    def make() -> Listing:
+        return Listing(reading.fragments, reading.shapes.instance_checks, chosen_by, chosen)
+
     topics = (service_topic(name),)
-    return await reading.answer(
-        request, question, topics, listing.now, lambda: (handle.service(name),), listing.ahead
-    )
+    return await reading.answer(request, question, topics, make, lambda: (handle.service(name),))
 
 
 async def node(request: Request, desk: Desk) -> Reply:

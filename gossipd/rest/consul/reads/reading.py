@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Hashable
 from random import Random
 
 import trio
@@ -17,7 +17,7 @@ from gossipd.node.events import NodeEvent
 from gossipd.node.handle import NodeHandle
 from gossipd.node.view import View
 from gossipd.rest.consul.reads.blocking import Hold, hold_of, hold_while
-from gossipd.rest.consul.reads.fragments import Fragments
+from gossipd.rest.consul.reads.fragments import Fragments, Listing
 from gossipd.rest.consul.reads.kept import Kept, are_the_same
 from gossipd.rest.consul.reads.questions import Question
 from gossipd.rest.consul.shapes import Shapes
@@ -74,7 +74,6 @@ class Reading:
         topics: tuple[Topic, ...],
         make: Make,
         made_from: Callable[[], tuple[object, ...]],
-        ahead: Callable[[], Awaitable[None]] | None = None,
     ) -> Reply:
         """Answer a read that can block by index.
 
@@ -82,9 +81,8 @@ class Reading:
             request: says how long to wait for what.
             question: what of it makes answers different.
             topics: what the answer is made from.
-            make: returns the object of the body, or its JSON as bytes.
+            make: returns the object of the body, its JSON as bytes, or a ``Listing``.
             made_from: returns what ``make`` reads; while it is the same, so is the answer.
-            ahead: does most of what ``make`` would do, and lets others have their turn.
         """
         hold = hold_of(request)
         if hold.index:
@@ -99,7 +97,7 @@ class Reading:
         while reply is None:
             under_way = self._under_way.get(key)
             if under_way is None:
-                return await self._write(key, question, sources, make, ahead)
+                return await self._write(key, question, sources, make)
             await under_way.is_over.wait()
             now = sources()
             if under_way.reply is not None and are_the_same(under_way.made_from, now):
@@ -113,20 +111,20 @@ class Reading:
         question: Question,
         sources: Callable[[], tuple[object, ...]],
         make: Make,
-        ahead: Callable[[], Awaitable[None]] | None,
     ) -> Reply:
         """Return a new answer; who wants the same one meanwhile waits for it."""
         under_way = self._under_way[key] = _UnderWay()
         try:
-            if ahead is not None:
-                await ahead()
+            item = make()
+            if isinstance(item, Listing):
+                await item.ahead()
             made_from = sources()
             index = made_from[0]
             assert isinstance(index, int)
             headers = self.headers(index)
             if question.is_cached:
                 headers = (*headers, ("X-Cache", "HIT"), ("Age", "0"))
-            reply = json_reply(make(), headers)
+            reply = json_reply(item.now() if isinstance(item, Listing) else item, headers)
             self.kept.keep(key, made_from, reply)
             under_way.made_from, under_way.reply = made_from, reply
         finally:
