@@ -25,7 +25,7 @@ Keys: TypeAlias = tuple[tuple[str, str], ...]
 """What is watched: topics, by kind and name."""
 TICKS = 16
 """Ends of waits are told apart by this fraction of a second."""
-LET_IN = 32
+LET_IN = 16
 """Of those who were woken, so many go on between two turns of everybody else."""
 CONDITIONS = ("index", "hash")
 """Parameters that say what a client has already."""

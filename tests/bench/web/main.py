@@ -53,8 +53,8 @@ gossipd, in the same run.
 
 The memory of clients is what the daemon's grew by (PSS); a client of the kernel's takes more
 there. A change is timed from before it is sent, by HTTP as well, until the waiting client has
-its whole answer. A turn is the time between two passes of another task of the same process, which
-gossip would have to wait for.
+its whole answer. A turn is the processor's time between two passes of another task of the same
+process, which gossip would have to wait for.
 """
 
 
