@@ -116,6 +116,23 @@ async def test_taking_back_a_check_a_service_and_the_node() -> None:
     assert await writer.said(DEREGISTER, {"Node": "ghost", "ServiceID": "x"}) == (200, "true")
 
 
+async def test_neither_kind_of_registration_takes_the_id_of_the_other() -> None:
+    writer = await adopted()
+    said = await writer.said("/v1/agent/service/register", {"Name": "web", "ID": "ext/s1"})
+    assert said == (400, "ID: it is one of node 'ext', which has no agent")
+    assert instances(writer)[0].service.id == "ext/s1"
+    await writer.put("/v1/agent/service/register", {"Name": "web", "ID": "ext/s2"})
+    body: dict[str, object] = {**EXT, "Service": {"Service": "web", "ID": "s2"}}
+    text = "ID: this agent has a service 'ext/s2' of its own"
+    assert await writer.said(REGISTER, body) == (400, text)
+    # nor does that of a node whose name goes on with a slash
+    body = {**EXT, "Node": "ext/s1", "Service": {"Service": "db", "ID": "x"}, "Check": None}
+    assert await writer.said(REGISTER, body) == (200, "true")
+    body = {**EXT, "Service": {"Service": "db", "ID": "s1/x"}}
+    text = "ID: this agent has a service 'ext/s1/x' of its own"
+    assert await writer.said(REGISTER, body) == (400, text)
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "text"),
     [

@@ -19,7 +19,7 @@ from gossipd.rest.consul.external import (
     services_of,
 )
 from gossipd.rest.consul.writes.bodies import Fields, read_body, refused, shown_json
-from gossipd.rest.consul.writes.commands import refusing
+from gossipd.rest.consul.writes.commands import own_service, refusing
 from gossipd.rest.consul.writes.definitions import (
     made_service,
     place_table,
@@ -68,6 +68,8 @@ async def register(request: Request, desk: Desk) -> Reply:
         service = _service_of(about, node, address, meta)
         _refuse_other_keeper(desk, node, service)
         known = before.get(service.id)
+        if known is None and own_service(desk, service.id) is not None:
+            raise refused(f"ID: this agent has a service {shown_json(service.id)} of its own")
         services[service.id] = service if known is None else with_checks_of(known, service)
     elif not before:
         raise refused("Service: missing; a node without an agent is kept by its services")

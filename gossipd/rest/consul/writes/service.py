@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gossipd.rest.consul.writes.bodies import read_body
+from gossipd.rest.consul.writes.bodies import read_body, refused, shown_json
 from gossipd.rest.consul.writes.commands import (
     DONE,
     needed_flag,
@@ -38,8 +38,13 @@ async def register(request: Request, desk: Desk) -> Reply:
         takes_scripts=takes_scripts(request, desk),
     )
     known = own_service(desk, service.id)
-    if known is not None and not replaces_checks:
-        service = with_checks_of(known.service, service)
+    if known is not None:
+        desk.reading.topics.look()
+        node = desk.reading.shapes.externals.node_of(known.service)
+        if node is not None:
+            raise refused(f"ID: it is one of node {shown_json(node)}, which has no agent")
+        if not replaces_checks:
+            service = with_checks_of(known.service, service)
     with refusing():
         warnings = desk.handle.register_service(service, FROM_CLIENT)
     for warning in warnings:
