@@ -15,12 +15,17 @@ import trio
 from gossipd.address import Address
 from gossipd.agent.listening import advertised_address, bind_address, listening_address
 from gossipd.agent.ports import PacketPort, StreamPort
-from gossipd.agent.sockaddr import address_of
+from gossipd.agent.sockaddr import address_of, family_of
 from gossipd.agent.socket_file import SocketFile, listen_tcp
 from gossipd.agent.streams import TcpPort
 from gossipd.agent.udp import UdpPort, bind_both
 from gossipd.config.agent_model import DEFAULT_RPC_PORT, AgentConfig
-from gossipd.config.faces import DEFAULT_DNS_PORT, DEFAULT_HTTP_PORT
+from gossipd.config.faces import (
+    DEFAULT_DNS_PORT,
+    DEFAULT_HTTP_PORT,
+    loop_fault,
+    recursors_of_ourselves,
+)
 from gossipd.errors import ConfigError
 
 
@@ -134,6 +139,8 @@ class Machine:
             at = listening_address("dns_addr", config.dns.addr, DEFAULT_DNS_PORT)
             self._dns_sockets += bind_both("dns_addr", at)
             self.dns_address = address_of(self._dns_sockets[0].getsockname())
+            for text in recursors_of_ourselves(config.dns.recursors, self.dns_address, is_own):
+                raise loop_fault(text)
 
     @property
     def socket_path(self) -> str:
@@ -163,6 +170,16 @@ class Machine:
             opened.close()
         if self._socket_file is not None:
             self._socket_file.remove()
+
+
+def is_own(ip: bytes) -> bool:
+    """Return whether this machine has an address: only such a one can be bound."""
+    with socket.socket(family_of(ip), socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((Address(ip, 0).host, 0))
+        except OSError:
+            return False
+    return True
 
 
 def _listening(listener: socket.socket) -> trio.SocketListener:

@@ -194,7 +194,7 @@ def agent_faults(config: AgentConfig) -> Iterator[ConfigError]:
         yield ConfigError(f"leave_timeout is {config.leave_timeout:g}: it must be above 0")
     if not config.drain_on_leave >= 0:
         yield ConfigError(f"drain_on_leave is {config.drain_on_leave:g}: it must not be negative")
-    yield from face_faults(config.http, config.dns)
+    yield from face_faults(config.http, config.dns, config.datacenter, config.node.catalog.zone)
     if not _PLAIN.issuperset(config.datacenter) or not 0 < len(config.datacenter) < 64:
         yield ConfigError(
             f"datacenter {config.datacenter!r}: write up to 63 letters, digits or dashes"

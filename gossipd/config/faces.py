@@ -6,9 +6,10 @@ are float seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 
-from gossipd.address import address_from_host, split_host_port
+from gossipd.address import Address, address_from_host, split_host_port
 from gossipd.duration import read_duration
 from gossipd.errors import ConfigError, UsageError
 from gossipd.value import Value
@@ -23,6 +24,9 @@ DOMAIN_CHARACTERS_MAX = 100
 """Of a domain of names: what stands before it must have room, too."""
 TTL_MAX = 2**31 - 1
 DNS_SORTS = ("shuffle", "rtt")
+DNS_WORDS = ("service", "node", "addr", "query", "connect", "virtual", "ingress")
+"""Labels that divide names (dns.md, section 1)."""
+_SENT_TO_NOBODY = (b"\x7f\0\0\1", bytes(15) + b"\1")
 RECURSOR_STRATEGIES = ("sequential", "random")
 CONNECTIONS = range(1, 65537)
 
@@ -94,10 +98,15 @@ class DnsConfig(Value, kw_only=True):
     (SERVFAIL) while no seed has answered."""
 
 
-def face_faults(http: HttpConfig, dns: DnsConfig) -> Iterator[ConfigError]:
-    """Yield what is wrong with the two sections."""
+def face_faults(
+    http: HttpConfig, dns: DnsConfig, datacenter: str, zone: str
+) -> Iterator[ConfigError]:
+    """Yield what is wrong with the two sections, and with what names are made of."""
     yield from _faults_of_http(http)
     yield from _faults_of_dns(dns)
+    if dns.addr:
+        yield from _faults_of_names(dns, datacenter.lower(), zone.lower())
+        yield from _faults_of_loops(dns)
 
 
 def _faults_of_http(http: HttpConfig) -> Iterator[ConfigError]:
@@ -179,6 +188,95 @@ def _faults_of_dns(dns: DnsConfig) -> Iterator[ConfigError]:
             address_from_host(*split_host_port(text, DNS_PORT))
         except UsageError as error:
             yield ConfigError(f"dns.recursors: {error}; write ip or ip:port", key="dns.recursors")
+
+
+def _faults_of_names(dns: DnsConfig, datacenter: str, zone: str) -> Iterator[ConfigError]:
+    """Yield what would make names of services and nodes unreadable."""
+    words = (*DNS_WORDS, "zone")
+    if datacenter in words or "." in datacenter:
+        yield ConfigError(
+            f"datacenter {datacenter!r} makes DNS names that cannot be read: with dns.addr write"
+            f" one label that is none of {', '.join(words)}",
+            key="datacenter",
+        )
+    if "service" in zone.split(".")[:-1]:
+        yield ConfigError(
+            f"catalog.zone {zone!r} makes DNS names that cannot be read: with dns.addr write"
+            " one without 'service' before a dot",
+            key="catalog.zone",
+        )
+    for key, text in (("dns.domain", dns.domain), ("dns.alt_domain", dns.alt_domain)):
+        name = text.lower().removesuffix(".")
+        if name == "arpa" or f".{name}".endswith((".in-addr.arpa", ".ip6.arpa")):
+            yield ConfigError(
+                f"{key} {text!r} would hide the names of addresses (PTR): write another one",
+                key=key,
+            )
+    between = _labels_between(dns.domain, dns.alt_domain)
+    hiding = [label for label in between if label in (*words, "ns") or label.startswith("_")]
+    if hiding:
+        yield ConfigError(
+            f"dns.alt_domain {dns.alt_domain!r} and dns.domain {dns.domain!r}: one lies in the"
+            f" other at {hiding[-1]!r} and hides names of it: write one beside it",
+            key="dns.alt_domain",
+        )
+
+
+def _labels_between(one: str, other: str) -> list[str]:
+    """Return what the longer of two domains has before the other; nothing if that is not in it."""
+    names = [name.lower().removesuffix(".").split(".") for name in (one, other)]
+    short, long = sorted(names, key=len)
+    return long[: -len(short)] if long[-len(short) :] == short else []
+
+
+def _faults_of_loops(dns: DnsConfig) -> Iterator[ConfigError]:
+    try:
+        listener = address_from_host(*split_host_port(dns.addr, DEFAULT_DNS_PORT))
+    except UsageError:
+        return  # a name, or no address; who listens there looks again
+    for text in recursors_of_ourselves(dns.recursors, listener, _is_loopback):
+        yield loop_fault(text)
+
+
+def _is_loopback(ip: bytes) -> bool:
+    return ip_address(ip).is_loopback
+
+
+def recursors_of_ourselves(
+    recursors: tuple[str, ...], listener: Address, is_local: Callable[[bytes], bool]
+) -> Iterator[str]:
+    """Yield those that are the listener itself.
+
+    Args:
+        recursors: as configured.
+        listener: where DNS is answered; with port 0 none is found.
+        is_local: whether an address is one of this host, as far as is known.
+    """
+    for text in recursors:
+        try:
+            recursor = address_from_host(*split_host_port(text, DNS_PORT))
+        except UsageError:
+            continue  # it is complained of as no address
+        if recursor.port != listener.port or not listener.port:
+            continue
+        if not any(listener.ip):
+            is_met = not any(recursor.ip) or is_local(recursor.ip)
+        else:
+            # what is sent to no address in particular goes to loopback
+            is_met = recursor.ip == listener.ip or (
+                not any(recursor.ip) and listener.ip in _SENT_TO_NOBODY
+            )
+        if is_met:
+            yield text
+
+
+def loop_fault(recursor: str) -> ConfigError:
+    """Return the complaint about a recursor that is this daemon."""
+    return ConfigError(
+        f"dns.recursors: {recursor} is this daemon itself (dns.addr): every question would"
+        " come back; name a resolver of others",
+        key="dns.recursors",
+    )
 
 
 def read_lifetime(entry: str) -> tuple[str, int]:

@@ -4,20 +4,23 @@ Pure and without the cluster: whether there is such a service or node is
 ``zone.py``'s. Names come as the labels of the wire, in the asker's spelling;
 everything is compared in lower case.
 
-Walked from the right, the first of ``service node addr query ...`` divides a name:
-left of it are the arguments, right of it the suffix, which is empty, the
+Walked from the right, the first of ``service node addr query ...`` that has a suffix on
+its right divides a name; left of it are the arguments. A suffix is empty, the
 datacenter, ``<dc>.dc``, or one of these after ``<zone>.zone`` (ours: only instances
 of that zone; no name of Consul's can end so, and tags keep all they may contain).
+A word without one is part of the name of a zone, which peers choose. Datacenter and
+domains are ours: the configuration refuses those that would hide names.
 """
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
+from gossipd.config.faces import DNS_WORDS
 from gossipd.dns.kinds import SRV
 from gossipd.value import Value
 
-WORDS = frozenset((b"service", b"node", b"addr", b"query", b"connect", b"virtual", b"ingress"))
+WORDS = frozenset(map(str.encode, DNS_WORDS))
 _ARPA: dict[tuple[bytes, ...], int] = {(b"in-addr", b"arpa"): 4, (b"ip6", b"arpa"): 16}
 
 
@@ -116,45 +119,36 @@ class Names:
             return Apex()
         for at in range(len(labels) - 1, -1, -1):
             label = labels[at]
-            if label in WORDS:
-                return self._divided(label, labels[:at], labels[at + 1 :])
-            if kind == SRV and label.startswith(b"_"):
-                zone = self._suffix(labels[at + 1 :])
-                return Nothing() if zone is None else _by_rfc_2782(labels[: at + 1], zone)
+            is_word = label in WORDS
+            if not is_word and not (kind == SRV and at == 1 and _is_rfc_2782(labels[:2])):
+                continue
+            zone = self._suffix(labels[at + 1 :])
+            if zone is None or (zone and is_word and label != b"service"):
+                continue
+            if not is_word:
+                return _by_rfc_2782(labels[:2], _text(zone))
+            return _divided(label, labels[:at], _text(zone))
         if labels == (b"ns",):
             return NameServer()
-        is_suffix = self._suffix(labels) is not None or labels in ((b"dc",), (b"zone",))
-        return Between() if is_suffix else Nothing()
+        return Between() if self._is_between(labels) else Nothing()
 
-    def _divided(
-        self, word: bytes, arguments: tuple[bytes, ...], suffix: tuple[bytes, ...]
-    ) -> Meaning:
-        zone = self._suffix(suffix)
-        if zone is None or (zone and word != b"service"):
-            return Nothing()
-        if word not in (b"service", b"node", b"addr"):
-            return Nothing()
-        if not arguments:
-            return Between()
-        if word == b"addr":
-            return _spelled(arguments)
-        if word == b"node":
-            return NodeNamed(_text(arguments))
-        if len(arguments) == 2 and all(label.startswith(b"_") for label in arguments):
-            return _by_rfc_2782(arguments, zone)
-        service, tag = _text(arguments[-1:]), _text(arguments[:-1])
-        return ServiceNamed(service, tag, zone)
+    def _is_between(self, labels: tuple[bytes, ...]) -> bool:
+        zone = self._suffix(labels)
+        if zone is None:
+            return labels in ((b"dc",), (b"zone",))
+        # a name with a word in it is taken for a wrong one of that word, not for a long zone
+        return len(zone) < 2 or WORDS.isdisjoint(zone)
 
-    def _suffix(self, labels: tuple[bytes, ...]) -> str | None:
+    def _suffix(self, labels: tuple[bytes, ...]) -> tuple[bytes, ...] | None:
         """Return the zone that a suffix names, empty for none; ``None`` if it is no suffix."""
         if labels[-2:] == (self._datacenter, b"dc"):
             labels = labels[:-2]
         elif labels[-1:] == (self._datacenter,):
             labels = labels[:-1]
         if not labels:
-            return ""
+            return labels
         if labels[-1] == b"zone" and len(labels) > 1:
-            return _text(labels[:-1])
+            return labels[:-1]
         return None
 
 
@@ -163,8 +157,27 @@ def labels_of(name: str) -> tuple[bytes, ...]:
     return tuple(label.encode() for label in name.lower().removesuffix(".").split("."))
 
 
+def _divided(word: bytes, arguments: tuple[bytes, ...], zone: str) -> Meaning:
+    if word not in (b"service", b"node", b"addr"):
+        return Nothing()
+    if not arguments:
+        return Between()
+    if word == b"addr":
+        return _spelled(arguments)
+    if word == b"node":
+        return NodeNamed(_text(arguments))
+    if len(arguments) == 2 and all(label.startswith(b"_") for label in arguments):
+        return _by_rfc_2782(arguments, zone)
+    service, tag = _text(arguments[-1:]), _text(arguments[:-1])
+    return ServiceNamed(service, tag, zone)
+
+
+def _is_rfc_2782(labels: tuple[bytes, ...]) -> bool:
+    return all(label[:1] == b"_" and len(label) > 1 for label in labels)
+
+
 def _by_rfc_2782(labels: tuple[bytes, ...], zone: str) -> Meaning:
-    if len(labels) != 2 or not all(label[:1] == b"_" and len(label) > 1 for label in labels):
+    if not _is_rfc_2782(labels):
         return Nothing()
     service, tag = _text((labels[0][1:],)), _text((labels[1][1:],))
     return ServiceNamed(service, "" if tag == "tcp" else tag, zone)

@@ -18,6 +18,7 @@ from gossipd.address import Address, address_from_host
 from gossipd.agent.agent import run_agent
 from gossipd.agent.embedding import open_agent
 from gossipd.agent.handle import AgentHandle
+from gossipd.agent.machine import Machine, is_own
 from gossipd.agent.streams import TcpPort
 from gossipd.agent.udp import (
     BACKLOG_MAX,
@@ -27,10 +28,25 @@ from gossipd.agent.udp import (
     bind_both,
 )
 from gossipd.config.agent_model import AgentConfig
+from gossipd.config.faces import DnsConfig, recursors_of_ourselves
 from gossipd.config.model import PROFILES, NodeConfig
 from gossipd.errors import ConfigError
 from gossipd.wire.serf_messages import MemberStatus
 from support.rpc_probe import RpcProbe, RpcProblem
+
+
+async def test_a_recursor_that_is_the_dns_listener_itself_leaves_nothing_bound() -> None:
+    host = "127.91.0.1"
+    dns = DnsConfig(addr=f"{host}:8600", recursors=("9.9.9.9", f"{host}:8600"))
+    with pytest.raises(ConfigError, match=f"{host}:8600 is this daemon itself"):
+        Machine(AgentConfig(node=NodeConfig(name="a"), bind=f"{host}:7946", dns=dns))
+    Machine(AgentConfig(node=NodeConfig(name="a"), bind=f"{host}:7946")).close()
+
+
+def test_any_address_of_this_machine_is_met_by_a_listener_of_all() -> None:
+    asked = ("127.3.2.1", "192.0.2.1", "[2001:db8::1]:53", "127.3.2.1:54")
+    for listener in (Address(bytes(4), 53), Address(bytes(16), 53)):
+        assert list(recursors_of_ourselves(asked, listener, is_own)) == ["127.3.2.1"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

@@ -7,7 +7,7 @@ import pytest
 from gossipd.config.agent_model import AgentConfig, agent_faults
 from gossipd.config.faces import DnsConfig, HttpConfig
 from gossipd.config.load import load, load_config
-from gossipd.config.model import NodeConfig
+from gossipd.config.model import CatalogConfig, NodeConfig
 from gossipd.config.origin import ConfigFile
 from gossipd.config.settings import HIDDEN, settings_of
 from gossipd.errors import ConfigError
@@ -94,6 +94,88 @@ def test_what_is_wrong_with_http_is_named(http: HttpConfig, named: str) -> None:
 def test_what_is_wrong_with_dns_is_named(dns: DnsConfig, named: str) -> None:
     faults = list(agent_faults(AgentConfig(node=NodeConfig(name="a"), dns=dns)))
     assert [named in str(fault) for fault in faults] == [True]
+
+
+NAMES_HIDDEN = [
+    ({"datacenter": "service"}, "datacenter 'service'"),
+    ({"datacenter": "Node"}, "datacenter 'node'"),
+    ({"datacenter": "zone"}, "datacenter 'zone'"),
+    ({"datacenter": "a.b"}, "datacenter 'a.b'"),
+    ({"zone": "service.x"}, "catalog.zone 'service.x'"),
+    ({"dns_domain": "in-addr.arpa"}, "dns.domain 'in-addr.arpa'"),
+    ({"dns_domain": "10.in-addr.arpa."}, "dns.domain"),
+    ({"dns_domain": "node.lan", "alt": "lan"}, "dns.alt_domain 'lan'"),
+    ({"alt": "x.service.dc1.consul"}, "at 'service'"),
+    ({"alt": "eu.zone.consul"}, "at 'zone'"),
+    ({"alt": "_tcp.consul"}, "at '_tcp'"),
+    ({"alt": "ns.consul"}, "at 'ns'"),
+]
+
+
+def named(settings: dict[str, str], addr: str = "127.0.0.1:8600") -> list[str]:
+    """Return what is wrong with a datacenter, a zone and domains."""
+    dns = DnsConfig(
+        addr=addr,
+        domain=settings.get("dns_domain", "consul."),
+        alt_domain=settings.get("alt", ""),
+    )
+    catalog = CatalogConfig(zone=settings.get("zone", ""))
+    node = NodeConfig(name="a", catalog=catalog)
+    config = AgentConfig(node=node, dns=dns, datacenter=settings.get("datacenter", "dc1"))
+    return [str(fault) for fault in agent_faults(config)]
+
+
+@pytest.mark.parametrize(("settings", "said"), NAMES_HIDDEN)
+def test_names_that_could_not_be_read_are_refused_with_dns(
+    settings: dict[str, str], said: str
+) -> None:
+    (fault,) = named(settings)
+    assert said in fault
+    assert named(settings, addr="") == []
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"datacenter": "dc"}, {"datacenter": "services"}, {"zone": "service"},
+        {"zone": "eu.service"}, {"zone": "node.query"}, {"dns_domain": "service"},
+        {"dns_domain": "node.lan"}, {"dns_domain": "home.arpa"}, {"alt": "consul"},
+        {"alt": "lan.consul"}, {"alt": "dc1.consul"}, {"alt": "service.lan"},
+    ],
+)  # fmt: skip
+def test_names_that_can_be_read_are_taken(settings: dict[str, str]) -> None:
+    assert named(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("addr", "recursor", "is_loop"),
+    [
+        ("127.0.0.1:53", "127.0.0.1", True),
+        ("127.0.0.1:53", "127.0.0.53", False),
+        ("127.0.0.1:8600", "127.0.0.1:53", False),
+        ("127.0.0.1", "127.0.0.1:8600", True),
+        ("127.0.0.1:53", "0.0.0.0", True),
+        ("10.0.0.1:53", "0.0.0.0", False),
+        ("127.0.0.53:53", "0.0.0.0", False),
+        ("0.0.0.0:53", "127.0.0.53", True),
+        ("0.0.0.0:53", "192.0.2.53", False),
+        ("[::]:53", "127.0.0.1", True),
+        ("[::1]:53", "[::1]:53", True),
+        ("[::ffff:127.0.0.1]:53", "127.0.0.1", True),
+        ("localhost:53", "127.0.0.1", False),
+        ("127.0.0.1:0", "127.0.0.1:0", False),
+    ],
+)
+def test_a_recursor_that_is_this_daemon_is_refused(addr: str, recursor: str, is_loop: bool) -> None:
+    dns = DnsConfig(addr=addr, recursors=("9.9.9.9", recursor))
+    faults = [str(f) for f in agent_faults(AgentConfig(node=NodeConfig(name="a"), dns=dns))]
+    assert (
+        faults
+        == [
+            f"dns.recursors: {recursor} is this daemon itself (dns.addr): every question would come"
+            " back; name a resolver of others"
+        ][:is_loop]
+    )
 
 
 def test_a_datacenter_must_fit_into_a_name() -> None:

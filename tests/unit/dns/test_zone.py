@@ -92,6 +92,29 @@ def test_a_zone_filters(face: DnsFace) -> None:
 
 
 @pytest.mark.parametrize(
+    "zone", ["service", "node", "addr", "query", "zone", "eu.node", "_x", "_x.y"]
+)
+def test_a_zone_may_be_called_like_a_word_of_names(face: DnsFace, zone: str) -> None:
+    face.show("c", port=82, zone=zone, address="192.0.2.61", tags=("blue",))
+    for name in (
+        f"web.service.{zone}.zone.consul",
+        f"blue.web.service.{zone}.zone.north.consul",
+        f"_web._tcp.service.{zone}.zone.north.dc.consul",
+    ):
+        assert texts(face.ask(name)) == [f"{name}. A 192.0.2.61"]
+        assert len(texts(face.ask(name, "SRV"))) == 1
+    assert len(texts(face.ask(f"_web._tcp.{zone}.zone.consul", "SRV"))) == 1
+    assert rcode(face.ask(f"{zone.rpartition('.')[2]}.zone.consul")) == "NOERROR"
+
+
+def test_a_domain_may_be_called_like_a_word_of_names() -> None:
+    face = DnsFace(DnsConfig(domain="service", alt_domain="node.zone"))
+    face.show("a", "node")
+    for name in ("node.service.service", "node.service.north.node.zone", "a.node.service"):
+        assert texts(face.ask(name)) == [f"{name}. A 10.0.0.1"]
+
+
+@pytest.mark.parametrize(
     ("name", "kind"),
     [
         ("nope.service.consul", "A"),
