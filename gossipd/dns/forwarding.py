@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from gossipd.dns.answering import Answering, Pending
-from gossipd.dns.kinds import AAAA, CLASS_IN, A
+from gossipd.dns.kinds import AAAA, CLASS_IN, NXDOMAIN, A
 from gossipd.dns.message import Query
 from gossipd.dns.names import labels_of
 from gossipd.dns.records import Piece, host_name
 from gossipd.dns.recursor import Recursor
-from gossipd.dns.upstream import chain_untrusted, passed_on
+from gossipd.dns.upstream import chain_untrusted, is_denial, passed_on
 from gossipd.errors import WireError
 from gossipd.value import replace
 
@@ -59,5 +59,7 @@ class Forwarding:
             found = chain_untrusted(reply, question)
         except WireError:
             return self._answering.failed(pending)
+        rcode = NXDOMAIN if is_denial(reply) else answer.rcode
         pieces = (*answer.pieces, *map(Piece, found))
-        return self._answering.completed(pending, replace(answer, pieces=pieces))
+        more = replace(answer, rcode=rcode, pieces=pieces)
+        return self._answering.completed(pending, more)

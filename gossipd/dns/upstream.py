@@ -16,6 +16,7 @@ from gossipd.dns.kinds import (
     FORMERR,
     HEADER_BYTES,
     NOTIMP,
+    NXDOMAIN,
     QR,
     RA,
     RD,
@@ -74,6 +75,11 @@ def is_truncated(reply: bytes) -> bool:
 def is_useless(reply: bytes) -> bool:
     """Return whether another resolver should be asked: this one cannot or will not answer."""
     return _HEADER.unpack_from(reply)[1] & 0xF in _USELESS
+
+
+def is_denial(reply: bytes) -> bool:
+    """Return whether there is no such name."""
+    return bool(_HEADER.unpack_from(reply)[1] & 0xF == NXDOMAIN)
 
 
 def passed_on(reply: bytes, query: Query, room: int) -> bytes:

@@ -327,10 +327,19 @@ class _Question:
 
 
 def _followed(answer: Answer, host: tuple[bytes, ...], more: Answer) -> Answer:
-    """Return ``answer``, which ends with an alias for ``host``, and what is there."""
+    """Return ``answer``, which ends with an alias for ``host``, and what is there.
+
+    If that is nothing, the code and the SOA are those of the last name (RFC 2308, section 2.1).
+    """
     owner = _sent(host)
     pieces = tuple(Piece(replace(piece.record, owner=owner)) for piece in more.pieces)
-    return replace(answer, pieces=(*answer.pieces, *pieces), external=more.external)
+    return replace(
+        answer,
+        rcode=more.rcode,
+        pieces=(*answer.pieces, *pieces),
+        authority=more.authority,
+        external=more.external,
+    )
 
 
 def _texts(node: Node, ttl: int, owner: bytes = b"") -> list[Record]:

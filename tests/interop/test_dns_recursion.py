@@ -167,6 +167,16 @@ async def test_without_an_answer_the_alias_alone_is_told() -> None:
     ]
 
 
+@pytest.mark.parametrize(("code", "expected"), [("NXDOMAIN", "NXDOMAIN"), ("YXDOMAIN", "NOERROR")])
+async def test_an_alias_for_nothing_is_a_denial(code: str, expected: str) -> None:
+    deny: Treat = lambda query, _: answer(query, rcode=dns.rcode.from_text(code))  # noqa: E731
+    async with recursive(deny) as (face, _):
+        face.face.show("a", address="db.example.com")
+        reply = await face.ask("web.service.consul")
+        assert texts(reply) == ["web.service.consul. CNAME db.example.com."]
+        assert rcode(reply) == expected
+
+
 @pytest.mark.parametrize("tail", [b"\xc0\xff\0\1", b"\xc0\x0c" * 3, b"\x3fabc", b""])
 async def test_a_reply_that_cannot_be_read_adds_nothing(tail: bytes) -> None:
     def broken(query: dns.message.Message, by_tcp: bool) -> bytes:

@@ -276,6 +276,24 @@ def test_host_names_of_our_own_are_followed_but_not_for_ever() -> None:
     assert 2 <= len(texts(face.ask("web.service.consul"))) <= 4
 
 
+@pytest.mark.parametrize(
+    ("address", "kind", "code"),
+    [
+        ("gone.service.consul", "A", "NXDOMAIN"),
+        ("gone.node.consul", "AAAA", "NXDOMAIN"),
+        ("b.node.consul", "AAAA", "NOERROR"),
+    ],
+)
+def test_the_code_is_that_of_the_last_name_of_an_alias(address: str, kind: str, code: str) -> None:
+    face = DnsFace()  # RFC 2308, section 2.1; RFC 6604, section 3
+    face.show("a", address=address)
+    reply = face.ask("web.service.consul", kind)
+    assert texts(reply) == [f"web.service.consul. CNAME {address}."]
+    assert (rcode(reply), texts(reply, "authority")) == (code, [SOA])
+    assert texts(face.ask("web.service.consul", "CNAME")) == texts(reply)
+    assert rcode(face.ask("web.service.consul", "CNAME")) == "NOERROR"
+
+
 def test_who_points_to_himself_is_not_looked_up_at_others() -> None:
     face = DnsFace(DnsConfig(recursors=("192.0.2.53",)))
     face.show("a", "web", address="web.service.consul")
