@@ -1,4 +1,7 @@
-"""``Defects``: one query that meets a defect of ours must not end the daemon, nor fill its log."""
+"""``Defects``: what the log is told of queries, now and then.
+
+One query that meets a defect of ours must not end the daemon, nor fill its log.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from gossipd.ledger import Ledger
 
 LOGGED_EVERY = 10.0
 """Seconds; who has found such a query will send it again."""
+LOOP_LOGGED_EVERY = 600.0
+"""Seconds; only a change of the configuration ends it."""
 
 
 class Defects:
@@ -30,6 +35,18 @@ class Defects:
         self._log = log
         self._clock = clock
         self._logged_at = -inf
+        self._loop_logged_at = -inf
+
+    def tell_loop(self) -> None:
+        """Log that a question of ours came back to us."""
+        now = self._clock()
+        if now - self._loop_logged_at >= LOOP_LOGGED_EVERY:
+            self._loop_logged_at = now
+            self._log(
+                "WARN",
+                "agent.dns: a question that was passed on came back: dns.recursors leads to this"
+                " daemon itself; name a resolver of others",
+            )
 
     def answer(self, data: bytes, host: str) -> bytes | None:
         """Report the exception that is being handled; return what is sent to ``host`` instead."""

@@ -30,6 +30,10 @@ class Forwarding:
         """Whether as much is under way as may be; then ``fail`` at once."""
         return self._recursor.is_busy
 
+    def is_own(self, host: str, port: int) -> bool:
+        """Return whether a query from there is one of those that we ask ourselves: a loop."""
+        return self._recursor.is_asking_from(host, port)
+
     def fail(self, pending: Pending) -> bytes:
         """Return the reply if nobody is asked."""
         return self._answering.failed(pending)

@@ -3,6 +3,11 @@
 Each question goes out from a socket of its own, so from a random port, with a random
 id. By UDP first, by TCP if that was truncated. There are only so many under way at
 a time; what comes above that is refused at once and asks again later.
+
+The same question is asked once at a time, and whoever has it meanwhile gets that reply.
+Many copies of a question would make it easy to hit the id of one (RFC 5452, section 5);
+and where a resolver that we ask asks us again, the question goes round once and not until
+all that may be under way is taken.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ import trio
 
 from gossipd.address import Address, address_from_host, split_host_port
 from gossipd.config.faces import DNS_PORT, DnsConfig
+from gossipd.dns.kinds import HEADER_BYTES
 from gossipd.dns.message import Query
 from gossipd.dns.upstream import is_reply, is_truncated, is_useless, question_for
 from gossipd.ledger import Ledger
@@ -24,6 +30,16 @@ FORGED_MAX = 64
 """Datagrams that are no reply to the question: after so many the wait for one is given up."""
 FORWARDED, FAILED = "gossipd.dns.forwarded", "gossipd.dns.upstream.failed"
 BUSY, FORGED = "gossipd.dns.dropped.busy", "gossipd.dns.upstream.ignored"
+
+
+class _Asked:
+    """One question that is under way."""
+
+    __slots__ = ("is_over", "reply")
+
+    def __init__(self) -> None:
+        self.is_over = trio.Event()
+        self.reply: bytes | None = None
 
 
 class Recursor:
@@ -44,28 +60,52 @@ class Recursor:
         self._ledger = ledger
         self._random = random
         self._in_flight = 0
+        self._asked: dict[tuple[bytes, ...], _Asked] = {}
+        self._sockets: set[Address] = set()
+        """Where our own questions by UDP come from."""
 
     @property
     def is_busy(self) -> bool:
         """Whether another question has to wait for one of those under way."""
         return self._in_flight >= IN_FLIGHT_MAX
 
+    def is_asking_from(self, host: str, port: int) -> bool:
+        """Return whether one of our own questions is under way from this address."""
+        return bool(self._sockets) and address_from_host(host, port) in self._sockets
+
     async def ask(self, query: Query) -> bytes | None:
         """Return the reply of the first resolver that has one; ``None`` if none has."""
         if self.is_busy:
             self._ledger.count(BUSY)
             return None
+        # what goes upstream but for its id, whichever way the name is spelled
+        message = question_for(0, query)
+        end = HEADER_BYTES + len(query.question)
+        key = message[:HEADER_BYTES], query.question[:-4].lower(), message[end - 4 :]
+        asked = self._asked.get(key)
         self._in_flight += 1
         try:
-            self._ledger.count(FORWARDED)
-            for upstream in self._in_order():
-                reply = await self._reply_of(upstream, query)
-                if reply is not None and not is_useless(reply):
-                    return reply
-                self._ledger.count(FAILED)
-            return None
+            if asked is not None:
+                await asked.is_over.wait()
+                return asked.reply
+            asked = self._asked[key] = _Asked()
+            try:
+                asked.reply = await self._ask(query)
+            finally:
+                del self._asked[key]
+                asked.is_over.set()
+            return asked.reply
         finally:
             self._in_flight -= 1
+
+    async def _ask(self, query: Query) -> bytes | None:
+        self._ledger.count(FORWARDED)
+        for upstream in self._in_order():
+            reply = await self._reply_of(upstream, query)
+            if reply is not None and not is_useless(reply):
+                return reply
+            self._ledger.count(FAILED)
+        return None
 
     def _in_order(self) -> list[Address]:
         if not self._is_random:
@@ -92,12 +132,17 @@ class Recursor:
         family = socket.AF_INET if len(upstream.ip) == 4 else socket.AF_INET6
         with trio.socket.socket(family, socket.SOCK_DGRAM) as sock:
             await sock.connect((upstream.host, upstream.port))
-            await sock.send(message)
-            for _ in range(FORGED_MAX):
-                reply = await sock.recv(DATAGRAM_BYTES_MAX)
-                if is_reply(reply, id, question):
-                    return reply
-                self._ledger.count(FORGED)
+            own = address_from_host(*sock.getsockname()[:2])
+            self._sockets.add(own)
+            try:
+                await sock.send(message)
+                for _ in range(FORGED_MAX):
+                    reply = await sock.recv(DATAGRAM_BYTES_MAX)
+                    if is_reply(reply, id, question):
+                        return reply
+                    self._ledger.count(FORGED)
+            finally:
+                self._sockets.discard(own)
         return None
 
     async def _by_tcp(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DATAGRAM_BYTES_MAX = 4096
 """Of a query; what is longer is cut off and refused as malformed."""
+LOOPS = "gossipd.dns.upstream.loops"
+"""Counted: questions that we asked and that came back to us."""
 READS_PER_WAKE = 64
 """Queries answered before other tasks get their turn."""
 SECONDS_PER_WAKE = 0.01
@@ -114,7 +116,11 @@ class Datagrams:
     def _pass_on(self, pending: Pending, source: Any, since: float, nursery: trio.Nursery) -> None:
         forwarding = self._forwarding
         assert forwarding is not None, "nothing is pending without recursors"
-        if forwarding.is_busy:
+        if forwarding.is_own(*source[:2]):
+            self._ledger.count(LOOPS)
+            self._defects.tell_loop()
+            self._send(forwarding.fail(pending), source, self._note)
+        elif forwarding.is_busy:
             self._ledger.count(DROPPED + "busy")
             self._send(forwarding.fail(pending), source, self._note)
         else:

@@ -230,6 +230,10 @@ _FACES = (
     Family("gossipd_dns_forwarded_total", COUNTER, "Questions that recursors were asked."),
     Family("gossipd_dns_upstream_failures_total", COUNTER, "Recursors asked in vain."),
     Family("gossipd_dns_upstream_ignored_total", COUNTER, "Datagrams that were no reply."),
+    Family(
+        "gossipd_dns_upstream_loops_total", COUNTER,
+        "Questions for recursors that came back to us; the configuration is wrong.",
+    ),
     Family("gossipd_dns_reply_seconds", HISTOGRAM, "From a question to its reply."),
 )  # fmt: skip
 

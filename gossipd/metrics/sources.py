@@ -102,6 +102,7 @@ COUNTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "gossipd.dns.truncated": ("gossipd_dns_truncated_total", PLAIN),
     "gossipd.dns.forwarded": ("gossipd_dns_forwarded_total", PLAIN),
     "gossipd.dns.upstream.failed": ("gossipd_dns_upstream_failures_total", PLAIN),
+    "gossipd.dns.upstream.loops": ("gossipd_dns_upstream_loops_total", PLAIN),
     "gossipd.dns.upstream.ignored": ("gossipd_dns_upstream_ignored_total", PLAIN),
 }
 """Of the agent's ledger."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from random import SystemRandom
 
 import dns.flags
@@ -14,8 +16,17 @@ import trio
 
 from gossipd.config.faces import DnsConfig
 from gossipd.dns.answering import Pending
+from gossipd.dns.defects import Defects
 from gossipd.dns.forwarding import Forwarding
-from gossipd.dns.recursor import FAILED, FORGED, FORGED_MAX, IN_FLIGHT_MAX, Recursor
+from gossipd.dns.recursor import (
+    FAILED,
+    FORGED,
+    FORGED_MAX,
+    FORWARDED,
+    IN_FLIGHT_MAX,
+    Recursor,
+)
+from gossipd.dns.udp import LOOPS, Datagrams
 from support.dns_face import ABROAD, DnsFace, make_query, rcode, texts
 from support.dns_upstream import Treat, Upstream, answer
 
@@ -31,6 +42,10 @@ class Recursive:
         self.face = DnsFace(config)
         self.recursor = Recursor(config, self.face.ledger, SystemRandom())
         self.forwarding = Forwarding(self.face.answering, self.recursor)
+        self.logged: list[str] = []
+        self.defects = Defects(
+            self.face.ledger, lambda _, line: self.logged.append(line), trio.current_time
+        )
 
     async def ask(self, name: str, kind: str = "A", **more: object) -> dns.message.Message:
         tcp, host = bool(more.pop("tcp", False)), str(more.pop("host", "127.0.0.1"))
@@ -186,6 +201,96 @@ async def test_a_reply_that_cannot_be_read_adds_nothing(tail: bytes) -> None:
     async with recursive(broken) as (face, _):
         face.face.show("a", address="db.example.com")
         assert len(texts(await face.ask("web.service.consul"))) == 1
+
+
+async def test_the_same_question_is_asked_once_at_a_time() -> None:
+    replies: list[dns.message.Message] = []
+
+    async def ask(name: str, kind: str = "A", payload: int | None = 4096) -> None:
+        replies.append(await face.ask(name, kind, payload=payload))
+
+    async with recursive(lambda query, _: answer(query, ADDRESS)) as (face, (upstream,)):
+        async with trio.open_nursery() as nursery:
+            for name in ("example.com", "EXAMPLE.com", "example.COM"):
+                nursery.start_soon(ask, name)
+            nursery.start_soon(partial(ask, "example.com", payload=None))  # wants another reply
+            nursery.start_soon(partial(ask, "example.com", kind="NS"))
+        assert len(upstream.asked) == 3
+        assert {texts(reply)[0].split()[0] for reply in replies} == {
+            "example.com.", "EXAMPLE.com.", "example.COM.",
+        }  # fmt: skip
+        await face.ask("example.com")
+        assert len(upstream.asked) == 4  # nothing is kept
+
+
+@asynccontextmanager
+async def served(
+    *recursors: str, at: str = "127.0.0.1", asks_itself: bool = True, timeout: float = 10.0
+) -> AsyncIterator[tuple[Recursive, str]]:
+    """Serve a face by UDP that asks itself, then ``recursors``; also gives its address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind((at, 0))
+        address = f"127.0.0.1:{bound.getsockname()[1]}"
+        asked = (address, *recursors) if asks_itself else recursors
+        face = Recursive(*asked, recursor_timeout=timeout)
+        datagrams = Datagrams(
+            bound, face.face.answering, face.forwarding, face.face.ledger, face.defects
+        )
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(datagrams.run)
+            yield face, address
+            nursery.cancel_scope.cancel()
+
+
+async def ask_by_udp(address: str, name: str) -> dns.message.Message:
+    host, _, port = address.partition(":")
+    with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as sock:
+        await sock.connect((host, int(port)))
+        await sock.send(make_query(name).to_wire())
+        with trio.fail_after(5):
+            return dns.message.from_wire(await sock.recv(4096))
+
+
+@pytest.mark.parametrize("at", ["127.0.0.1", "0.0.0.0"])
+async def test_a_recursor_that_is_this_daemon_is_noticed(at: str) -> None:
+    async with served(at=at) as (face, address):
+        for _ in range(3):
+            assert rcode(await ask_by_udp(address, "example.com")) == "SERVFAIL"
+        counts = face.face.ledger.counts
+        assert (counts[LOOPS], counts[FORWARDED]) == (3, 3)
+        (line,) = face.logged
+        assert "dns.recursors leads to this daemon itself" in line
+
+
+async def test_a_good_recursor_beside_this_daemon_is_asked() -> None:
+    upstream = Upstream(lambda query, _: answer(query, ADDRESS))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(upstream.run)
+        async with served(upstream.address) as (_, address):
+            assert texts(await ask_by_udp(address, "example.com")) == [ADDRESS]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_loop_through_another_resolver_goes_round_once() -> None:
+    async def pass_on(query: bytes) -> None:  # as dnsmasq: from a port and with an id of its own
+        with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as sock:
+            await sock.connect(("127.0.0.1", back[0]))
+            await sock.send(b"\0\7" + query[2:])
+            with trio.move_on_after(5):
+                await sock.recv(4096)
+
+    def treat(query: dns.message.Message, by_tcp: bool) -> None:
+        nursery.start_soon(pass_on, query.to_wire())
+
+    back: list[int] = []
+    async with trio.open_nursery() as nursery:
+        upstream = Upstream(treat)
+        await nursery.start(upstream.run)
+        async with served(upstream.address, asks_itself=False, timeout=0.5) as (_, address):
+            back.append(int(address.partition(":")[2]))
+            assert rcode(await ask_by_udp(address, "example.com")) == "SERVFAIL"
+        assert len(upstream.asked) == 1
+        nursery.cancel_scope.cancel()
 
 
 async def test_only_so_many_are_under_way() -> None:
