@@ -14,7 +14,7 @@ only: an open resolver is a weapon against others.
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from gossipd.dns.kinds import TCP_BYTES_MAX, UDP_BYTES_PLAIN
 
@@ -23,6 +23,16 @@ UNPROVEN_BYTES_MAX = 1232
 SOURCES_MAX = 4096
 """Sources that are counted one by one; the others share one rate."""
 _MAPPED = "::ffff:"
+_SERVED = tuple(
+    map(
+        ip_network,
+        (
+            *("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
+            *("100.64.0.0/10", "::1/128", "fc00::/7", "fe80::/10"),
+        ),
+    )
+)
+"""Networks for which names of others are looked up."""
 
 
 def is_proven(host: str) -> bool:
@@ -31,11 +41,17 @@ def is_proven(host: str) -> bool:
 
 
 def may_recurse(host: str) -> bool:
-    """Return whether names of others are looked up for ``host``: not for the whole Internet."""
+    """Return whether names of others are looked up for ``host``: not for the whole Internet.
+
+    Python's own ``is_global`` has changed with its versions for mapped and tunnelled addresses.
+    """
     try:
-        return not ip_address(host.partition("%")[0]).is_global
+        ip = ip_address(host.partition("%")[0])
     except ValueError:
         return False
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return any(ip in network for network in _SERVED)
 
 
 def room_of(payload: int, payload_max: int, *, is_proven: bool) -> int:

@@ -63,7 +63,8 @@ def is_reply(data: bytes, id: int, question: bytes) -> bool:
         found == id
         and bool(flags & QR)
         and questions == 1
-        and data[HEADER_BYTES:end].lower() == question.lower()
+        and data[HEADER_BYTES : end - 4].lower() == question[:-4].lower()
+        and data[end - 4 : end] == question[-4:]
     )
 
 
