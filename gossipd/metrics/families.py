@@ -43,6 +43,22 @@ _MEMBERS = (
         "gossipd_claims_adopted_total", COUNTER, "Claims that changed what this node believes.",
         ("claim",), "memberlist.msg.*",
     ),
+    Family(
+        "gossipd_member_news_total", COUNTER,
+        "Joins and leaves of others by what told of them first; what only push_pull did,"
+        " gossip was late with or lost, but for joins through this node.",
+        ("way",),
+    ),
+    Family(
+        "gossipd_member_syncs_total", COUNTER,
+        "Regular push/pulls of ours: same if they told of no join or leave, behind if they did,"
+        " or failed. What the peer lacked is not seen here.",
+        ("result",),
+    ),
+    Family(
+        "gossipd_members_agreed_timestamp_seconds", GAUGE,
+        "When such a push/pull last told of none, seconds since 1970; 0 is never.",
+    ),
     Family("gossipd_incarnation", GAUGE, "This node's own incarnation."),
     Family(
         "gossipd_health_score", GAUGE, "Local health; 0 is well, each point slows probing.",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from gossipd.ledger import NOTHING, Tallied, Tally
+from gossipd.metrics.agreement import AGREED, Moment
 from gossipd.metrics.histogram import BUCKETED, BucketTally
 from gossipd.metrics.sources import (
     CAUSES,
@@ -160,6 +161,9 @@ def _ledger(state: State) -> Iterator[tuple[str, tuple[str, ...], Amount]]:
         tally = tallies.get(key)
         if isinstance(tally, BucketTally):
             yield name, (), Spread(tuple(tally.cumulated()), tally.summed * scale)
+    agreed = tallies.get(AGREED)
+    if isinstance(agreed, Moment):
+        yield "gossipd_members_agreed_timestamp_seconds", (), agreed.at
     yield from _labelled(counts)
 
 

@@ -141,6 +141,8 @@ COUNTS_BY_LABEL: Mapping[str, tuple[str, Callable[[str], tuple[str, ...]]]] = {
     "gossipd.dns.query.": ("gossipd_dns_queries_total", _whole),
     "gossipd.dns.reply.": ("gossipd_dns_replies_total", _whole),
     "gossipd.dns.dropped.": ("gossipd_dns_dropped_total", _whole),
+    "gossipd.member.news.": ("gossipd_member_news_total", _whole),
+    "gossipd.member.syncs.": ("gossipd_member_syncs_total", _whole),
     "gossipd.degraded.": ("gossipd_degraded_warnings_total", _whole),
 }
 """Of the agent's ledger: what a name begins with, and how the labels are read from its end."""

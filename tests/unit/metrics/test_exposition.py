@@ -14,7 +14,7 @@ from gossipd.ledger import Ledger, Tallied
 from gossipd.metrics import names, process, sources
 from gossipd.metrics.exposition import TEXT, exposed
 from gossipd.metrics.families import BY_NAME, COUNTER, FAMILIES, HISTOGRAM, Family
-from gossipd.metrics.histogram import BUCKETED, begin_buckets
+from gossipd.metrics.histogram import BUCKETED
 from gossipd.metrics.samples import LABELS_MAX, Amount, Sample, State, samples_of
 from gossipd.metrics.witness import begin_to_witness
 from gossipd.swim.events import AckObserved
@@ -57,7 +57,7 @@ def amount(state: State, name: str, *labels: str) -> Amount:
 def full_state() -> State:
     """Return one in which every family has a sample."""
     handle, ledger = FakeHandle(), Ledger()
-    begin_buckets(ledger)
+    begin_to_witness(handle, ledger)
     for prefix in sources.COUNTS_BY_LABEL:
         ledger.count(prefix + "2xx.GET./v1/x")
     kinds = {"Ping": 3, "Riders": 1}
