@@ -188,6 +188,16 @@ class AsyncClient(AsyncServiceCalls):
 
         return read_settings_untrusted(await self._link.ask(requests.Plain("config")))
 
+    async def tasks(self) -> list[str]:
+        """Return where the daemon's tasks stand, as lines: names of functions, files, numbers.
+
+        Raises:
+            DaemonUnreachable: it is no gossipd that knows the command; it closes then.
+        """
+        from gossipd.client.tasks import read_tasks_untrusted
+
+        return read_tasks_untrusted(await self._link.ask(requests.Plain("config")))
+
     async def reload(self) -> ReloadRecord:
         """Let the daemon read its configuration again; return what came of it.
 

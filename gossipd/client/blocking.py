@@ -182,6 +182,16 @@ class Client(ServiceCalls):
 
         return read_settings_untrusted(self._link.ask(requests.Plain("config")))
 
+    def tasks(self) -> list[str]:
+        """Return where the daemon's tasks stand, as lines: names of functions, files, numbers.
+
+        Raises:
+            DaemonUnreachable: it is no gossipd that knows the command; it closes then.
+        """
+        from gossipd.client.tasks import read_tasks_untrusted
+
+        return read_tasks_untrusted(self._link.ask(requests.Plain("config")))
+
     def reload(self) -> ReloadRecord:
         """Let the daemon read its configuration again; return what came of it.
 

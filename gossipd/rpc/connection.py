@@ -291,8 +291,10 @@ class Connection:
 
     async def _config(self, seq: int, request: requests.Plain) -> None:
         from gossipd.query.config_records import settings_body  # seldom asked for
+        from gossipd.rpc.tasks import told_tasks
 
-        await self._sender.send(answers.message(seq, settings_body(self._handle.settings())))
+        body = settings_body(self._handle.settings()) | {"Tasks": told_tasks()}
+        await self._sender.send(answers.message(seq, body))
 
     async def _reload(self, seq: int, request: requests.Plain) -> None:
         from gossipd.query.config_records import reload_body

@@ -128,7 +128,8 @@ def test_a_bundle_holds_what_a_bug_report_needs(server: RpcThread, tmp_path: Pat
     files = bundle(tmp_path)
     assert {
         *("README.txt", "versions.json", "statistics.json", "members.json", "services.json"),
-        *("own-services.json", "configuration.toml", "log.txt", "process/descriptors.txt"),
+        *("own-services.json", "configuration.toml", "log.txt", "tasks.txt"),
+        "process/descriptors.txt",
     } <= set(files)
     assert "agent: hello" in files["log.txt"]
     assert [member["name"] for member in json.loads(files["members.json"])] == ["a", "b", "c"]

@@ -39,6 +39,7 @@ READ_ME = """\
 What gossipd knew and how it was, for a bug report. Look through it before you send it:
 names, addresses, tags, metadata and the output of checks are in it. Tokens and keys,
 what checks send, commands of handlers and values whose names sound like secrets are not.
+tasks.txt says in which functions the daemon waits, and nothing of what it works with there.
 """
 
 
@@ -126,6 +127,11 @@ def _configuration(client: Client) -> str:
     return as_toml(shown)
 
 
+def _tasks(client: Client) -> str:
+    lines = client.tasks() or ["this daemon does not tell"]
+    return "".join([f"{line}\n" for line in lines])
+
+
 def _plain(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
@@ -140,6 +146,7 @@ _QUESTIONS: dict[str, Callable[[Client], str]] = {
     "services.json": _services,
     "own-services.json": _own_services,
     "configuration.toml": _configuration,
+    "tasks.txt": _tasks,
 }
 
 
@@ -183,9 +190,9 @@ DEBUG = Command(
     _debug,
     help=f"""Write what a bug report needs into one file, as only its owner may read it.
 
-    bundle: members, services, statistics, the kept log, the configuration, versions, and
-    the daemon as a process. Tokens, keys, commands and what checks send are written as
-    {HIDDEN}.
+    bundle: members, services, statistics, the kept log, the configuration, versions, where
+    the daemon's tasks stand, and the daemon as a process. Tokens, keys, commands and what
+    checks send are written as {HIDDEN}.
     """,
     options=(
         Option(
