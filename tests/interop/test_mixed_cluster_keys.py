@@ -23,6 +23,8 @@ pytestmark = [pytest.mark.interop, pytest.mark.usefixtures("serf_program")]
 
 OLD, NEW = bytes(32), bytes(range(32))
 SUSPECT = "Suspect"
+TRIES = 4
+"""The first, and three more."""
 
 
 def text(key: bytes) -> str:
@@ -30,11 +32,18 @@ def text(key: bytes) -> str:
 
 
 def ask(agent: AgentProcess, command: str, key: bytes | None = None) -> dict[str, object]:
-    """Return the body of a key command's answer; fails unless all agree."""
-    with agent.rpc(timeout=20.0) as probe:
-        answer = probe.call(command, None if key is None else {"Key": text(key)})
-    assert isinstance(answer, dict)
-    return answer
+    """Return the body of a key command's answer of all six nodes; each of them must agree.
+
+    Answers travel by UDP, once: where one is missing and none is wrong, it is asked again.
+    """
+    for _ in range(TRIES):
+        with agent.rpc(timeout=20.0) as probe:
+            answer = probe.call(command, None if key is None else {"Key": text(key)})
+        assert isinstance(answer, dict)
+        assert (answer["NumNodes"], answer["NumErr"]) == (6, 0), answer
+        if answer["NumResp"] == 6:
+            return answer
+    raise AssertionError(f"{command}: after {TRIES} queries still {answer}")
 
 
 def encrypted_cluster(new_cluster: NewCluster) -> Cluster:
@@ -51,8 +60,7 @@ def test_a_serf_rotates_the_keys_of_all(new_cluster: NewCluster) -> None:
     marks = log_marks(cluster.agents)
     asker = cluster.of(SERF)[0]
     for command, key in (("install-key", NEW), ("use-key", NEW), ("remove-key", OLD)):
-        answer = ask(asker, command, key)
-        assert (answer["NumNodes"], answer["NumResp"], answer["NumErr"]) == (6, 6, 0)
+        ask(asker, command, key)
     assert ask(asker, "list-keys")["Keys"] == {text(NEW): 6}
     cluster.wait_until_all_alive(5.0)
     assert trouble_since(cluster.of(SERF), marks) == []
