@@ -151,7 +151,7 @@ class Shapes:
         claimed = claimed_node(instance.service)
         if claimed is not None:
             index = self._topics.index(node_topic(claimed))
-            node = self.member(claimed), self._topics.external(claimed)
+            node = self.member(claimed), self._topics.externals.first(claimed)
             made = (*made, self.externals.shown_node(instance), index, *node)
         return made
 
