@@ -173,11 +173,10 @@ def _loss(client: Client, name: str, service_id: str) -> TakenBack:
     """
     from gossipd.services.instance import DOWN, ServiceReset
 
-    watch = client.watch(name)
     now = next((one for one in client.services_of() if one.service.id == service_id), None)
     if now is None:
         return TakenBack(is_drained=False)
-    for change in watch:
+    for change in client.watch(name):  # begins with all there are, so nothing falls in between
         before = now
         if isinstance(change, ServiceReset):
             now = next((one for one in change.view.instances if one.key == before.key), None)

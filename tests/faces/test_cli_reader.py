@@ -41,9 +41,7 @@ def test_the_end_of_the_reader_is_noticed_without_writing(ends: tuple[int, int])
 
 def test_a_file_has_no_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[object] = []
-    monkeypatch.setattr(
-        "gossipd_cli.reader._thread.start_new_thread", lambda *args: started.append(args)
-    )
+    monkeypatch.setattr("_thread.start_new_thread", lambda *args: started.append(args))
     with (tmp_path / "out").open("w") as out:
         reader.end_with_reader(out.fileno())
     assert started == []

@@ -101,6 +101,7 @@ def test_where_nobody_may_watch_the_end_of_the_daemon_is_waited_for() -> None:
     gone, told = threading.Event(), threading.Event()
     client = Mock(spec=Client)
     client.register.return_value.warnings = ()
+    client.services_of.return_value = [make_instance()]
     client.watch.side_effect = RequestRefused("too many watches on this connection")
     client.wait_for_end.side_effect = gone.wait
     keeper = keeping.KeptRegistration(lambda: client, {"name": "web"}, notices_loss=True)

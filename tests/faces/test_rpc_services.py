@@ -201,7 +201,7 @@ async def test_the_mark_of_nodes_without_an_agent_is_not_taken(key: str, is_held
     async with serving(shop()) as server:
         peer = await server.greet()
         service = {"name": "db", "id": "b/db", "meta": {key: "b"}}
-        error, _ = await peer.ask("service-register", {"Service": service, "Hold": is_held})
+        error = await peer.ask("service-register", {"Service": service, "Held": is_held})
         assert error == (
             f"meta.{key}: it marks nodes without an agent; those are written with "
             "PUT /v1/catalog/register"

@@ -132,15 +132,21 @@ class Externals:
 
     def shown_node(self, instance: Instance) -> str:
         """Return the name of the node under which clients are shown ``instance``."""
+        if not self._by_node:  # as nearly everywhere, and this is asked of each instance
+            return instance.owner
         return self.node_of(instance.service) or instance.owner
 
     def shown_service(self, service: Service) -> Service:
         """Return ``service`` as it was written, if it is one of a node without an agent."""
-        return service if self.node_of(service) is None else as_written(service)
+        if not self._by_node or self.node_of(service) is None:
+            return service
+        return as_written(service)
 
     def shown_check(self, service: Service, check: str) -> str:
         """Return the id of a check of ``service`` as it was written."""
-        return check if self.node_of(service) is None else check.removeprefix(f"{service.id}/")
+        if not self._by_node or self.node_of(service) is None:
+            return check
+        return check.removeprefix(f"{service.id}/")
 
 
 def _is_of_node(key: str) -> bool:

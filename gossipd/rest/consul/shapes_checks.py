@@ -137,10 +137,7 @@ class Checks:
     def _of_its_node(self, instance: Instance, index: int) -> list[Json]:
         node = self._externals.shown_node(instance)
         made = []
-        if (
-            self._externals.node_of(instance.service) is None
-            or instance.owner_status == OWNER_FAILED
-        ):
+        if node == instance.owner or instance.owner_status == OWNER_FAILED:
             made.append(self._liveness_for(node, instance, index))
         _, reason = self._maintenance_of(instance)
         if reason:

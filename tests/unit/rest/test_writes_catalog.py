@@ -12,6 +12,7 @@ from support.fake_services import make_instance
 from support.rest_writes import Writer
 
 EXTERNALS = Externals(lambda name: False)
+EXTERNALS.put("ext", make_instance("alder", "db", "ext/s1"))
 REGISTER, DEREGISTER = "/v1/catalog/register", "/v1/catalog/deregister"
 EXT = {
     "Node": "ext",
