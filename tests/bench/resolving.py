@@ -27,8 +27,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench.report import HEADINGS, Row, as_text
-from bench.usage import processor_seconds
-from bench.web.waiting import proportional_bytes
+from bench.usage import processor_seconds, proportional_bytes
 from gossipd.client.blocking import Client
 from gossipd.dns.rolls import Rolls
 from support.agents import GOSSIPD, PROJECT, AgentProcess
