@@ -122,6 +122,7 @@ class EarlyWarning:
         if signs and watched.since is None:
             watched.since = now
             self._outside[name] = watched
+            self._disbelieve(name)
             self._ledger.count(COUNTED + signs[0])
         elif not signs and watched.since is not None and now - watched.since >= LEAST:
             watched.since = None
@@ -132,8 +133,13 @@ class EarlyWarning:
     def _forget(self, name: str, now: float) -> None:
         """Start anew with who joins; who is gone was no more than degraded until then."""
         self._watched.pop(name, None)
+        self._disbelieve(name)
         if self._outside.pop(name, None) is not None:
             self._tell_changes(now)
+
+    def _disbelieve(self, accuser: str) -> None:
+        for watched in self._watched.values():
+            watched.band.disbelieve(accuser)
 
     def _tell_changes(self, now: float) -> None:
         """Bring what was told up to date with who is outside of the band."""

@@ -192,6 +192,10 @@ class RefutationBand:
             self._fold(self._at.pop(0)[0])
         self.look(now)
 
+    def disbelieve(self, accuser: str) -> None:
+        """Count nothing of what ``accuser`` said, which turned out to be the one at fault."""
+        self._at = [(at, who) for at, who in self._at if who != accuser]
+
     def look(self, now: float) -> None:
         """Judge anew: time has passed."""
         while self._at and self._at[0][0] <= now - REFUTED_WITHIN:
@@ -254,6 +258,13 @@ class Band:
     def suspected(self, accuser: str) -> None:
         """Somebody accuses it; nobody whose word counts, if ``accuser`` is empty."""
         self._accuser = accuser
+
+    def disbelieve(self, accuser: str) -> None:
+        """Count nothing of what ``accuser`` says or said, as long as it is not judged anew."""
+        if self._accuser == accuser:
+            self._accuser = ""
+        if self._refutations is not None:
+            self._refutations.disbelieve(accuser)
 
     def refuted(self, now: float) -> None:
         """It proved to be alive."""

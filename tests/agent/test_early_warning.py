@@ -142,6 +142,28 @@ def test_a_degraded_accuser_degrades_nobody() -> None:
     assert watch.taken() == []
 
 
+def accused(watch: Watch, accuser: str) -> None:
+    watch.now += 1.0
+    watch.warning.take(MemberSuspected(member("c"), accuser, watch.now + 5.0), watch.now)
+    watch.now += 1.0
+    watch.warning.take(MemberRefuted(member("c"), 1.0), watch.now)
+
+
+@pytest.mark.parametrize("end", ["degraded", "failed", "none"])
+def test_accusations_of_who_turns_out_to_be_at_fault_count_no_more(end: str) -> None:
+    watch = Watch("bcdefgh")
+    accused(watch, "b")
+    accused(watch, "b")
+    if end == "degraded":
+        watch.ack("b", 0.09, 10)
+    elif end == "failed":
+        watch.warning.take(MemberFailed(member("b"), "d", 0, None), watch.now)
+    accused(watch, "d")
+    accused(watch, "e")
+    shown = watch.warning.degraded()
+    assert set(shown) == {"degraded": {"b"}, "failed": set(), "none": {"c"}}[end]
+
+
 def test_the_number_of_members_that_are_watched_is_bounded() -> None:
     watch = Watch("b")
     for number in range(MEMBERS_MAX + 10):

@@ -173,15 +173,15 @@ def tight_settings(**changes: object) -> Settings:
 def test_a_rehearsal_measures_what_formulas_expect_of_it() -> None:
     wish = replace(EASY, nodes=6, detect=4.0)
     settings = tight_settings(retransmit_mult=8)
-    task = Rehearsal(wish, settings, 0)
-    result = rehearse_settings(task)
-    assert result.is_formed
-    assert (result.pauses, result.pauses_failed, result.others_failed) == (20, 0, 0)
-    assert len(result.detections) == 10
+    results = [rehearse_settings(Rehearsal(wish, settings, seed)) for seed in range(4)]
+    for result in results:
+        assert result.is_formed
+        assert (result.pauses, result.pauses_failed, result.others_failed) == (20, 0, 0)
+        assert len(result.detections) == 10
+        assert 4.0 < result.packets < 20.0
     expected = forecast(settings, wish)
-    median = pooled([result]).detection(0.5)
+    median = pooled(results).detection(0.5)  # ten alone are off by 16 % now and then
     assert median == pytest.approx(expected.median, rel=0.15)
-    assert 4.0 < result.packets < 20.0
 
 
 def test_equal_rehearsals_come_out_equal_and_seeds_differ() -> None:
