@@ -281,6 +281,27 @@ async def test_a_client_that_ends_its_side_has_what_is_there_at_once() -> None:
         assert await client.is_over()
 
 
+async def test_a_client_that_ends_its_side_has_what_is_written_in_portions(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Whether it gets an answer does not depend on how long that is."""
+
+    async def write(request: Request, desk: object) -> Reply:
+        for _ in range(50):
+            await trio.sleep(0.01)
+        return Reply(body=LONG)
+
+    route = Route(method="GET", pattern="/v1/portions", handler=write, waits=True)
+    async with facing(route) as face:
+        client = face.connect()
+        await client.send(get("/v1/portions") * 2)
+        client.socket.shutdown(socket.SHUT_WR)
+        assert (await client.read()).body == LONG
+        assert (await client.read()).body == LONG
+        assert await client.is_over()
+        assert (face.counted("waits.ended"), face.counted("waits.gone")) == (2, 0)
+
+
 async def test_hanging_up_is_seen_behind_requests_sent_ahead(
     autojump_clock: trio.testing.MockClock,
 ) -> None:

@@ -40,6 +40,9 @@ JOINED_MAX = 65_536
 """Longer bodies are not copied behind their head."""
 TURN_SECONDS = 0.005
 """Requests sent ahead are answered for so long, and then others have their turn."""
+HALF_SECONDS = 1.0
+"""Time for an answer that is being written, once the client has ended its own side: a long one
+is written in portions, and it is not to depend on its length whether the client gets it."""
 
 
 class Connection:
@@ -53,7 +56,9 @@ class Connection:
         "_asked",
         "_began",
         "_http",
+        "_is_ending",
         "_is_gone",
+        "_is_held",
         "_is_loopback",
         "_is_waiting",
         "_line",
@@ -75,6 +80,8 @@ class Connection:
         self._phase = IDLE
         self._began = 0.0
         self._is_gone = False
+        self._is_ending = False
+        self._is_held = False
         self._is_waiting = False
         self._sending = False
 
@@ -115,7 +122,7 @@ class Connection:
                         ):
                             await trio.lowlevel.checkpoint()
                             in_a_row, turn_began = 0, trio.current_time()
-            if self._scope.cancelled_caught and not self._is_gone:
+            if self._scope.cancelled_caught and not (self._is_gone or self._is_ending):
                 await self._give_up()
         except OSError:
             pass  # the client is gone, and so is what it asked for
@@ -196,7 +203,7 @@ class Connection:
                 if trio.current_time() >= deadline:
                     request, deadline = without_condition(request), -1.0
                     continue
-                self._begin_waiting()
+                self._begin_holding()
                 watched, keys = held.watched, held.keys
                 held = None  # with its traceback goes what the handler held
                 waker = Waker(service.door)
@@ -207,8 +214,9 @@ class Connection:
                 finally:
                     watched.forget(keys, waker)
                     service.alarms.remove(waker, tick)
+                    self._is_held = False
             if isinstance(answer, Streamed):
-                self._begin_waiting()
+                self._begin_holding()
                 return await self._send_answer(answer, plan, head)
             name = WAITED_SECONDS if self._is_waiting else SECONDS
             service.counting.measure(name, trio.current_time() - began)
@@ -225,16 +233,31 @@ class Connection:
             self._service.counting.count(WAITS_BEGUN)
             self._service.departures.watch(self._line.descriptor, self._client_gone)
 
-    def _end_waiting(self) -> None:
-        self._is_waiting = False
-        self._service.departures.forget(self._line.descriptor)
-        self._service.counting.count(WAITS_ENDED)
-        if self._is_gone:
-            self._service.counting.count(WAITS_GONE)
+    def _begin_holding(self) -> None:
+        """Wait for news from now on, which may be long in coming: who ends its side is gone."""
+        self._begin_waiting()
+        self._is_held = True
+        if self._is_ending:
+            self._client_gone(True)
 
-    def _client_gone(self) -> None:
-        self._is_gone = True
-        self._scope.cancel()
+    def _end_waiting(self) -> None:
+        counting = self._service.counting
+        self._is_waiting = self._is_held = False
+        self._service.departures.forget(self._line.descriptor)
+        counting.count(WAITS_ENDED)
+        if self._is_gone or (self._is_ending and trio.current_time() >= self._scope.deadline):
+            counting.count(WAITS_GONE)
+        elif self._is_ending:
+            self._is_ending = False
+            self._scope.deadline = math.inf
+
+    def _client_gone(self, is_certain: bool) -> None:
+        if is_certain or self._is_held:
+            self._is_gone = True
+            self._scope.cancel()
+        else:
+            self._is_ending = True
+            self._scope.deadline = trio.current_time() + HALF_SECONDS
 
     async def _send_answer(self, answer: Reply | Streamed, plan: Plan, head: Head) -> bool:
         service, date, sent = self._service, self._service.date(), plan.sent

@@ -21,10 +21,13 @@ class Departures:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._gone: dict[int, Callable[[], object]] = {}
+        self._gone: dict[int, Callable[[bool], object]] = {}
 
-    def watch(self, descriptor: int, gone: Callable[[], object]) -> None:
-        """Call ``gone`` once when the client of ``descriptor`` has hung up."""
+    def watch(self, descriptor: int, gone: Callable[[bool], object]) -> None:
+        """Call ``gone`` once when the client of ``descriptor`` has hung up.
+
+        It is told whether that is certain: who has only ended its own side may still read.
+        """
         self._epoll.register(descriptor, WATCHED)
         self._gone[descriptor] = gone
 
@@ -38,10 +41,10 @@ class Departures:
         try:
             while True:
                 await trio.lowlevel.wait_readable(self._epoll.fileno())
-                for descriptor, _ in self._epoll.poll(0, BATCH):
+                for descriptor, seen in self._epoll.poll(0, BATCH):
                     gone = self._gone.pop(descriptor, None)
                     if gone is not None:
                         self._epoll.unregister(descriptor)
-                        gone()
+                        gone(bool(seen & ~select.EPOLLRDHUP))
         finally:
             self._epoll.close()
