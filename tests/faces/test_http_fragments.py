@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ import pytest
 import trio
 
 from gossipd.catalog.events import OwnServicesChanged, ServiceChanged
-from gossipd.node.view import Suspicion
+from gossipd.node.view import Suspicion, View
 from gossipd.rest.consul.external import external_id, external_meta
 from gossipd.rest.consul.reads import fragments
 from gossipd.rest.desk import Desk
@@ -115,6 +116,30 @@ async def test_no_more_than_a_bound_is_kept(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(body_of(await ask(desk, WEB))) == 50  # type: ignore[arg-type]
     assert desk.reading.fragments._characters <= 3000
     assert 1 <= len(desk.reading.fragments) <= 5
+
+
+async def test_what_is_kept_does_not_keep_former_views() -> None:
+    """Of instances that are gone and of questions that nobody asks again."""
+    gc.collect()
+    of_others = _views()
+    handle = _handle(1)
+    desk = make_desk(handle)
+    for place in range(10):
+        name = f"batch-{place}"
+        handle.show(make_instance("n000", name))
+        handle.happen(ServiceChanged(name, handle.index))
+        handle.current = make_view(*handle.current.members)
+        await ask(desk, f"/v1/health/service/{name}")
+        await ask(desk, f"/v1/health/service/{name}?passing")
+        handle.hide("n000", name)
+        handle.happen(ServiceChanged(name, handle.index))
+    gc.collect()
+    assert _views() - of_others <= 2
+    assert len(desk.reading.fragments) == 10
+
+
+def _views() -> int:
+    return sum(type(item) is View for item in gc.get_objects())
 
 
 class Meddler:

@@ -42,11 +42,22 @@ class Fragments:
 
     def __init__(self, shapes: Shapes, view: Callable[[], View]) -> None:
         self.shapes = shapes
-        self.view = view
+        self._view = view
+        self._viewed: View | None = None
+        self.views = 0
+        """How many views there were; a number, for whoever keeps a view keeps all members."""
         self._kept: dict[str, dict[tuple[str, str], Fragment]] = {}
         self._characters = 0
         self.made = 0
         """How many were written."""
+
+    def view(self) -> View:
+        """Return the members as they are; ``views`` tells whether that is another picture."""
+        view = self._view()
+        if view is not self._viewed:
+            self._viewed = view
+            self.views += 1
+        return view
 
     def of(self, shape: Shape) -> dict[tuple[str, str], Fragment]:
         """Return what is kept of a shape, by instance; only ``keep`` adds to it."""
@@ -142,12 +153,12 @@ class Listing:
 
     def _is_true(self, kept: Fragment, view: View) -> bool:
         shapes, owner = self._fragments.shapes, kept.instance.owner
-        if kept.view is not view:
+        if kept.checked != self._fragments.views:
             if kept.member is not shapes.member(owner):
                 return False
             if kept.suspicion is not view.suspicions.get(owner):
                 return False
-            kept.view = view
+            kept.checked = self._fragments.views
         # what is empty stays so: whose an instance is says the instance
         return not kept.beside or kept.beside == shapes.beside(kept.instance)
 
@@ -163,7 +174,7 @@ class Listing:
             for item in items
             if self._is_chosen(item)
         )
-        return Fragment(instance, view, member, suspicion, beside, text)
+        return Fragment(instance, fragments.views, member, suspicion, beside, text)
 
     def _is_chosen(self, item: Json) -> bool:
         if self._chosen_by.chooses_all:
@@ -174,21 +185,24 @@ class Listing:
 
 
 class Fragment:
-    """One text, and what it was made from; empty if there is nothing or a filter leaves it away."""
+    """One text, and what it was made from; empty if there is nothing or a filter leaves it away.
 
-    __slots__ = ("beside", "instance", "member", "suspicion", "text", "view")
+    ``checked`` is the number of the view for which it was last found true.
+    """
+
+    __slots__ = ("beside", "checked", "instance", "member", "suspicion", "text")
 
     def __init__(
         self,
         instance: Instance,
-        view: View,
+        checked: int,
         member: SerfMember | None,
         suspicion: Suspicion | None,
         beside: tuple[object, ...],
         text: str,
     ) -> None:
         self.instance = instance
-        self.view = view
+        self.checked = checked
         self.member = member
         self.suspicion = suspicion
         self.beside = beside

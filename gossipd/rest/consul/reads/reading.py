@@ -91,7 +91,8 @@ class Reading:
 
         def sources() -> tuple[object, ...]:
             moment = int(self._handle.now() / NEAR_KEPT) if question.near else 0
-            return self.topics.index(*topics), self._handle.view(), moment, *made_from()
+            self.fragments.view()
+            return self.topics.index(*topics), self.fragments.views, moment, *made_from()
 
         reply = self.kept.find(key, sources())
         while reply is None:
