@@ -63,8 +63,13 @@ class Directory:
         return view if spelling is None else self._handle.service(spelling)
 
     def is_current(self, view: ServiceView) -> bool:
-        """Return whether nothing of that service changed since."""
-        return self._handle.service(view.name) is view
+        """Return whether nothing of that service changed since, and it is still what a name in
+        lower case means."""
+        service, name = self._handle.service, view.name
+        if service(name) is not view:
+            return False
+        plain = name.lower()
+        return plain == name or not service(plain).instances
 
     def node(self, name: str) -> Node | None:
         """Return the node of that name in lower case, unless it left."""

@@ -255,6 +255,7 @@ class _Question:
             ips = dict.fromkeys(place.ip for place in places if self._wants(place.ip))
             pieces = [Piece(address_record(ip, ttl)) for ip in ips]
         external = ""
+        is_kept = not config.node_meta_txt  # tags of nodes change without the service
         if not pieces and self._kind in (A, AAAA, ANY, CNAME):
             external, pieces = self._alias(places, ttl)
         return Answer(
@@ -262,7 +263,7 @@ class _Question:
             is_shuffled=is_shuffled and not external,  # an alias stands before what is behind it
             authority=() if pieces else (self._soa(),),
             loose=self._meta_of(instances) if pieces else (),
-            view=None if external else view,
+            view=view if is_kept and not external else None,
             external=external,
         )
 

@@ -207,6 +207,24 @@ def test_a_kept_answer_ends_with_the_next_change_of_its_service() -> None:
     assert len(texts(face.ask("web.service.consul"))) == 1
 
 
+def test_a_kept_answer_ends_when_one_of_just_the_spelling_comes() -> None:
+    face = DnsFace()
+    face.show("a", "Web", address="192.0.2.1")
+    assert texts(face.ask("web.service.consul")) == ["web.service.consul. A 192.0.2.1"]
+    face.show("b", "web", address="192.0.2.2")
+    assert texts(face.ask("web.service.consul")) == ["web.service.consul. A 192.0.2.2"]
+    face.handle.hide("b", "web")
+    assert texts(face.ask("web.service.consul")) == ["web.service.consul. A 192.0.2.1"]
+
+
+def test_tags_of_nodes_beside_an_answer_are_those_of_now() -> None:
+    face = DnsFace(DnsConfig(node_meta_txt=True))
+    face.show("a")
+    assert "role=web" in texts(face.ask("web.service.consul"), "additional")[0]
+    face.handle.current = make_view(make_member("a", "10.0.0.1", tags={"role": "old"}))
+    assert "role=old" in texts(face.ask("web.service.consul"), "additional")[0]
+
+
 def test_a_kept_answer_is_sent_to_each_as_it_asked() -> None:
     face = many(60)
     query = make_query("web.service.consul", "SRV")
