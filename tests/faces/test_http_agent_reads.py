@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from gossipd.services.own import OwnService, OwnServices
 from gossipd.value import replace
 from gossipd.wire.serf_messages import MemberStatus
 from support.fake_handle import FakeHandle, make_member, make_view
+from support.fake_services import make_instance
 from support.http_desk import ask, body_of, index_of, make_desk, vector_handle
 
 
@@ -162,6 +164,37 @@ async def test_the_worst_of_a_name_counts_and_what_is_missing_is_404() -> None:
         words = await ask(desk, f"{target}?format=text")
         assert (words.status, b"ot" in words.body, len(words.body) < 80) == (404, True, True)
         assert (await ask(desk, f"/v1/agent/health/service/{kind}/")).status == 400
+
+
+@pytest.mark.parametrize(
+    "path", ["health/service/name/web", "health/service/id/web-7", "services", "checks"]
+)
+async def test_what_this_agent_registers_is_gone_over_once(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Once more for each service, and a few hundred of them held the daemon up for a second."""
+    handle = FakeHandle()
+    services = [_own("passing", id=f"web-{place}").services[0] for place in range(50)]
+    handle.own = OwnServices(services=tuple(services))
+    for one in services:
+        handle.show(make_instance("a", "web", one.service.id))
+    desk, calls = make_desk(handle), Counter[str]()
+    desk.reading.topics.look()
+
+    def count(name: str) -> None:
+        real = getattr(handle, name)
+
+        def call(*values: object) -> object:
+            calls[name] += 1
+            return real(*values)
+
+        monkeypatch.setattr(handle, name, call)
+
+    count("own_services")
+    count("service")
+    assert (await ask(desk, f"/v1/agent/{path}")).status == 200
+    assert calls["own_services"] <= 3
+    assert calls["service"] <= 1
 
 
 async def test_a_service_is_held_by_the_digest_of_its_definition(

@@ -21,6 +21,7 @@ from gossipd.services.definition import (
     WARNING,
     CheckDefinition,
     CheckState,
+    NodeState,
 )
 from gossipd.services.instance import OWNER_FAILED, OWNER_LEAVING, Instance
 from gossipd.services.own import OwnService
@@ -126,9 +127,11 @@ class Checks:
             made.append(check_shape(node, state, index, definitions.get(state.id), about))
         return made
 
-    def of_own_node(self, index: int) -> list[Json]:
-        """Return the checks of this node itself, without gossip's verdict."""
-        node, own = self._handle.view().name, self._handle.own_services().node
+    def of_own_node(self, index: int, state: NodeState | None = None) -> list[Json]:
+        """Return the checks of this node itself, without gossip's verdict; ``state`` is its
+        state, if the caller has read it already, which takes going over all services."""
+        own = self._handle.own_services().node if state is None else state
+        node = self._handle.view().name
         made = [check_shape(node, state, index) for state in own.checks]
         if own.maintenance:
             made.insert(0, _node_out_of_service(node, own.maintenance, index))

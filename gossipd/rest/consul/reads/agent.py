@@ -14,6 +14,7 @@ from gossipd.rest.consul.shapes import BUILD, Json, content_hash, point_shape
 from gossipd.rest.consul.shapes_checks import aggregate
 from gossipd.rest.topics import OWN
 from gossipd.rest.values import TEXT, Refused, Reply, Request, Route
+from gossipd.services.definition import NodeState
 from gossipd.services.own import OwnService
 from gossipd.version import __version__
 
@@ -86,8 +87,9 @@ async def version(request: Request, desk: Desk) -> Reply:
 async def services(request: Request, desk: Desk) -> Reply:
     """Answer what this agent registers, by id."""
     question = question_of(request, desk)
+    since = _Since(desk)
     items = Filter(question.expression, AGENT_SERVICE).of(
-        _service(each, desk) for each in _own(desk)
+        _service(each, since) for each in _own(desk)
     )
     return json_reply({str(item["ID"]): item for item in items})
 
@@ -101,7 +103,7 @@ async def service(request: Request, desk: Desk) -> Reply:
 
     def digest() -> str:
         found = _find(id, desk)
-        return "" if found is None else content_hash(_service(found, desk))
+        return "" if found is None else content_hash(_service(found, _Since(desk)))
 
     if hold.digest:
         hold_while(
@@ -110,7 +112,7 @@ async def service(request: Request, desk: Desk) -> Reply:
     found = _find(id, desk)
     if found is None:
         raise Refused(404, _cut(f"unknown service ID: {id}"))
-    item = _service(found, desk)
+    item = _service(found, _Since(desk))
     now = content_hash(item)
     return json_reply(item | {"ContentHash": now}, (("X-Consul-ContentHash", now),))
 
@@ -118,10 +120,10 @@ async def service(request: Request, desk: Desk) -> Reply:
 async def checks(request: Request, desk: Desk) -> Reply:
     """Answer the checks of this agent, by id."""
     question = question_of(request, desk)
-    shapes = desk.reading.shapes
+    shapes, since = desk.reading.shapes, _Since(desk)
     made = shapes.checks.of_own_node(_now_index(desk))
     for own in _own(desk):
-        made += shapes.checks.of_own(own, _index(own, desk))
+        made += shapes.checks.of_own(own, since.of(own))
     chosen = Filter(question.expression, CHECK).of(made)
     return json_reply({str(check["CheckID"]): check for check in chosen})
 
@@ -136,7 +138,7 @@ async def health_by_id(request: Request, desk: Desk) -> Reply:
     if found is None:
         text = _cut(f"ServiceId {id} not found")
         return _health(request, 404, text, _health_item("critical", None, None))
-    item = _health_of(found, desk)
+    item = _health_of(found, _Since(desk), desk.handle.own_services().node)
     status = str(item["AggregatedStatus"])
     return _health(request, CODES[status], status, item)
 
@@ -150,7 +152,8 @@ async def health_by_name(request: Request, desk: Desk) -> Reply:
     found = [own for own in _own(desk) if own.service.name == name]
     if not found:
         return _health(request, 404, _cut(f"ServiceName {name} Not Found"), [])
-    items = [_health_of(own, desk) for own in found]
+    since, node = _Since(desk), desk.handle.own_services().node
+    items = [_health_of(own, since, node) for own in found]
     status = max((str(item["AggregatedStatus"]) for item in items), key=WORST_LAST.index)
     return _health(request, CODES[status], status, items)
 
@@ -164,10 +167,10 @@ def _health(request: Request, code: int, text: str, item: object) -> Reply:
     return json_reply(item, status=code)
 
 
-def _health_of(own: OwnService, desk: Desk) -> Json:
-    checks, index = desk.reading.shapes.checks, _index(own, desk)
-    made = checks.of_own_node(index) + checks.of_own(own, index)
-    return _health_item(aggregate(made), _service(own, desk), made)
+def _health_of(own: OwnService, since: _Since, node: NodeState) -> Json:
+    checks, index = since.desk.reading.shapes.checks, since.of(own)
+    made = checks.of_own_node(index, node) + checks.of_own(own, index)
+    return _health_item(aggregate(made), _service(own, since), made)
 
 
 def _health_item(status: str, service: Json | None, checks: list[Json] | None) -> Json:
@@ -185,16 +188,29 @@ def _find(id: str, desk: Desk) -> OwnService | None:
     return next((own for own in _own(desk) if own.service.id == id), None)
 
 
-def _service(own: OwnService, desk: Desk) -> Json:
-    return desk.reading.shapes.own_service(own.service, _index(own, desk))
+def _service(own: OwnService, since: _Since) -> Json:
+    return since.desk.reading.shapes.own_service(own.service, since.of(own))
 
 
-def _index(own: OwnService, desk: Desk) -> int:
-    view = desk.handle.view()
-    for instance in desk.handle.service(own.service.name).instances:
-        if instance.owner == view.name and instance.service.id == own.service.id:
-            return desk.reading.shapes.index_of(instance)
-    return _now_index(desk)
+class _Since:
+    """Since when this agent knows its own services as they are, each name gone over once."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._by_name: dict[str, dict[str, int]] = {}
+
+    def of(self, own: OwnService) -> int:
+        name = own.service.name
+        known = self._by_name.get(name)
+        if known is None:
+            us, index_of = self.desk.handle.view().name, self.desk.reading.shapes.index_of
+            known = self._by_name[name] = {
+                instance.service.id: index_of(instance)
+                for instance in self.desk.handle.service(name).instances
+                if instance.owner == us
+            }
+        index = known.get(own.service.id)
+        return _now_index(self.desk) if index is None else index
 
 
 def _now_index(desk: Desk) -> int:
