@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gossipd.config.faces import DEFAULT_HTTP_PORT
-from gossipd.rest.consul.reads.reading import json_reply
+from gossipd.rest.consul.reads.kept import are_the_same
+from gossipd.rest.own.json_pieces import list_pieces
 from gossipd.rest.query import flag
 from gossipd.rest.values import Refused, Reply, Request, Route
 from gossipd.services.definition import PASSING
@@ -33,31 +34,33 @@ Group = dict[str, object]
 
 async def list_targets(request: Request, desk: Desk) -> Reply:
     """Answer with the targets that the query means, as groups of one."""
-    handle, kept = desk.handle, desk.reading.kept
+    handle, kept, fragments = desk.handle, desk.reading.kept, desk.reading.fragments
     port = _port_of(request)
-    is_passing = flag(request, "passing")
+    is_passing, is_of_members = flag(request, "passing"), flag(request, "members")
     asked = {name: request.query[name] for name in PARAMETERS if name in request.query}
     question = "sd", tuple(asked.items())
-    state: tuple[object, ...]
     desk.reading.topics.look()  # it knows which nodes have no agent
-    if flag(request, "members"):
+
+    def state() -> tuple[object, ...]:
+        fragments.view()
+        return fragments.views, handle.degraded() if is_of_members else handle.services()
+
+    before = state()
+    reply = kept.find(question, before)
+    if reply is not None:
+        return reply
+    if is_of_members:
         degraded = handle.degraded()
-        state = handle.view(), degraded
-        reply = kept.find(question, state)
-        if reply is None:
-            members = _members(desk, is_passing=is_passing)
-            groups = [_of_member(one, desk.datacenter, port, degraded) for one in members]
-            reply = json_reply(groups)
+        members = _members(desk, is_passing=is_passing)
+        groups = (_of_member(one, desk.datacenter, port, degraded) for one in members)
     else:
-        state = handle.view(), handle.services()
-        reply = kept.find(question, state)
-        if reply is None:
-            tags = frozenset(request.query.get("tag", ()))
-            wanted = frozenset(request.query.get("service", ()))
-            instances = _instances(desk, wanted, tags, is_passing=is_passing)
-            groups = [_of_instance(one, desk, port) for one in instances]
-            reply = json_reply(groups)
-    kept.keep(question, state, reply)
+        tags = frozenset(request.query.get("tag", ()))
+        wanted = frozenset(request.query.get("service", ()))
+        instances = _instances(desk, wanted, tags, is_passing=is_passing)
+        groups = (_of_instance(one, desk, port) for one in instances)
+    reply = Reply(body=b"".join([piece async for piece in list_pieces(groups)]))
+    if are_the_same(before, state()):  # others had their turns, and changes are for the next
+        kept.keep(question, before, reply)
     return reply
 
 

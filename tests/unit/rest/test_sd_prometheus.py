@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -143,6 +144,31 @@ async def test_a_port_that_is_none_is_refused(port: str) -> None:
     with pytest.raises(Refused) as refused:
         await ask(make_desk(cluster()), members="", port=port)
     assert refused.value.status == 400
+
+
+@pytest.mark.parametrize("members", [{}, {"members": ""}])
+async def test_a_long_answer_gives_way_to_others_and_is_kept_if_nothing_changed(
+    members: dict[str, str],
+) -> None:
+    handle = FakeHandle(make_view(*[make_member(f"n{place:03}") for place in range(450)]))
+    handle.show_together("web", [make_instance(f"n{place:03}", port=80) for place in range(450)])
+    desk, turns, answered = make_desk(handle), 0, trio.Event()
+
+    async def want() -> None:
+        assert len(await ask(desk, **members)) == 450
+        answered.set()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(want)
+        while not answered.is_set():
+            turns += 1
+            await trio.lowlevel.checkpoint()
+            if turns == 2:
+                handle.current = make_view(*handle.current.members)
+    assert turns >= 5
+    assert len(desk.reading.kept) == 0
+    await ask(desk, **members)
+    assert len(desk.reading.kept) == 1
 
 
 async def test_the_same_answer_is_sent_again_until_something_changes() -> None:
