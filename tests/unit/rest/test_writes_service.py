@@ -359,3 +359,17 @@ async def test_who_may_have_scripts_run(config: HttpConfig, is_loopback: bool, s
         assert (check.kind, check.args, check.timeout) == ("script", ("/bin/true", "x"), 5.0)
     else:
         assert "http.script_checks" in said[1]
+
+
+@pytest.mark.parametrize("target", [REGISTER, "/v1/catalog/register"])
+async def test_one_registration_does_not_fill_the_log(target: str) -> None:
+    """Each instance of that name at one address and port is warned of: many at a load balancer."""
+    writer, place = Writer(), {"Address": "10.0.0.9", "Port": 80}
+    for number in range(20):
+        body: dict[str, object] = {"Name": "web", "ID": f"web-{number}", **place}
+        if target != REGISTER:
+            body = {"Node": f"n{number}", "Address": "10.0.0.9", "Service": body}
+        writer.lines.clear()
+        assert (await writer.said(target, body))[0] == 200
+    assert [line.rpartition(": ")[2] for line in writer.lines[4:]] == ["and 15 more warnings"]
+    assert len(writer.lines) == 5

@@ -18,6 +18,7 @@ from gossipd.rest.consul.external import (
     node_meta,
     services_of,
 )
+from gossipd.rest.consul.writes import commands
 from gossipd.rest.consul.writes.bodies import Fields, read_body, refused, shown_json
 from gossipd.rest.consul.writes.commands import own_service, refusing
 from gossipd.rest.consul.writes.definitions import (
@@ -32,7 +33,6 @@ from gossipd.rest.desk import Desk
 from gossipd.rest.values import WRITE, Refused, Reply, Request, Route
 from gossipd.services.definition import CRITICAL, Service
 from gossipd.services.instance import OWNER_FAILED
-from gossipd.services.own import FROM_CLIENT
 from gossipd.services.writing import write_service
 from gossipd.value import Value, replace
 from gossipd.wire.serf_messages import MemberStatus
@@ -200,9 +200,7 @@ def _register(desk: Desk, service: Service, known: Service | None) -> None:
     if service == known:
         return
     made = made_service(write_service(service))  # within the bounds of all providers
-    with refusing():
-        for warning in desk.handle.register_service(made, FROM_CLIENT):
-            desk.log("WARN", f"agent.http: service '{service.id}': {warning}")
+    commands.register(desk, made)
 
 
 def _report(desk: Desk, id: str, written: Written) -> None:

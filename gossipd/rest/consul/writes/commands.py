@@ -10,10 +10,13 @@ from gossipd.rest.consul.writes.bodies import one_line, short
 from gossipd.rest.desk import Desk
 from gossipd.rest.query import flag
 from gossipd.rest.values import TEXT, Refused, Reply, Request
-from gossipd.services.own import OwnService
+from gossipd.services.definition import Service
+from gossipd.services.own import FROM_CLIENT, OwnService
 
 DONE = Reply(content_type=TEXT)
 """A write that has nothing to say: 200 and no body, of a type that no client decodes."""
+WARNINGS_MAX = 4
+"""Lines of the log for one registration: it is warned of each service that is where it is."""
 
 
 @contextmanager
@@ -51,6 +54,21 @@ def needed_flag(request: Request, name: str) -> bool:
         return flag(request, name)
     except Refused:
         raise Refused(400, short(f'Invalid value for {name}: "{value}"')) from None
+
+
+def register(desk: Desk, service: Service) -> None:
+    """Register ``service`` as a client's; what the node warns of is logged.
+
+    Raises:
+        Refused: the node does not take it.
+    """
+    with refusing():
+        warnings = desk.handle.register_service(service, FROM_CLIENT)
+    for warning in warnings[:WARNINGS_MAX]:
+        desk.log("WARN", f"agent.http: service '{service.id}': {warning}")
+    if len(warnings) > WARNINGS_MAX:
+        more = len(warnings) - WARNINGS_MAX
+        desk.log("WARN", f"agent.http: service '{service.id}': and {more} more warnings")
 
 
 def own_service(desk: Desk, service: str) -> OwnService | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gossipd.rest.consul.writes import commands
 from gossipd.rest.consul.writes.bodies import read_body, refused, shown_json
 from gossipd.rest.consul.writes.commands import (
     DONE,
@@ -23,7 +24,6 @@ from gossipd.rest.desk import Desk
 from gossipd.rest.query import flag
 from gossipd.rest.values import WRITE, Refused, Reply, Request, Route
 from gossipd.services.definition import Service
-from gossipd.services.own import FROM_CLIENT
 from gossipd.value import replace
 
 NO_REASON = "Maintenance mode is enabled, but no reason was given."
@@ -45,10 +45,7 @@ async def register(request: Request, desk: Desk) -> Reply:
             raise refused(f"ID: it is one of node {shown_json(node)}, which has no agent")
         if not replaces_checks:
             service = with_checks_of(known.service, service)
-    with refusing():
-        warnings = desk.handle.register_service(service, FROM_CLIENT)
-    for warning in warnings:
-        desk.log("WARN", f"agent.http: service '{service.id}': {warning}")
+    commands.register(desk, service)
     return DONE
 
 
