@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable
 from random import Random
 from typing import Final
@@ -51,7 +52,7 @@ def test_clients_that_hang_up_leave_nothing_behind(new_cluster: NewCluster) -> N
     assert len(deeds) == DEEDS
     before = _books(host)
     assert before == {"connections": 1, "waits": 0}, before
-    descriptors, sizes = _descriptors(agent), []
+    descriptors, sizes = _settled(agent), []
     for round in range(ROUNDS):
         clients = [socket.create_connection((host, PORT)) for _ in range(CLIENTS)]
         for number, client in enumerate(clients):
@@ -64,7 +65,7 @@ def test_clients_that_hang_up_leave_nothing_behind(new_cluster: NewCluster) -> N
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             client.close()
         wait_for(lambda: _books(host) == before, 10.0, "the books to be as before")
-        wait_for(lambda: _descriptors(agent) == descriptors, 5.0, "all descriptors to be back")
+        wait_for(lambda: _descriptors(agent) <= descriptors, 5.0, "all descriptors to be back")
         if round >= 1:
             sizes.append(_pss(agent))
     assert sizes[-1] - sizes[0] < GROWTH_MAX, sizes
@@ -92,6 +93,15 @@ def _books(host: str) -> dict[str, int]:
     return {
         name: int(float(values[f"gossipd_http_open_{name}"])) for name in ("connections", "waits")
     }
+
+
+def _settled(agent: AgentProcess) -> int:
+    """Return how many descriptors there are when the daemon has closed what was closed to it."""
+    counts = []
+    for _ in range(20):
+        counts.append(_descriptors(agent))
+        time.sleep(0.025)
+    return min(counts)
 
 
 def _descriptors(agent: AgentProcess) -> int:
