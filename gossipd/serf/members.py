@@ -32,7 +32,7 @@ from gossipd.serf.upkeep import Upkeep
 from gossipd.swim.member import Member
 from gossipd.timers import Timers
 from gossipd.wire.serf_codec import decode_tags_untrusted, encode_serf
-from gossipd.wire.serf_messages import LAMPORT_TIME_MAX, JoinIntent, LeaveIntent, MemberStatus
+from gossipd.wire.serf_messages import JoinIntent, LeaveIntent, MemberStatus
 
 FLAP_WINDOW = 60.0
 """Seconds; who is back so soon after a failure flaps."""
@@ -238,7 +238,10 @@ class Members:
 
         A push/pull makes a leave one tick newer each time it is told, so one of a
         former life can outdo the join of the next, unknown to its owner or at the
-        very time of that join. A tick above what we know is newer for any owner.
+        very time of that join. Or it refuted, and that did not reach us. So we ask at the
+        time of now, as if it were forced to leave: a tick above the leave is old for an
+        owner whose refutation was lost. Each question moves our clock, so that one of
+        them is new for it even if we hear of no other time.
 
         One that was pruned is asked as long as it runs: a single question may be lost,
         and the failure detector, which never missed it, has no news of it to tell.
@@ -251,11 +254,9 @@ class Members:
         self._expect_to_leave(member, now)
 
     def _ask(self, member: SerfMember) -> None:
-        # of one that is forgotten a later leave may be known, which it must outdo
-        buffered = self._intents.get(member.name)
-        known = max(member.status_ltime, 0 if buffered is None else buffered.ltime)
-        ltime = min(known + 1, LAMPORT_TIME_MAX)
-        payload = encode_serf(LeaveIntent(ltime, member.name))
+        # The clock is above every intent we know, those about who is forgotten too.
+        payload = encode_serf(LeaveIntent(self._clock.time, member.name))
+        self._clock.increment()
         self._outbox.effects.append(SendPayload(member.address, payload))
 
     def outdo_news_of_us(self, now: float) -> None:

@@ -325,6 +325,25 @@ def test_a_member_that_was_pruned_out_of_reach_is_seen_again_after_the_split(see
     assert shown(cluster, "n003") == {ALIVE}
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_member_whose_refutation_was_lost_is_asked_by_a_leave_that_it_takes_for_new(
+    seed: int,
+) -> None:
+    # It hears of both leaves in either order and refutes at a time above both. It is asked
+    # at 31.2; without that, push/pulls would tell one after the other.
+    text = (
+        "profile = 'wan'\nnodes = 16\nhorizon = 36\nsettle = 9\n"
+        + fault("do = 'one_way'; sources = 'n003'; targets = 'rest'; at = 20; lasts = 6")
+        + fault("do = 'force_leave'; at = 20.05; hosts = 'n000'; target = 'n003,n004'")
+    )
+    cluster = Cluster(read_scenario(text, "f.toml"), seed)
+    stuck: list[set[MemberStatus | None]] = []
+    cluster.world.at(30.0, lambda: stuck.append(shown(cluster, "n003")))
+    assert cluster.run().violations == ()
+    assert MemberStatus.LEAVING in stuck[0]
+    assert shown(cluster, "n003") == {ALIVE}
+
+
 def test_a_pruned_member_that_is_really_gone_stays_forgotten() -> None:
     cluster = made(
         fault("do = 'crash'; at = 20; hosts = 'n003'")

@@ -128,14 +128,45 @@ def test_a_member_that_should_have_left_is_asked_until_it_leaves_or_says_that_it
     serf.advance(11.9)
     assert serf.sent() == []
     serf.advance(12.0)
-    question = (address_of(other), LeaveIntent(6, other))
-    assert serf.sent() == [question]
+    assert serf.sent() == [(address_of(other), LeaveIntent(6, other))]
     serf.advance(23.0)
-    assert serf.sent() == [question]
+    assert serf.sent() == [(address_of(other), LeaveIntent(7, other))]
     assert serf.serf.members[other].status_ltime == 5
     serf.receive(JoinIntent(7, other), at=24.0)
     serf.advance(100.0)
     assert serf.sent() == []
+
+
+def test_the_question_is_newer_than_all_that_was_heard_of_anybody() -> None:
+    serf = SerfHarness()
+    serf.join("b")
+    serf.receive(LeaveIntent(5, "b"), at=1.0)
+    serf.receive(JoinIntent(18, "c"), at=2.0)  # b may have refuted at such a time, unheard by us
+    serf.advance(12.0)
+    assert serf.sent() == [(address_of("b"), LeaveIntent(19, "b"))]
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_whose_refutations_were_lost_is_asked_by_what_it_takes_for_new(lost: int) -> None:
+    serf, owner = SerfHarness(), SerfHarness()
+    serf.join("b")
+    serf.receive(LeaveIntent(5, "b"), at=1.0)
+    owner.receive(LeaveIntent(5, "us"), at=1.0)
+    for _ in range(lost):  # its own messages reach nobody
+        assert owner.serf.members["us"].status_ltime > 5
+        owner.receive(LeaveIntent(owner.serf.member_time, "us"), at=2.0)
+    while owner.gossiped():
+        pass
+    for at in (12.0, 23.0, 34.0, 45.0, 56.0, 67.0, 78.0):
+        serf.advance(at)
+        for _, question in serf.sent():
+            assert isinstance(question, LeaveIntent)
+            owner.receive(LeaveIntent(question.ltime, "us"), at=at)
+        for payload in owner.gossiped():
+            answer = decode_serf_untrusted(payload)
+            assert isinstance(answer, JoinIntent)
+            serf.receive(JoinIntent(answer.ltime, "b"), at=at)
+    assert serf.status("b") is MemberStatus.ALIVE
 
 
 def test_nobody_is_asked_who_left_in_time_and_a_second_leave_is_watched_anew() -> None:
@@ -280,7 +311,7 @@ def test_a_pruned_member_that_heard_nothing_of_it_is_asked_until_it_answers() ->
     serf.advance(7.0)
     assert asked(serf) == [LeaveIntent(6, "b")]
     serf.advance(40.0)  # a partition, say, in which the failure detector did not miss it
-    assert asked(serf) == [LeaveIntent(6, "b")] * 3
+    assert asked(serf) == [LeaveIntent(ltime, "b") for ltime in (7, 8, 9)]
     serf.receive(JoinIntent(7, "b"), at=41.0)
     serf.serf.recall(member_of("b"), 41.0)
     serf.advance(100.0)
