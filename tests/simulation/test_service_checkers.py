@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gossipd.address import Address
 from gossipd.catalog.events import ServiceChanged
 from gossipd.node.node import Node
 from gossipd.services.definition import CRITICAL, PASSING
@@ -14,6 +15,7 @@ from gossipd.services.instance import DOWN, UP, Instance, ServiceChange, Service
 from gossipd.value import replace
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.checkers import insight
+from gossipd_sim.checkers.moves import moved_lately
 from gossipd_sim.host import Host
 from gossipd_sim.providing import instance_ids, make_services, register
 from support.watched import Watched
@@ -150,6 +152,29 @@ def test_a_view_that_differs_from_its_owner_at_rest_is_found(
     )
     cluster.inspector.at_end(None, cluster.now)  # type: ignore[arg-type]
     assert {host for _, host in cluster.found()} == {"n000"}
+
+
+def test_who_moved_has_to_show_services_once_others_know_where_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster = watched("service-rest")
+    host = cluster.hosts[2]
+    cluster.crash(host)
+    host.address = Address(host.address.ip, host.address.port + 1)
+    host.restart(remember=False)
+    host.join(cluster.hosts[:1])
+    cluster.run(3)
+    assert node_of(host).services_of("n001") == (), "answers go to its former address"
+    cluster.inspector.at_end(None, cluster.now)  # type: ignore[arg-type]
+    assert cluster.texts() == []
+    cluster.run(80)
+    assert len(node_of(host).services_of("n001")) == 1
+    cluster.inspector.at_end(None, cluster.now)  # type: ignore[arg-type]
+    assert cluster.texts() == []
+    assert moved_lately(cluster.truth, host), "or what follows would be found anyhow"
+    monkeypatch.setattr(node_of(host), "services_of", lambda name: (), raising=False)
+    cluster.inspector.at_end(None, cluster.now)  # type: ignore[arg-type]
+    assert "does not show web-1 of n001" in cluster.texts()
 
 
 def test_an_owner_that_forgot_what_its_program_registered_is_found() -> None:

@@ -4,7 +4,9 @@ All hosts with a catalog that can talk to each other show of each other's servic
 what the owner itself shows: none is missing, none too many, statuses, definitions
 and weights are its own, and nothing of an owner that is up is doubtful. Each owner
 shows what its programs registered and did not take back. Who is held for alive by
-mistake is the business of ``rest.py``.
+mistake is the business of ``rest.py``. Who came back at another address need not show
+what others have until one of them holds it for where it is: nobody can answer it before
+(``moves.py``).
 
 With loss no one mistake may last, as in ``rest.py``; outputs alone may be late.
 """
@@ -20,6 +22,7 @@ from gossipd.value import fields_of, replace
 from gossipd.wire.serf_messages import MemberStatus
 from gossipd_sim.checkers import insight
 from gossipd_sim.checkers.complaint import Complain
+from gossipd_sim.checkers.moves import is_sought_elsewhere
 from gossipd_sim.checkers.rest import LOOK_EVERY, TOLD_MAX
 from gossipd_sim.checkers.said import told_of
 from gossipd_sim.host import Host
@@ -88,7 +91,8 @@ class ServiceRest:
                     for text in _wrong_at_home(owner):
                         yield owner.name, text
             for host in group:
-                for owner in owners:
+                is_unheard = is_sought_elsewhere(truth, host, group)
+                for owner in owners if not is_unheard else ():
                     for text in self._wrong_at(host, owner):
                         yield host.name, text
                 yield from self._of_others(host, group)
