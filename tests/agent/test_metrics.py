@@ -125,7 +125,7 @@ async def test_a_cluster_fills_an_interval_and_sigusr1_does_not_end_it(
         "[C] 'serf-agent.serf.member.join': Count: 2 Sum: 2.000",
         "[C] 'serf-agent.serf.events.de_ploy': Count: 1 Sum: 1.000",
         "[C] 'serf-agent.serf.events': Count: 1 Sum: 1.000",
-        "[C] 'serf-agent.memberlist.tcp.accept': Count: 2 Sum: 2.000",  # a join, and what follows it
+        "[C] 'serf-agent.memberlist.tcp.accept': Count: 2 Sum: 2.000",  # a join and another one
         "[S] 'serf-agent.memberlist.probeNode': Count: ",
         "[S] 'serf-agent.memberlist.gossip': Count: ",
         "[S] 'serf-agent.gossipd.step': Count: ",
