@@ -190,4 +190,6 @@ async def test_handshakes_of_many_leave_others_their_turn(
         while len(seen) < 40:  # a hello, and what makes the keys
             turns += 1
             await trio.lowlevel.checkpoint()
-    assert max(seen.count(turn) for turn in seen) <= 2
+    # Between two of our turns lie the rest of one pass of the scheduler and the beginning of the
+    # next; in a pass one gives way and one that finds the lock free may follow. Not twenty.
+    assert max(seen.count(turn) for turn in seen) <= 4
