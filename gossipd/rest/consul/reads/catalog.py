@@ -9,10 +9,11 @@ from gossipd.rest.consul.filtering.fields import (
     CATALOG_SERVICE,
     NODE,
     SERVICE_LISTED,
+    Record,
 )
 from gossipd.rest.consul.filtering.language import Filter
 from gossipd.rest.consul.nodes import is_id
-from gossipd.rest.consul.reads.fragments import Listing
+from gossipd.rest.consul.reads.fragments import Listing, Shape
 from gossipd.rest.consul.reads.questions import Question, question_of
 from gossipd.rest.consul.reads.reading import json_reply
 from gossipd.rest.consul.reads.selecting import (
@@ -79,18 +80,36 @@ async def services(request: Request, desk: Desk) -> Reply:
 
 async def service(request: Request, desk: Desk) -> Reply:
     """Answer the instances of one service, node and service side by side."""
-    name = request.names["name"]
-    if not name:
+    refuse_no_name(request)
+    question, shape = _question_of(request, desk), desk.reading.shapes.catalog_service
+    return await answer_listing(request, desk, question, question, shape, CATALOG_SERVICE)
+
+
+def refuse_no_name(request: Request) -> None:
+    """Refuse a path without the name of a service."""
+    if not request.names["name"]:
         raise Refused(400, "Missing service name")
-    question, reading, handle = _question_of(request, desk), desk.reading, desk.handle
-    chosen_by = Filter(question.expression, CATALOG_SERVICE)
+
+
+async def answer_listing(
+    request: Request, desk: Desk, question: Question, meant: Question, shape: Shape, record: Record
+) -> Reply:
+    """Answer what is shown of the instances of the service that the path names.
+
+    Args:
+        meant: says which of them are, like ``question`` or wider.
+        shape: makes what is shown of one.
+        record: what a filter may name of that.
+    """
+    name, reading, handle = request.names["name"], desk.reading, desk.handle
+    chosen_by = Filter(question.expression, record)
 
     def chosen() -> list[Instance]:
-        found = instances_for(question, handle.service(name).instances, reading.shapes)
+        found = instances_for(meant, handle.service(name).instances, reading.shapes)
         return by_distance(question, handle, found, reading.shapes.externals.shown_node)
 
     def make() -> Listing:
-        return Listing(reading.fragments, reading.shapes.catalog_service, chosen_by, chosen)
+        return Listing(reading.fragments, shape, chosen_by, chosen)
 
     topics = (service_topic(name),)
     return await reading.answer(request, question, topics, make, lambda: (handle.service(name),))

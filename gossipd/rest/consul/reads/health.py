@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 
 from gossipd.rest.consul.filtering.fields import CHECK, ENTRY
 from gossipd.rest.consul.filtering.language import Filter
-from gossipd.rest.consul.reads.catalog import instances_on, meant_node, none
-from gossipd.rest.consul.reads.fragments import Listing
+from gossipd.rest.consul.reads.catalog import (
+    answer_listing,
+    instances_on,
+    meant_node,
+    none,
+    refuse_no_name,
+)
 from gossipd.rest.consul.reads.questions import Question, question_of
-from gossipd.rest.consul.reads.selecting import by_distance, has_meta, instances_for, node_of_item
+from gossipd.rest.consul.reads.selecting import by_distance, has_meta, node_of_item
 from gossipd.rest.consul.shapes import Json
-from gossipd.rest.topics import CHECKS, NODES, service_topic
+from gossipd.rest.topics import CHECKS, NODES
 from gossipd.rest.values import Refused, Reply, Request, Route
 from gossipd.services.definition import STATUSES
 from gossipd.services.instance import Instance
@@ -25,41 +30,17 @@ ANY = "any"
 
 async def service(request: Request, desk: Desk) -> Reply:
     """Answer the instances of a service with their nodes and checks."""
-    name = request.names["name"]
-    if not name:
-        raise Refused(400, "Missing service name")
-    question, reading, handle = question_of(request, desk), desk.reading, desk.handle
-    chosen_by = Filter(question.expression, ENTRY)
-
-    def chosen() -> list[Instance]:
-        found = instances_for(question, handle.service(name).instances, reading.shapes)
-        return by_distance(question, handle, found, reading.shapes.externals.shown_node)
-
-    def make() -> Listing:
-        return Listing(reading.fragments, reading.shapes.entry, chosen_by, chosen)
-
-    topics = (service_topic(name),)
-    return await reading.answer(request, question, topics, make, lambda: (handle.service(name),))
+    refuse_no_name(request)
+    question, shape = question_of(request, desk), desk.reading.shapes.entry
+    return await answer_listing(request, desk, question, question, shape, ENTRY)
 
 
 async def checks(request: Request, desk: Desk) -> Reply:
     """Answer the checks of the instances of a service, without those of their nodes."""
-    name = request.names["name"]
-    if not name:
-        raise Refused(400, "Missing service name")
-    question, reading, handle = question_of(request, desk), desk.reading, desk.handle
-    chosen_by = Filter(question.expression, CHECK)
-
-    def chosen() -> list[Instance]:
-        plain = replace(question, passing=False, tags=())
-        found = instances_for(plain, handle.service(name).instances, reading.shapes)
-        return by_distance(question, handle, found, reading.shapes.externals.shown_node)
-
-    def make() -> Listing:
-        return Listing(reading.fragments, reading.shapes.instance_checks, chosen_by, chosen)
-
-    topics = (service_topic(name),)
-    return await reading.answer(request, question, topics, make, lambda: (handle.service(name),))
+    refuse_no_name(request)
+    question, shape = question_of(request, desk), desk.reading.shapes.instance_checks
+    plain = replace(question, passing=False, tags=())
+    return await answer_listing(request, desk, question, plain, shape, CHECK)
 
 
 async def node(request: Request, desk: Desk) -> Reply:
