@@ -63,6 +63,8 @@ class EarlyWarning:
         self._ledger = ledger
         self._pool = UsualLoss()
         self._watched: dict[str, _Watched] = {}
+        self._accused: dict[str, _Watched] = {}
+        """Whom anybody suspected since it came."""
         self._outside: dict[str, _Watched] = {}
         """Who is outside of the band now."""
         self._told: dict[str, float] = {}
@@ -86,6 +88,7 @@ class EarlyWarning:
             case MemberSuspected(member=member, accuser=accuser):
                 watched = self._of(member.name)
                 if watched is not None:
+                    self._accused[member.name] = watched
                     watched.band.suspected("" if accuser in self._outside else accuser)
             case MemberRefuted(member=member):
                 watched = self._of(member.name)
@@ -133,12 +136,13 @@ class EarlyWarning:
     def _forget(self, name: str, now: float) -> None:
         """Start anew with who joins; who is gone was no more than degraded until then."""
         self._watched.pop(name, None)
+        self._accused.pop(name, None)
         self._disbelieve(name)
         if self._outside.pop(name, None) is not None:
             self._tell_changes(now)
 
     def _disbelieve(self, accuser: str) -> None:
-        for watched in self._watched.values():
+        for watched in self._accused.values():
             watched.band.disbelieve(accuser)
 
     def _tell_changes(self, now: float) -> None:
