@@ -18,10 +18,13 @@ from gossipd.config.model import SwimConfig
 from gossipd.swim.events import MemberFailed
 from gossipd.swim.scaling import suspicion_bounds
 from gossipd.value import replace
+from gossipd_sim.checkers import insight
 from gossipd_sim.network import Datagram
 from gossipd_sim.papers import lifeguard_interval
 from gossipd_sim.papers.figure import Figure
 from gossipd_sim.papers.lifeguard_bench import (
+    ALL_CONFIGURATIONS,
+    BY_CODE,
     CONCURRENCIES,
     CONFIGURATIONS,
     DURATIONS_MS,
@@ -75,6 +78,28 @@ def test_the_configurations_differ_in_the_three_parts_alone() -> None:
 
 def test_three_confirm_whatever_the_tuning() -> None:
     assert suspicion_bounds(swim_of(CONFIGURATIONS["Lifeguard"], 2, 6), 128)[0] == 3
+
+
+def test_the_health_rules_are_the_papers_unless_the_name_says_otherwise() -> None:
+    for name, label in BY_CODE.items():
+        ours, theirs = swim_of(ALL_CONFIGURATIONS[label]), swim_of(CONFIGURATIONS[name])
+        assert (ours.paper_health, theirs.paper_health) == (SwimConfig().paper_health, True)
+        assert replace(ours, paper_health=True) == theirs
+
+
+@pytest.mark.parametrize(("name", "worst"), [("Lifeguard", 0), (BY_CODE["Lifeguard"], 2)])
+def test_memberlists_nacks_come_too_late_for_a_well_prober(name: str, worst: int) -> None:
+    bench = Bench(swim_of(ALL_CONFIGURATIONS[name]), 1, 1, 12)
+    well = [host.node for host in bench.site.hosts.values() if host not in bench.sick]
+    scores: set[int] = set()
+    start = bench.site.world.now
+    for step in range(60):
+        bench.site.world.at(
+            start + 0.05 + step / 10.0,
+            lambda: scores.update(insight.health_score(node) for node in well if node is not None),
+        )
+    bench.threshold(6.0)
+    assert max(scores) == worst, "one less than the failure cost: the next probe succeeds at once"
 
 
 def test_the_sick_are_sick_together_and_nobody_else_is() -> None:
@@ -153,7 +178,7 @@ def test_anomalies_that_outlast_no_suspicion_are_detected_by_nobody() -> None:
 
 def test_a_ninth_of_the_grid_runs_once_in_each_configuration_with_the_same_chance() -> None:
     grid = tasks("L3", Effort.FULL)
-    assert len(grid) == 5 * 48
+    assert len(grid) == 7 * 48
     cells: dict[tuple[float, ...], set[int]] = {}
     for task in grid:
         cells.setdefault(tuple(task.number(name) for name in "CDI"), set()).add(task.seed)

@@ -19,7 +19,7 @@ from functools import partial
 from gossipd.config.model import NodeConfig, SwimConfig, WireConfig
 from gossipd.node.events import NodeEvent
 from gossipd.swim.events import MemberFailed
-from gossipd.value import Value
+from gossipd.value import Value, replace
 from gossipd_sim.formed import Formed
 from gossipd_sim.host import Host
 from gossipd_sim.latency import Latency, Uniform
@@ -61,6 +61,8 @@ class Parts(Value, kw_only=True):
     lha_probe: bool
     lha_suspicion: bool
     buddy: bool
+    by_paper: bool = True
+    """Local health by the paper's rules (IV-A); otherwise by memberlist's, as the daemon's."""
 
 
 CONFIGURATIONS = {
@@ -71,10 +73,22 @@ CONFIGURATIONS = {
     "Lifeguard": Parts(lha_probe=True, lha_suspicion=True, buddy=True),
 }
 """In the order of the tables; everything else of memberlist is on in all of them."""
+BY_CODE = {name: f"{name} by memberlist's rules" for name in ("LHA-Probe", "Lifeguard")}
+"""The names of what the daemon runs; without LHA-Probe no rule of health matters.
+
+A nack is due when the whole probe time-out is over, one round trip after a well
+prober has given up: each probe of a dead member counts three, not one.
+"""
+ALL_CONFIGURATIONS = {
+    **CONFIGURATIONS,
+    **{label: replace(CONFIGURATIONS[name], by_paper=False) for name, label in BY_CODE.items()},
+}
 
 
 def swim_of(parts: Parts, alpha: int = ALPHA, beta: int = BETA) -> SwimConfig:
     """Return the settings of memberlist's LAN profile with these parts and this tuning.
+
+    Also without LHA-Probe the paper's rules let a helper nack after 0.8 of the time-out.
 
     Without LHA-Suspicion a suspicion lasts its minimum, whatever ``beta`` is.
     """
@@ -85,6 +99,7 @@ def swim_of(parts: Parts, alpha: int = ALPHA, beta: int = BETA) -> SwimConfig:
         lha_suspicion=parts.lha_suspicion,
         buddy_system=parts.buddy,
         awareness_max_multiplier=HEALTH_LEVELS if parts.lha_probe else 1,
+        paper_health=parts.by_paper,
     )
 
 

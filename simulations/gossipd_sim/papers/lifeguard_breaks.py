@@ -88,6 +88,6 @@ RECIPES = (
         split=_split,
         work=run_breaks,
         judge=_judge,
-        version=2,
+        version=3,
     ),
 )

@@ -108,5 +108,6 @@ RECIPES = (
         split=_split,
         work=run_exhaustion,
         judge=_judge,
+        version=2,
     ),
 )

@@ -12,13 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from math import inf, isnan, nan
+from typing import TypeVar
 
 from gossipd.value import replace
 from gossipd_sim.papers.figure import Figure
 from gossipd_sim.papers.lifeguard_bench import (
     AGENTS,
+    ALL_CONFIGURATIONS,
+    BY_CODE,
     CONCURRENCIES,
-    CONFIGURATIONS,
     DURATIONS_MS,
     HANDLING,
     INTERVAL_LASTS,
@@ -28,6 +30,8 @@ from gossipd_sim.papers.lifeguard_bench import (
 )
 from gossipd_sim.papers.lifeguard_threshold import LIFEGUARD, PAPER, PART, SWIM
 from gossipd_sim.papers.recipe import Effort, Findings, Recipe, Result, Sample, Task, make_task
+
+Row = TypeVar("Row")
 
 EVERY = 9
 """One of so many cells of the grid is run: 11 %."""
@@ -72,7 +76,7 @@ PUBLISHED_LOAD = {
 def _split(effort: Effort, seed: int) -> list[Task]:
     if effort is Effort.FULL:
         cells: Iterable[tuple[int, int, int]] = sampled_cells()
-        names: Iterable[str] = CONFIGURATIONS
+        names: Iterable[str] = ALL_CONFIGURATIONS
         agents, lasts = AGENTS, INTERVAL_LASTS
     else:
         cells, names = QUICK_CELLS, (SWIM, LIFEGUARD)
@@ -112,7 +116,7 @@ def sampled_cells() -> list[tuple[int, int, int]]:
 
 def run_interval(task: Task) -> Sample:
     """Run one cell in one configuration; returns false positives and load."""
-    swim = swim_of(CONFIGURATIONS[task.text("configuration")])
+    swim = swim_of(ALL_CONFIGURATIONS[task.text("configuration")])
     handling = task.number("handling") / 1e6
     bench = Bench(swim, task.count("C"), task.seed, task.count("agents"), handling)
     bench.interval(task.number("D") / 1000.0, task.number("I") / 1000.0, task.number("lasts"))
@@ -161,12 +165,17 @@ def _percents(
             published=f"{published:.2f} % of SWIM's",
             source="Lifeguard Table IV",
             unit="%",
-            low=low,
-            high=high,
+            low=low if name in rows else -inf,
+            high=high if name in rows else inf,
             measured=100.0 * _ratio(_total(results, kind, name), base),
         )
-        for name, (published, low, high) in rows.items()
+        for name, (published, low, high) in _with_by_code(rows).items()
     ]
+
+
+def _with_by_code(published: dict[str, Row]) -> dict[str, Row]:
+    """Return ``published`` with the same beside what runs by memberlist's rules of health."""
+    return {**published, **{label: published[name] for name, label in BY_CODE.items()}}
 
 
 def _judge(results: Sequence[Result], effort: Effort) -> Findings:
@@ -201,7 +210,7 @@ def _judge(results: Sequence[Result], effort: Effort) -> Findings:
     figures = [_with_reason(figure) for figure in figures]
     figures += _counts(results)
     figures += _loads(results)
-    runs = len(results) // len(CONFIGURATIONS)
+    runs = len(results) // len(ALL_CONFIGURATIONS)
     return Findings(
         how=(
             f"Interval experiment (sections V-D to V-F), {AGENTS} agents, α = 5, β = 6:"
@@ -238,7 +247,7 @@ def _order(results: Sequence[Result]) -> Figure:
 def _counts(results: Sequence[Result]) -> list[Figure]:
     """Return the absolute numbers a run, which no band holds: the paper's hosts were real."""
     figures = []
-    for name, published in PUBLISHED_FP.items():
+    for name, published in _with_by_code(PUBLISHED_FP).items():
         runs = sum(result.task.text("configuration") == name for result in results)
         for kind, what, count in zip(("fp", "healthy"), ("FP", "FP-"), published, strict=True):
             figures.append(
@@ -259,7 +268,7 @@ def _loads(results: Sequence[Result]) -> list[Figure]:
     figures = []
     for position, (kind, band) in enumerate(bands.items()):
         base = _total(results, kind, SWIM)
-        for name, published in PUBLISHED_LOAD.items():
+        for name, published in _with_by_code(PUBLISHED_LOAD).items():
             low, high = band if name == LIFEGUARD else (-inf, inf)
             figures.append(
                 Figure(
@@ -273,7 +282,7 @@ def _loads(results: Sequence[Result]) -> list[Figure]:
                     measured=100.0 * _ratio(_total(results, kind, name), base),
                 )
             )
-    runs = len(results) // len(CONFIGURATIONS)
+    runs = len(results) // len(ALL_CONFIGURATIONS)
     figures.append(
         Figure(
             recipe="L4",
@@ -326,7 +335,7 @@ def _notes(results: Sequence[Result]) -> tuple[str, ...]:
             "| | " + " | ".join(map(str, values)) + " |",
             "|" + "---|" * (len(values) + 1),
         ]
-        for name in CONFIGURATIONS:
+        for name in ALL_CONFIGURATIONS:
             counts = [_total(results, "fp", name, **{parameter: value}) for value in values]
             lines.append(f"| {name} | " + " | ".join(f"{count:.0f}" for count in counts) + " |")
         tables.append("\n".join(lines))
@@ -370,6 +379,6 @@ RECIPES = (
         split=_split,
         work=run_interval,
         judge=_judge,
-        version=2,
+        version=3,
     ),
 )

@@ -13,11 +13,6 @@ _FEW_EVENTS = (
     "a handful of events: a sample of 48 runs has few false positives at healthy agents, so"
     " that a share of them means little; the paper had 1326 in 4320 runs"
 )
-_THIRD_CONFIRMATION = (
-    "not found out yet: with α = 2 a suspicion may end 4.2 s after it began, and the third"
-    " confirmation that this needs comes some 0.4 s later than the published median implies;"
-    " with β = 2 the longest wait is short enough to hide it"
-)
 _SMALL_CLUSTER = (
     "250 members, of whom 2 are cut off, where the paper had 1000 and 10: so few are more"
     " often out of all views at once"
@@ -29,8 +24,6 @@ REASONS: tuple[tuple[str, str, str], ...] = (
         "the 999th of a thousand, of some five hundred detections: about the last of them, a"
         " matter of chance; the paper had ten times as many",
     ),
-    ("L2", "α = 2, β = 4", _THIRD_CONFIRMATION),
-    ("L2", "α = 2, β = 6", _THIRD_CONFIRMATION),
     (
         "L3",
         "false positives (FP), LHA-Probe",
