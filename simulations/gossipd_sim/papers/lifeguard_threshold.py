@@ -9,7 +9,7 @@ the anomaly ends: later the agent is there to refute it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import log10, nan
+from math import inf, log10, nan
 
 from gossipd.value import Value
 from gossipd_sim.numbers import quantile
@@ -266,49 +266,7 @@ L2_BY_CODE = tuple(
     Cell(configuration=BY_CODE[LIFEGUARD], alpha=alpha, beta=beta)
     for alpha, beta in ((2, 2), (2, 4), (2, 6), (5, 6))
 )
-"""The tunings that are judged, and those that show what memberlist's rules do to them."""
-
-
-def _l2_split(effort: Effort, seed: int) -> list[Task]:
-    cells = (*L2_CELLS, *L2_BY_CODE) if effort is Effort.FULL else L2_CELLS[:2]
-    return _tasks("L2", cells, effort, seed)
-
-
-def _l2_judge(results: Sequence[Result], effort: Effort) -> Findings:
-    cells = _gather(results)
-    base = cells[L2_BASE.label]
-    agents = results[0].task.count("agents")
-    figures = []
-    for cell in L2_CELLS[1:]:
-        if cell.label not in cells:
-            continue
-        row = TABLE_VII[cell.alpha, cell.beta]
-        for kind, published in (("first", row.first), ("full", row.full)):
-            for (what, share), percent, points in zip(
-                SHARES, published, PERCENT_BANDS, strict=True
-            ):
-                if effort is Effort.QUICK:
-                    if share > 0.5:
-                        continue
-                    percent, points = _scaled_percent(cell, agents), QUICK_POINTS
-                ours = _quantile(cells[cell.label][kind], share)
-                figures.append(
-                    Figure(
-                        recipe="L2",
-                        quantity=f"α = {cell.alpha}, β = {cell.beta}, {kind} detection, {what}",
-                        published=f"{percent:.2f} % of SWIM's",
-                        source="Lifeguard Table VII",
-                        unit="%",
-                        low=percent - points,
-                        high=percent + points,
-                        measured=100.0 * ours / _quantile(base[kind], share),
-                        note=_size_note(effort, agents),
-                    )
-                )
-    if effort is Effort.QUICK:
-        return Findings(how=_how(results, effort), figures=tuple(figures))
-    figures += _by_code(cells)
-    return Findings(how=_how(results, effort), figures=tuple(figures), notes=(RULES,))
+"""What memberlist's rules do to some of the tunings: recorded beside them, not judged."""
 
 
 RULES = (
@@ -322,29 +280,45 @@ RULES = (
 """What the rows by memberlist's rules show."""
 
 
-def _by_code(cells: Mapping[str, Mapping[str, Sequence[float]]]) -> list[Figure]:
-    """Return what memberlist's rules of health make of some tunings, beside Table VII."""
+def _l2_split(effort: Effort, seed: int) -> list[Task]:
+    cells = (*L2_CELLS, *L2_BY_CODE) if effort is Effort.FULL else L2_CELLS[:2]
+    return _tasks("L2", cells, effort, seed)
+
+
+def _l2_judge(results: Sequence[Result], effort: Effort) -> Findings:
+    cells = _gather(results)
     base = cells[L2_BASE.label]
-    return [
-        Figure(
-            recipe="L2",
-            quantity=(
-                f"α = {cell.alpha}, β = {cell.beta} by memberlist's rules, {kind} detection, {what}"
-            ),
-            published=f"{percent:.2f} % of SWIM's",
-            source="Lifeguard Table VII",
-            unit="%",
-            measured=100.0
-            * _quantile(cells[cell.label][kind], share)
-            / _quantile(base[kind], share),
-        )
-        for cell in L2_BY_CODE
-        for kind, row in (
-            ("first", TABLE_VII[cell.alpha, cell.beta].first),
-            ("full", TABLE_VII[cell.alpha, cell.beta].full),
-        )
-        for (what, share), percent in zip(SHARES, row, strict=True)
-    ]
+    agents = results[0].task.count("agents")
+    figures = []
+    for cell in (*L2_CELLS[1:], *L2_BY_CODE):
+        if cell.label not in cells:
+            continue
+        row = TABLE_VII[cell.alpha, cell.beta]
+        rules = cell.configuration.removeprefix(LIFEGUARD)
+        bands = (inf,) * len(SHARES) if rules else PERCENT_BANDS
+        tuning = f"α = {cell.alpha}, β = {cell.beta}{rules}"
+        for kind, published in (("first", row.first), ("full", row.full)):
+            for (what, share), percent, points in zip(SHARES, published, bands, strict=True):
+                if effort is Effort.QUICK:
+                    if share > 0.5:
+                        continue
+                    percent, points = _scaled_percent(cell, agents), QUICK_POINTS
+                ours = _quantile(cells[cell.label][kind], share)
+                figures.append(
+                    Figure(
+                        recipe="L2",
+                        quantity=f"{tuning}, {kind} detection, {what}",
+                        published=f"{percent:.2f} % of SWIM's",
+                        source="Lifeguard Table VII",
+                        unit="%",
+                        low=percent - points,
+                        high=percent + points,
+                        measured=100.0 * ours / _quantile(base[kind], share),
+                        note=_size_note(effort, agents),
+                    )
+                )
+    notes = (RULES,) if effort is Effort.FULL else ()
+    return Findings(how=_how(results, effort), figures=tuple(figures), notes=notes)
 
 
 def _scaled_percent(cell: Cell, agents: int) -> float:
